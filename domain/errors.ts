@@ -1,0 +1,85 @@
+/**
+ * The one catalogue of errors: code → HTTP status → sentence. Answers and rows take their words from
+ * here, so that nothing internal can leak into either.
+ *
+ * Source: `contrato-tecnico` (the first four), decisions, "Endpoints" and "Transitions".
+ * @module
+ */
+import type { DisconnectReason, FaultCode } from "./names.ts";
+import type { LastError } from "./session.ts";
+
+interface CatalogueEntry {
+  /** HTTP status. */
+  readonly status: 400 | 401 | 404 | 405 | 409 | 413 | 415 | 429 | 500;
+  /** One plain sentence. */
+  readonly message: string;
+}
+
+/** Every error that an answer can carry. */
+export const ERRORS = Object.freeze(
+  {
+    SESSION_NOT_FOUND: { status: 404, message: "There is no session with this instance_id." },
+    SESSION_ALREADY_CONNECTED: {
+      status: 409,
+      message: "The session is connected or connecting, so no QR can be generated for it.",
+    },
+    QR_GENERATION_FAILED: { status: 500, message: "No QR could be obtained from WhatsApp." },
+    SESSION_MANAGER_ERROR: { status: 500, message: "The session manager could not answer." },
+    INVALID_REQUEST: { status: 400, message: "The request is not valid." },
+    UNAUTHORIZED: { status: 401, message: "The request carries no valid key." },
+    NOT_FOUND: { status: 404, message: "There is no such route." },
+    METHOD_NOT_ALLOWED: { status: 405, message: "This route does not answer that method." },
+    PAYLOAD_TOO_LARGE: { status: 413, message: "The body is larger than 64 KiB." },
+    UNSUPPORTED_MEDIA_TYPE: { status: 415, message: "The body has to be application/json." },
+    TOO_MANY_REQUESTS: { status: 429, message: "Too many requests; try again later." },
+  } satisfies Record<string, CatalogueEntry>,
+);
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** What the product throws when it knows what went wrong; routes turn it into the answer. */
+export class SessionManagerError extends Error {
+  override readonly name = "SessionManagerError";
+  readonly code: ErrorCode;
+  /** Whole seconds after which trying again makes sense. */
+  readonly retryAfterSeconds: number | undefined;
+
+  /**
+   * @param code from the catalogue
+   * @param options.message a sentence of our own that says more than the catalogue's
+   * @param options.retryAfterSeconds sent as `Retry-After`
+   * @param options.cause for the log alone; never answered
+   */
+  constructor(
+    code: ErrorCode,
+    options: { message?: string; retryAfterSeconds?: number; cause?: unknown } = {},
+  ) {
+    super(options.message ?? ERRORS[code].message, { cause: options.cause });
+    this.code = code;
+    this.retryAfterSeconds = options.retryAfterSeconds;
+  }
+}
+
+const SENTENCES: Readonly<Record<DisconnectReason | FaultCode, string>> = Object.freeze({
+  LOGOUT: "The number was unlinked; ask for a new QR to link it again.",
+  NETWORK: "The connection to WhatsApp was lost; it is being restored where the link still works.",
+  TIMEOUT: "WhatsApp did not answer in time; it is being tried again where the link still works.",
+  UNKNOWN: "The connection ended for an unknown cause; it is being restored where the link still works.",
+  LOGGED_IN_ELSEWHERE:
+    "Another client uses this login; stop that client, then ask for a new QR to link this session again.",
+  ACCOUNT_FORBIDDEN:
+    "WhatsApp refuses this account; open WhatsApp on the phone to see why, then ask for a new QR.",
+  CLIENT_OUTDATED:
+    "WhatsApp no longer accepts this client's version; update the session manager and restart it.",
+  MULTIDEVICE_MISMATCH:
+    "The account cannot link devices; update WhatsApp on the phone, then ask for a new QR.",
+  PASSKEY_REQUIRED:
+    "The account asks for a passkey to link devices; turn that off on the phone, then ask for a new QR.",
+  CREDENTIALS_UNREADABLE:
+    "The stored credentials cannot be opened; check CREDENTIALS_KEY and restart, or ask for a new QR.",
+});
+
+/** What a row says about a disconnection or a fault. */
+export function lastErrorOf(code: DisconnectReason | FaultCode): LastError {
+  return { code, message: SENTENCES[code] };
+}

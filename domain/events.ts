@@ -1,0 +1,57 @@
+/**
+ * What can happen to a session, and what has to be done about it; both as plain data.
+ * @module
+ */
+import type { DisconnectCause } from "./disconnect.ts";
+import type { DisconnectReason } from "./names.ts";
+import type { Instant } from "./session.ts";
+
+/** Something happened: on the socket, in the Hub, in another part of the system, or in time. */
+export type SessionEvent =
+  /** The Hub asked for a QR. */
+  | { readonly type: "qr_requested" }
+  /** The pairing socket shows a QR since `generatedAt`. `ordinal` is 0 for its first. */
+  | {
+    readonly type: "qr";
+    readonly string: string;
+    readonly ordinal: number;
+    readonly generatedAt: Instant;
+  }
+  /** The phone scanned the QR and WhatsApp accepted it; the new credentials are to be kept. */
+  | { readonly type: "paired" }
+  /** The phone scanned the QR, and WhatsApp demands a passkey, which no socket can give. */
+  | { readonly type: "passkey_demanded" }
+  /** It is this session's turn to log in. */
+  | { readonly type: "admitted" }
+  /** The socket is logged in, or a trusted part of the system says that the session is connected. */
+  | { readonly type: "connected"; readonly phoneNumber: string; readonly source: "socket" | "internal" }
+  /** A trusted part of the system says that the session is disconnected. */
+  | { readonly type: "disconnected"; readonly reason: DisconnectReason }
+  /** The socket ended. */
+  | { readonly type: "closed"; readonly cause: DisconnectCause }
+  /** The stored credentials cannot be opened. */
+  | { readonly type: "credentials_unreadable" }
+  /** The service started and found this session in its store. */
+  | { readonly type: "restored" }
+  /** Time has passed. */
+  | { readonly type: "tick" };
+
+/**
+ * What the supervisor has to do, in order. Effects on credentials are carried out in the transaction
+ * that writes the session; the others after it.
+ */
+export type Effect =
+  /** Open a socket without credentials, to pair. */
+  | { readonly type: "open_pairing_socket" }
+  /** Open a socket with the stored credentials. */
+  | { readonly type: "open_login_socket" }
+  /** Close the socket; `unlink` tells WhatsApp besides that this device is no longer linked. */
+  | { readonly type: "close_socket"; readonly unlink: boolean }
+  /** Ask for a turn to log in; `admitted` follows. */
+  | { readonly type: "ask_admission" }
+  /** Replace the stored credentials and keys by those of the new pairing. */
+  | { readonly type: "adopt_credentials" }
+  /** Erase credentials and keys. */
+  | { readonly type: "erase_credentials" }
+  /** Keep the credentials, and mark them as not to be used. */
+  | { readonly type: "suspend_credentials" };

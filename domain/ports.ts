@@ -1,0 +1,81 @@
+/**
+ * What the product asks of its store. `db/` implements it; everything else knows only this.
+ * @module
+ */
+import type { Link } from "./life.ts";
+import type { Instant, Session } from "./session.ts";
+
+/** A session as the store holds it. */
+export interface StoredSession {
+  readonly session: Session;
+  readonly link: Link;
+}
+
+/** One signal key: Baileys' type and id, and its value as text; null erases it. */
+export interface KeyWrite {
+  readonly type: string;
+  readonly id: string;
+  readonly value: string | null;
+}
+
+/** What happens to an instance's credentials in the transaction that writes its session. */
+export type CredentialsChange =
+  /** They stay as they are. */
+  | { readonly kind: "keep" }
+  /** Those of a new pairing replace credentials and keys, whatever was there; the link is `working`. */
+  | { readonly kind: "adopt"; readonly credentials: string; readonly keys: readonly KeyWrite[] }
+  /** Credentials and keys are erased; the link is `none`. */
+  | { readonly kind: "erase" }
+  /** They stay, and the link is `suspended`. */
+  | { readonly kind: "suspend" };
+
+/**
+ * The authority's memory: sessions, links, credentials. Every method is atomic and, once it has
+ * resolved, durable.
+ *
+ * @throws {StoreUnavailableError} when the database cannot be reached or refuses for now
+ */
+export interface SessionStore {
+  /** The session, or null when there is none. */
+  find(instanceId: string): Promise<StoredSession | null>;
+  /** The session, created as `init` / `none` at `now` when there is none. Safe for any number of callers. */
+  findOrCreate(instanceId: string, now: Instant): Promise<StoredSession>;
+  /**
+   * Every session that a start has to look at: those with a working link, and those that a crash left
+   * in `connecting` or with a `generated` QR.
+   */
+  listUnsettled(): Promise<StoredSession[]>;
+  /** Writes the whole session, and what becomes of its credentials, in one transaction. */
+  save(session: Session, credentials: CredentialsChange): Promise<void>;
+}
+
+/**
+ * The logins themselves, sealed before they reach the database.
+ *
+ * @throws {StoreUnavailableError} when the database cannot be reached or refuses for now
+ * @throws {CredentialsUnreadableError} when what is stored cannot be opened with the keys at hand
+ */
+export interface CredentialStore {
+  /** The login's credentials as text, or null when there are none. */
+  loadCredentials(instanceId: string): Promise<string | null>;
+  /** The values of these keys; keys that are not stored are absent. */
+  loadKeys(instanceId: string, type: string, ids: readonly string[]): Promise<Map<string, string>>;
+  /** Writes keys, and credentials where given, in one round trip; all of it or nothing. */
+  saveKeys(instanceId: string, keys: readonly KeyWrite[], credentials?: string): Promise<void>;
+}
+
+/** The database cannot be reached, or cannot take the statement for now. Trying again makes sense. */
+export class StoreUnavailableError extends Error {
+  override readonly name = "StoreUnavailableError";
+  constructor(cause?: unknown) {
+    super("The database cannot be reached.", { cause });
+  }
+}
+
+/** Stored credentials cannot be opened: another key, or damage. They are left as they are. */
+export class CredentialsUnreadableError extends Error {
+  override readonly name = "CredentialsUnreadableError";
+  constructor(instanceId: string, cause?: unknown) {
+    super(`The stored credentials of ${instanceId} cannot be opened.`, { cause });
+  }
+}
