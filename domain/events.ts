@@ -23,8 +23,15 @@ export type SessionEvent =
   | { readonly type: "passkey_demanded" }
   /** It is this session's turn to log in. */
   | { readonly type: "admitted" }
-  /** The socket is logged in, or a trusted part of the system says that the session is connected. */
-  | { readonly type: "connected"; readonly phoneNumber: string; readonly source: "socket" | "internal" }
+  /**
+   * The socket is logged in, or a trusted part of the system says that the session is connected. Without
+   * a number, the last one known stays.
+   */
+  | {
+    readonly type: "connected";
+    readonly phoneNumber: string | null;
+    readonly source: "socket" | "internal";
+  }
   /** A trusted part of the system says that the session is disconnected. */
   | { readonly type: "disconnected"; readonly reason: DisconnectReason }
   /** The socket ended. */

@@ -9,6 +9,7 @@ export * from "./disconnect.ts";
 export * from "./errors.ts";
 export * from "./events.ts";
 export * from "./life.ts";
+export type { Circumstances, Transition } from "./moves.ts";
 export * from "./names.ts";
 export * from "./phone.ts";
 export * from "./ports.ts";

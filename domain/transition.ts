@@ -4,29 +4,28 @@
  * Source: decisions, "Transitions", "The QR", "Internal events", "After a restart".
  * @module
  */
-import { backoff } from "./backoff.ts";
+import { connected, connecting, disconnected, used } from "./changes.ts";
 import { type DisconnectCause, judge, type Verdict } from "./disconnect.ts";
-import { lastErrorOf } from "./errors.ts";
 import type { Effect, SessionEvent } from "./events.ts";
-import { hasSocket, type Life, type Policy } from "./life.ts";
-import type { DisconnectReason, FaultCode } from "./names.ts";
-import { asOf, generateQr, spend, withoutValidQr } from "./qr.ts";
-import { become, type Instant, type NoQr, type Session, type UsedQr } from "./session.ts";
-
-/** The world at the moment of an event; the domain asks no clock and throws no dice. */
-export interface Circumstances {
-  /** Milliseconds. */
-  readonly now: Instant;
-  /** In [0, 1); spreads retries. */
-  readonly random: number;
-  readonly policy: Policy;
-}
-
-/** The next life, and what has to be done. `life` is the very same object when nothing changed. */
-export interface Transition {
-  readonly life: Life;
-  readonly effects: readonly Effect[];
-}
+import { hasSocket, type Life } from "./life.ts";
+import {
+  attemptsOf,
+  type Circumstances,
+  CLOSE,
+  drop,
+  fail,
+  login,
+  logOut,
+  rest,
+  to,
+  type Transition,
+  unchanged,
+  usesCredentials,
+  wait,
+} from "./moves.ts";
+import type { DisconnectReason } from "./names.ts";
+import { asOf, expire, generateQr, isValid, withoutValidQr } from "./qr.ts";
+import { become } from "./session.ts";
 
 /**
  * Applies one event. Total: every event is defined in every state; one that no longer concerns the
@@ -55,7 +54,7 @@ export function transition(before: Life, event: SessionEvent, at: Circumstances)
     case "closed":
       return onClosed(life, event.cause, at);
     case "credentials_unreadable":
-      return fail(life, "CREDENTIALS_UNREADABLE", at);
+      return usesCredentials(life) ? fail(life, "CREDENTIALS_UNREADABLE", at) : unchanged(life);
     case "restored":
       return onRestored(life, at);
     case "tick":
@@ -63,26 +62,6 @@ export function transition(before: Life, event: SessionEvent, at: Circumstances)
     default:
       return event satisfies never;
   }
-}
-
-const CLOSE: Effect = { type: "close_socket", unlink: false };
-
-function unchanged(life: Life): Transition {
-  return { life, effects: [] };
-}
-
-function to(life: Life, change: Partial<Life>, effects: readonly Effect[] = []): Transition {
-  return { life: { ...life, ...change }, effects };
-}
-
-/** Closes the socket where there is one. */
-function closing(life: Life): Effect[] {
-  return hasSocket(life.activity) ? [CLOSE] : [];
-}
-
-/** How many attempts in a row have failed so far. */
-function attemptsOf({ activity }: Life): number {
-  return "attempt" in activity ? activity.attempt : 0;
 }
 
 // ── The QR ───────────────────────────────────────────────────────────────────────────────────────
@@ -96,11 +75,12 @@ function onQrRequested(life: Life, at: Circumstances): Transition {
 
 function onQr(life: Life, shown: Extract<SessionEvent, { type: "qr" }>, at: Circumstances): Transition {
   if (life.activity.kind !== "pairing") return unchanged(life);
-  const qr = generateQr(shown.string, shown.ordinal, shown.generatedAt, at.policy.qrLife);
-  const session = become(life.session, at.now, { status: "qr_required", qr, lastError: null });
+  const fresh = generateQr(shown.string, shown.ordinal, shown.generatedAt, at.policy.qrLife);
+  // The news may come so late that nobody can scan it any more.
+  const qr = isValid(fresh, at.now) ? fresh : expire(fresh);
   return to(life, {
-    session: asOf(session, at.now),
-    activity: { kind: "pairing", deadline: qr.expiresAt + at.policy.nextQrMs },
+    session: become(life.session, at.now, { status: "qr_required", qr, lastError: null }),
+    activity: { kind: "pairing", deadline: fresh.expiresAt + at.policy.nextQrMs },
   });
 }
 
@@ -115,40 +95,11 @@ function onPaired(life: Life, at: Circumstances): Transition {
 
 /** The pairing socket is over and nobody scanned: credentials that still work are taken up again. */
 function endPairing(life: Life, at: Circumstances): Transition {
-  const session = withoutValidQr(life.session, at.now);
   // A session still in `error` never showed a QR: its way out has not been taken, so it stays.
-  return life.link === "working" && session.status !== "error"
-    ? wait({ ...life, session }, at)
-    : to(life, { session, activity: { kind: "idle" } });
+  return rest({ ...life, session: withoutValidQr(life.session, at.now) }, at, []);
 }
 
-// ── Logging in ───────────────────────────────────────────────────────────────────────────────────
-
-/** `used`, or `none` where no QR ever linked this session. */
-function used({ qr }: Session): UsedQr | NoQr {
-  if (qr.status === "none") return qr;
-  return { status: "used", generatedAt: qr.generatedAt, expiresAt: qr.expiresAt };
-}
-
-function connecting(session: Session, now: Instant): Session {
-  return become(session, now, { status: "connecting", qr: used(session), lastError: session.lastError });
-}
-
-function login(life: Life, attempt: number, at: Circumstances): Transition {
-  return to(life, {
-    session: connecting(life.session, at.now),
-    activity: { kind: "login", attempt, deadline: at.now + at.policy.loginMs },
-  }, [{ type: "open_login_socket" }]);
-}
-
-/** Waits before the next attempt: capped exponential backoff, full jitter. */
-function wait(life: Life, at: Circumstances, effects: readonly Effect[] = []): Transition {
-  const attempt = attemptsOf(life) + 1;
-  const until = at.now + backoff(attempt, at.random, at.policy.backoff);
-  return to(life, { activity: { kind: "waiting", attempt, until } }, effects);
-}
-
-function onSocketConnected(life: Life, phoneNumber: string, at: Circumstances): Transition {
+function onSocketConnected(life: Life, phoneNumber: string | null, at: Circumstances): Transition {
   if (life.activity.kind !== "login") return unchanged(life);
   return to(life, {
     session: connected(life.session, phoneNumber, at.now),
@@ -156,25 +107,7 @@ function onSocketConnected(life: Life, phoneNumber: string, at: Circumstances): 
   });
 }
 
-function connected(session: Session, phoneNumber: string, now: Instant): Session {
-  const again = session.status === "connected" && session.phoneNumber === phoneNumber;
-  const qr = session.qr.status === "generated" ? used(session) : session.qr;
-  return become(session, now, { status: "connected", qr, lastError: null }, {
-    phoneNumber,
-    connectedAt: again ? session.connectedAt : now,
-    disconnectedAt: null,
-  });
-}
-
-// ── Losing the connection ────────────────────────────────────────────────────────────────────────
-
-function disconnected(session: Session, reason: DisconnectReason, now: Instant): Session {
-  const lastError = lastErrorOf(reason);
-  const repeated = session.status === "disconnected" && session.lastError.code === reason;
-  const disconnectedAt = repeated ? session.disconnectedAt : now;
-  const qr = reason === "LOGOUT" ? { status: "none" } as const : spend(session.qr);
-  return become(session, now, { status: "disconnected", qr, lastError }, { disconnectedAt });
-}
+// ── The connection ───────────────────────────────────────────────────────────────────────────────
 
 function onClosed(life: Life, cause: DisconnectCause, at: Circumstances): Transition {
   const verdict = judge(cause);
@@ -201,9 +134,10 @@ function onClosed(life: Life, cause: DisconnectCause, at: Circumstances): Transi
 function onLoginLost(life: Life, verdict: Verdict, at: Circumstances): Transition {
   switch (verdict.kind) {
     case "restart":
-      // Asked once, it is obeyed at once; asked in the middle of the login, it could go on for ever.
-      return life.activity.kind === "open"
-        ? login(life, attemptsOf(life) + 1, at)
+      // Asked of a connection that had held, it is obeyed at once; asked again and again, or in the middle of
+      // the login, it has to wait like every other failure, or it could go on for ever.
+      return life.activity.kind === "open" && attemptsOf(life) === 0
+        ? login(life, 1, at)
         : drop(life, "UNKNOWN", at);
     case "logged_out":
       return logOut(life, at, []);
@@ -216,58 +150,23 @@ function onLoginLost(life: Life, verdict: Verdict, at: Circumstances): Transitio
   }
 }
 
-/** A drop with credentials that still work: disconnected, and on the way back. */
-function drop(
-  life: Life,
-  reason: DisconnectReason,
-  at: Circumstances,
-  effects: readonly Effect[] = [],
-): Transition {
-  return wait({ ...life, session: disconnected(life.session, reason, at.now) }, at, effects);
-}
-
-function logOut(life: Life, at: Circumstances, close?: readonly Effect[]): Transition {
-  const session = disconnected(life.session, "LOGOUT", at.now);
-  // Only a socket that is logged in, or about to be, has a device to unlink.
-  const unlink = life.activity.kind === "login" || life.activity.kind === "open";
-  const effects = [
-    ...(close ?? (hasSocket(life.activity) ? [{ type: "close_socket", unlink } as const] : [])),
-  ];
-  if (life.link !== "none") effects.push({ type: "erase_credentials" });
-  if (session === life.session && life.link === "none" && life.activity.kind === "idle") {
-    return unchanged(life);
-  }
-  return to(life, { session, link: "none", activity: { kind: "idle" } }, effects);
-}
-
-/** Faults after which the stored login must not be used again without a human. */
-const SUSPENDING: ReadonlySet<FaultCode> = new Set([
-  "LOGGED_IN_ELSEWHERE",
-  "ACCOUNT_FORBIDDEN",
-  "MULTIDEVICE_MISMATCH",
-]);
-
-function fail(life: Life, code: FaultCode, at: Circumstances, close = closing(life)): Transition {
-  const state = { status: "error", qr: spend(life.session.qr), lastError: lastErrorOf(code) } as const;
-  const session = become(life.session, at.now, state);
-  // What a pairing socket is told does not concern the login that was there before.
-  const suspend = life.link === "working" && life.activity.kind !== "pairing" && SUSPENDING.has(code);
-  return to(life, { session, link: suspend ? "suspended" : life.link, activity: { kind: "idle" } }, [
-    ...close,
-    ...(suspend ? [{ type: "suspend_credentials" } as const] : []),
-  ]);
-}
-
 // ── Words from trusted parts of the system ───────────────────────────────────────────────────────
 
-function onReportedConnected(life: Life, phoneNumber: string, at: Circumstances): Transition {
+function onReportedConnected(life: Life, phoneNumber: string | null, at: Circumstances): Transition {
   const next = { ...life, session: connected(life.session, phoneNumber, at.now) };
-  if (life.activity.kind === "pairing") {
-    return life.link === "working"
-      ? wait(next, at, [CLOSE])
-      : to(next, { activity: { kind: "idle" } }, [CLOSE]);
+  switch (life.activity.kind) {
+    case "pairing":
+      return rest(next, at, [CLOSE]);
+    case "idle":
+      // Out of an error, a login that works is taken up again like any other.
+      return life.link === "working" ? wait(next, at) : sameOr(life, next);
+    default:
+      return sameOr(life, next);
   }
-  return next.session === life.session ? unchanged(life) : to(next, {});
+}
+
+function sameOr(life: Life, next: Life): Transition {
+  return next.session === life.session ? unchanged(life) : unchanged(next);
 }
 
 function onReportedDisconnected(
@@ -278,10 +177,7 @@ function onReportedDisconnected(
   // An error alerts people; being told that it is disconnected besides must not call them off.
   const session = life.session.status === "error" ? life.session : disconnected(life.session, reason, at.now);
   const next = { ...life, session };
-  if (!hasSocket(life.activity)) return session === life.session ? unchanged(life) : to(next, {});
-  return life.link === "working" && session.status !== "error"
-    ? wait(next, at, [CLOSE])
-    : to(next, { activity: { kind: "idle" } }, [CLOSE]);
+  return hasSocket(life.activity) ? rest(next, at, [CLOSE]) : sameOr(life, next);
 }
 
 // ── Start, and time ──────────────────────────────────────────────────────────────────────────────
@@ -290,6 +186,7 @@ function onReportedDisconnected(
 const RETRIED_AT_START: ReadonlySet<string> = new Set(["CLIENT_OUTDATED", "CREDENTIALS_UNREADABLE"]);
 
 function onRestored(life: Life, at: Circumstances): Transition {
+  if (life.activity.kind !== "idle") return unchanged(life);
   const { session } = life;
   const settled = session.status === "error" && !RETRIED_AT_START.has(session.lastError.code);
   if (life.link === "working" && !settled) {

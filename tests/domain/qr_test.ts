@@ -1,0 +1,246 @@
+import assert from "node:assert/strict";
+import {
+  expire,
+  FAULT_CODES,
+  generateQr,
+  isValid,
+  nextTick,
+  qrAnswer,
+  spend,
+  viewSession,
+  WHATSAPP_QR_LIFE,
+  withoutValidQr,
+} from "../../domain/mod.ts";
+import {
+  asked,
+  closed,
+  closedBy,
+  created,
+  dropped,
+  failed,
+  loggingIn,
+  online,
+  pairing,
+  PNG,
+  POLICY,
+  qr,
+  queued,
+  scanned,
+  showingQr,
+  T0,
+  then,
+} from "./journeys.ts";
+
+Deno.test("generateQr() gives 60 s to the first QR of a socket and 20 s to each of the five later ones", () => {
+  const lives = [0, 1, 2, 3, 4, 5].map((ordinal) =>
+    generateQr(PNG, ordinal, T0, WHATSAPP_QR_LIFE).expiresAt - T0
+  );
+  assert.deepEqual(lives, [60_000, 20_000, 20_000, 20_000, 20_000, 20_000]);
+});
+
+Deno.test("isValid() is false from the very instant of expiry", () => {
+  const shown = generateQr(PNG, 0, T0, WHATSAPP_QR_LIFE);
+  assert.ok(isValid(shown, T0));
+  assert.ok(isValid(shown, T0 + 59_999));
+  assert.ok(!isValid(shown, T0 + 60_000));
+  assert.ok(!isValid({ status: "none" }, T0));
+  assert.ok(!isValid(expire(shown), T0));
+});
+
+Deno.test("spend() takes the text and keeps the instants when the QR is generated, and nothing else", () => {
+  const shown = generateQr(PNG, 0, T0, WHATSAPP_QR_LIFE);
+  assert.deepEqual(spend(shown), { status: "expired", generatedAt: T0, expiresAt: T0 + 60_000 });
+  const used = { status: "used", generatedAt: T0, expiresAt: null } as const;
+  assert.equal(spend(used), used);
+});
+
+Deno.test("withoutValidQr() returns the very same session when it shows no QR", () => {
+  const { session } = online().life;
+  assert.equal(withoutValidQr(session, T0), session);
+});
+
+Deno.test("transition() opens one pairing socket when a QR is asked for, and none for further calls", () => {
+  const first = then(created(), { type: "qr_requested" });
+  assert.deepEqual(first.effects, [{ type: "open_pairing_socket" }]);
+  assert.deepEqual(first.life.activity, { kind: "pairing", deadline: first.now + POLICY.firstQrMs });
+  assert.equal(first.life.session.status, "init");
+  assert.equal(qrAnswer(first.life, first.now).kind, "pending");
+  const second = then(first, { type: "qr_requested" });
+  assert.equal(second.life, first.life);
+  assert.deepEqual(second.effects, []);
+});
+
+Deno.test("transition() leaves a valid QR as it is when it is asked for again", () => {
+  const shown = showingQr();
+  const again = then(shown, { type: "qr_requested" }, 59_999);
+  assert.equal(again.life, shown.life);
+  assert.deepEqual(again.effects, []);
+  assert.deepEqual(qrAnswer(again.life, again.now), { kind: "qr", qr: shown.life.session.qr });
+});
+
+Deno.test("transition() shows a new text with new instants and the same status when the socket rotates", () => {
+  let place = showingQr();
+  let expiresAt = place.now + 60_000;
+  for (const ordinal of [1, 2, 3, 4, 5]) {
+    place = then(place, qr(expiresAt, ordinal, `${PNG}${ordinal}`), expiresAt - place.now);
+    assert.equal(place.life.session.status, "qr_required");
+    assert.deepEqual(place.life.session.qr, {
+      status: "generated",
+      string: `${PNG}${ordinal}`,
+      generatedAt: expiresAt,
+      expiresAt: expiresAt + 20_000,
+    });
+    assert.deepEqual(place.effects, []);
+    expiresAt += 20_000;
+  }
+});
+
+Deno.test("transition() counts a QR's life from when it was shown when the news of it is late", () => {
+  const open = pairing();
+  const late = then(open, qr(open.now), 59_999);
+  assert.equal(late.life.session.qr.status, "generated");
+  assert.equal(nextTick(late.life), open.now + 60_000);
+});
+
+Deno.test("transition() shows no QR but waits for the next one when the news of it comes after its expiry", () => {
+  const open = pairing();
+  const late = then(open, qr(open.now), 60_000);
+  assert.equal(late.life.session.status, "qr_required");
+  assert.deepEqual(late.life.session.qr, {
+    status: "expired",
+    generatedAt: open.now,
+    expiresAt: open.now + 60_000,
+  });
+  assert.equal(qrAnswer(late.life, late.now).kind, "pending");
+});
+
+Deno.test("viewSession() says expired without a text from the instant of expiry when no tick has come", () => {
+  const shown = showingQr();
+  const at = (afterMs: number) => viewSession(shown.life.session, shown.now + afterMs);
+  assert.equal(at(59_999).qr_status, "generated");
+  assert.deepEqual(at(60_000), {
+    instance_id: "sender_51",
+    status: "qr_required",
+    qr_status: "expired",
+    qr_string: null,
+    qr_expires_at: at(0).qr_expires_at,
+  });
+});
+
+Deno.test("transition() gives the socket a little time for its next QR when one has expired", () => {
+  const shown = showingQr();
+  const over = then(shown, { type: "tick" }, 60_000);
+  assert.equal(over.life.activity.kind, "pairing");
+  assert.deepEqual(over.effects, []);
+  assert.equal(nextTick(over.life), shown.now + 60_000 + POLICY.nextQrMs);
+  assert.equal(then(over, { type: "tick" }, POLICY.nextQrMs - 1).life, over.life);
+});
+
+Deno.test("transition() closes the socket and does nothing more when the last QR expires without a login", () => {
+  const over = then(showingQr(), { type: "tick" }, 60_000 + POLICY.nextQrMs);
+  assert.deepEqual(over.effects, [{ type: "close_socket", unlink: false }]);
+  assert.deepEqual(over.life.activity, { kind: "idle" });
+  assert.equal(over.life.session.qr.status, "expired");
+  assert.equal(nextTick(over.life), null);
+  assert.equal(qrAnswer(over.life, over.now).kind, "none");
+  // The next call opens a new one.
+  assert.deepEqual(asked(then(over, { type: "qr_requested" })), ["open_pairing_socket"]);
+});
+
+Deno.test("transition() gives up and stays init when the socket brings no QR by its deadline", () => {
+  const open = pairing();
+  assert.equal(then(open, { type: "tick" }, POLICY.firstQrMs - 1).life, open.life);
+  const over = then(open, { type: "tick" }, POLICY.firstQrMs);
+  assert.deepEqual(asked(over), ["close_socket"]);
+  assert.equal(over.life.session, open.life.session);
+  assert.equal(qrAnswer(over.life, over.now).kind, "none");
+});
+
+Deno.test("transition() expires the QR at once, before its time, when its socket ends", () => {
+  for (const event of [closedBy(401), closedBy(515), closed({ origin: "network" })]) {
+    const over = then(showingQr(), event);
+    assert.equal(over.life.session.status, "qr_required");
+    assert.equal(over.life.session.qr.status, "expired");
+    assert.deepEqual(over.life.activity, { kind: "idle" });
+    assert.deepEqual(over.effects, []);
+  }
+});
+
+for (
+  const [status, code] of [
+    [403, "ACCOUNT_FORBIDDEN"],
+    [405, "CLIENT_OUTDATED"],
+    [411, "MULTIDEVICE_MISMATCH"],
+    [440, "LOGGED_IN_ELSEWHERE"],
+  ] as const
+) {
+  Deno.test(`transition() becomes error and leaves the login alone when ${status} ends a pairing socket`, () => {
+    for (const [from, link] of [[created(), "none"], [dropped(), "working"]] as const) {
+      const over = then(showingQr(from), closedBy(status));
+      assert.equal(over.life.session.lastError?.code, code);
+      assert.equal(over.life.session.qr.status, "expired");
+      assert.equal(over.life.link, link);
+      assert.deepEqual(over.effects, []);
+    }
+  });
+}
+
+Deno.test("qrAnswer() refuses and transition() opens nothing when the session is connecting or connected", () => {
+  for (const place of [scanned(), loggingIn(), online()]) {
+    const next = then(place, { type: "qr_requested" });
+    assert.equal(next.life, place.life);
+    assert.deepEqual(next.effects, []);
+    assert.deepEqual(qrAnswer(place.life, place.now), { kind: "already_connected" });
+  }
+});
+
+Deno.test("transition() opens a pairing socket when a QR is asked for while disconnected or in error", () => {
+  for (const place of [dropped(), queued(), ...FAULT_CODES.map(failed)]) {
+    const open = pairing(place);
+    assert.deepEqual(asked(open), ["open_pairing_socket"]);
+    // The first QR clears the error, and not the wish for one.
+    assert.equal(open.life.session, place.life.session);
+    assert.equal(open.life.link, place.life.link);
+    assert.equal(showingQr(place).life.session.lastError, null);
+  }
+});
+
+Deno.test("transition() takes working credentials up again when nobody scanned", () => {
+  const unscanned = then(showingQr(dropped()), { type: "tick" }, 60_000 + POLICY.nextQrMs);
+  assert.deepEqual(asked(unscanned), ["close_socket"]);
+  assert.equal(unscanned.life.link, "working");
+  assert.equal(unscanned.life.activity.kind, "waiting");
+  const turn = then(unscanned, { type: "tick" }, POLICY.backoff.capMs);
+  const login = then(turn, { type: "admitted" });
+  assert.deepEqual(asked(login), ["open_login_socket"]);
+  assert.equal(login.life.session.status, "connecting");
+  const over = unscanned.life.session.qr;
+  assert.deepEqual(login.life.session.qr, { ...over, status: "used" });
+});
+
+Deno.test("transition() keeps suspended credentials and does not use them when nobody scanned", () => {
+  const over = then(showingQr(failed("LOGGED_IN_ELSEWHERE")), closedBy(428));
+  assert.equal(over.life.link, "suspended");
+  assert.deepEqual(over.life.activity, { kind: "idle" });
+});
+
+Deno.test("transition() stays in error when the pairing socket ended before it showed a QR", () => {
+  const error = failed("CLIENT_OUTDATED");
+  const over = then(pairing(error), closedBy(428));
+  assert.equal(over.life.session, error.life.session);
+  assert.deepEqual(over.life.activity, { kind: "idle" });
+});
+
+Deno.test("transition() replaces whatever login there was when a new pairing is accepted", () => {
+  for (const from of [dropped(), failed("LOGGED_IN_ELSEWHERE"), failed("CREDENTIALS_UNREADABLE")]) {
+    const paired = scanned(from);
+    assert.equal(paired.life.link, "working");
+    assert.deepEqual(asked(paired), ["adopt_credentials"]);
+  }
+});
+
+Deno.test("nextTick() names a QR's expiry when a session is loaded that still shows one", () => {
+  const { session, link } = showingQr().life;
+  const expiry = session.qr.status === "generated" ? session.qr.expiresAt : null;
+  assert.equal(nextTick({ session, link, activity: { kind: "idle" } }), expiry);
+});

@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import type { SessionEvent } from "../../domain/mod.ts";
+import {
+  asked,
+  closedBy,
+  failed,
+  loggingIn,
+  online,
+  pairing,
+  qr,
+  reportedConnected,
+  showingQr,
+  socketConnected,
+  then,
+} from "./journeys.ts";
+import { atEveryMoment } from "./world.ts";
+
+const UNREADABLE: SessionEvent = { type: "credentials_unreadable" };
+
+Deno.test("transition() leaves updated_at alone when a QR that came too late is told again", () => {
+  const open = pairing();
+  const late = qr(open.now);
+  const once = then(open, late, 60_000);
+  assert.equal(once.life.session.qr.status, "expired");
+  assert.equal(then(once, late, 1_000).life.session, once.life.session);
+});
+
+Deno.test("transition() takes a login that works up again when it is told out of an error", () => {
+  for (const code of ["CREDENTIALS_UNREADABLE", "CLIENT_OUTDATED"] as const) {
+    const told = then(failed(code), reportedConnected);
+    assert.equal(told.life.activity.kind, "waiting");
+    const lost = then(told, { type: "disconnected", reason: "NETWORK" });
+    assert.equal(lost.life.activity.kind, "waiting");
+  }
+});
+
+Deno.test("transition() lets a login that works rest only in an error", () => {
+  atEveryMoment(({ after: { link, activity, session } }) => {
+    if (link === "working" && activity.kind === "idle") assert.equal(session.status, "error");
+  });
+});
+
+Deno.test("transition() believes unreadable credentials only of a socket that uses them", () => {
+  const out = then(loggingIn(), { type: "disconnected", reason: "LOGOUT" });
+  assert.equal(then(out, UNREADABLE).life, out.life);
+  const shown = showingQr();
+  assert.equal(then(shown, UNREADABLE).life, shown.life);
+  assert.equal(then(online(), UNREADABLE).life.session.lastError?.code, "CREDENTIALS_UNREADABLE");
+});
+
+Deno.test("transition() obeys a restart at once only when the connection had held", () => {
+  const again = then(online(), closedBy(515), 0);
+  assert.deepEqual(asked(again), ["open_login_socket"]);
+  const twice = then(then(again, socketConnected, 0), closedBy(515), 0);
+  assert.equal(twice.life.activity.kind, "waiting");
+  assert.equal(twice.life.session.status, "disconnected");
+});
+
+Deno.test("transition() ignores a start that is told of a session at work", () => {
+  const open = online();
+  assert.equal(then(open, { type: "restored" }).life, open.life);
+});
