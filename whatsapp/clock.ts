@@ -1,0 +1,39 @@
+/**
+ * Time and chance, as supervision asks for them; `main.ts` passes the real ones.
+ * @module
+ */
+
+export interface Clock {
+  /** Milliseconds since 1970-01-01T00:00:00Z. */
+  now(): number;
+  /** In [0, 1). */
+  random(): number;
+  /** Calls back once, after `ms` milliseconds; the returned function calls it off. */
+  after(ms: number, callback: () => void): () => void;
+}
+
+/** The longest delay that the runtime's timers can hold; a longer one would fire at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  random: () => Math.random(),
+  after(ms, callback) {
+    const timer = setTimeout(callback, Math.min(Math.max(ms, 0), LONGEST_TIMER_MS));
+    return () => clearTimeout(timer);
+  },
+};
+
+/** Resolves after `ms` milliseconds, or as soon as `signal` aborts. */
+export function pause(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
+    const done = () => {
+      cancel();
+      signal?.removeEventListener("abort", done);
+      resolve();
+    };
+    const cancel = clock.after(ms, done);
+    signal?.addEventListener("abort", done);
+  });
+}

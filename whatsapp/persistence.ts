@@ -1,0 +1,72 @@
+/**
+ * Writing that does not give up. A session's changes wait for the store and reach it in order; while
+ * they wait, it is known that what is visible is not the whole truth.
+ * @module
+ */
+import { CredentialsUnreadableError } from "../domain/ports.ts";
+import { type Clock, pause } from "./clock.ts";
+import type { Log } from "./log.ts";
+
+/** Bounds of the pause between two attempts, in milliseconds. */
+const RETRY_MS = { first: 100, cap: 5_000 };
+
+export class Persistence {
+  readonly #instanceId: string;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #signal: AbortSignal;
+  #stall = Promise.withResolvers<never>();
+  #isStalled = false;
+
+  constructor(instanceId: string, clock: Clock, log: Log, signal: AbortSignal) {
+    this.#instanceId = instanceId;
+    this.#clock = clock;
+    this.#log = log;
+    this.#signal = signal;
+    this.#stall.promise.catch(() => {});
+  }
+
+  /** Whether something waits that the store has refused so far. */
+  get isStalled(): boolean {
+    return this.#isStalled;
+  }
+
+  /** Rejects with the store's error once something has to wait; at once if it does already. */
+  get stalled(): Promise<never> {
+    return this.#stall.promise;
+  }
+
+  /**
+   * Carries out one atomic, repeatable piece of work on the store, again and again until it succeeds.
+   * @throws {CredentialsUnreadableError} which no repetition would mend
+   * @throws the store's error once the signal has aborted
+   */
+  async insist<T>(work: () => Promise<T>): Promise<T> {
+    for (let ms = RETRY_MS.first;; ms = Math.min(ms * 2, RETRY_MS.cap)) {
+      try {
+        const result = await work();
+        this.#resume();
+        return result;
+      } catch (error) {
+        if (error instanceof CredentialsUnreadableError || this.#signal.aborted) throw error;
+        this.#stop(error);
+        await pause(this.#clock, ms, this.#signal);
+      }
+    }
+  }
+
+  #stop(error: unknown): void {
+    if (this.#isStalled) return;
+    this.#isStalled = true;
+    this.#stall.reject(error);
+    this.#log.error({ event: "store_unavailable", instance_id: this.#instanceId, err: error });
+  }
+
+  #resume(): void {
+    if (!this.#isStalled) return;
+    this.#isStalled = false;
+    this.#stall = Promise.withResolvers<never>();
+    this.#stall.promise.catch(() => {});
+    this.#log.info({ event: "store_available", instance_id: this.#instanceId });
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * What the main thread and a socket worker say to each other. Plain data: it crosses by structured
+ * clone, and a worker is trusted with nothing but the logins of its own sockets.
+ * @module
+ */
+import type { DisconnectCause } from "../domain/disconnect.ts";
+import type { KeyWrite } from "../domain/ports.ts";
+
+/** One socket of one session; never used twice in a process, so that a late word is recognised. */
+export type SocketId = number;
+/** One question of a worker that waits for its {@link Reply}. */
+export type RequestId = number;
+
+/** What every socket of a worker has in common. */
+export interface SocketSettings {
+  /** WhatsApp's address, `wss://…`. */
+  readonly url: string;
+  /** The life of every QR of a socket, in milliseconds; absent for WhatsApp's own rhythm. */
+  readonly qrMs?: number;
+  /** The public key that WhatsApp's certificates are checked against, hex; absent for WhatsApp's own. */
+  readonly rootKey?: string;
+  /** WhatsApp Web's version that the client claims to be; absent for the library's. */
+  readonly version?: readonly [number, number, number];
+  /** How often the server is pinged, in milliseconds. */
+  readonly keepAliveMs: number;
+  /** How long opening a connection, and each step of the handshake, may take, in milliseconds. */
+  readonly connectMs: number;
+}
+
+/** Why a socket is opened: to pair a new login, or to use one. */
+export type Purpose =
+  | { readonly kind: "pair" }
+  | { readonly kind: "login"; readonly credentials: string };
+
+/** Main thread → worker. */
+export type Command =
+  | { readonly type: "start"; readonly settings: SocketSettings }
+  | { readonly type: "open"; readonly socket: SocketId; readonly purpose: Purpose }
+  | { readonly type: "close"; readonly socket: SocketId; readonly unlink: boolean }
+  | Reply;
+
+/** The answer to `load` (with the values found) and to `save` (once it is durable). */
+export interface Reply {
+  readonly type: "reply";
+  readonly request: RequestId;
+  /** Null when it failed for good. */
+  readonly values: ReadonlyMap<string, string> | null;
+}
+
+/** Worker → main thread. */
+export type Report =
+  | { readonly type: "ready" }
+  | {
+    readonly type: "qr";
+    readonly socket: SocketId;
+    readonly string: string;
+    readonly ordinal: number;
+    readonly generatedAt: number;
+  }
+  | {
+    readonly type: "paired";
+    readonly socket: SocketId;
+    readonly credentials: string;
+    readonly keys: readonly KeyWrite[];
+  }
+  | { readonly type: "passkey_demanded"; readonly socket: SocketId }
+  | { readonly type: "connected"; readonly socket: SocketId; readonly jid: string }
+  | { readonly type: "closed"; readonly socket: SocketId; readonly cause: DisconnectCause }
+  | {
+    readonly type: "load";
+    readonly socket: SocketId;
+    readonly request: RequestId;
+    readonly keyType: string;
+    readonly ids: readonly string[];
+  }
+  | {
+    readonly type: "save";
+    readonly socket: SocketId;
+    readonly request: RequestId;
+    readonly keys: readonly KeyWrite[];
+    readonly credentials?: string;
+  };

@@ -1,0 +1,34 @@
+/**
+ * What supervision asks of the layer that runs the sockets.
+ * @module
+ */
+import type { DisconnectCause } from "../domain/disconnect.ts";
+import type { KeyWrite } from "../domain/ports.ts";
+import type { Purpose } from "./protocol.ts";
+
+/** A socket, from the side that asked for it. */
+export interface Socket {
+  /**
+   * Ends it; nothing more is heard of it. With `unlink`, WhatsApp is told besides, where the connection
+   * still carries the word, that this device is no longer linked.
+   */
+  close(options: { unlink: boolean }): void;
+}
+
+/** What a socket tells, in the order in which it happened. `closed` is the last word. */
+export interface SocketListener {
+  qr(string: string, ordinal: number, generatedAt: number): void;
+  paired(credentials: string, keys: readonly KeyWrite[]): void;
+  passkeyDemanded(): void;
+  connected(jid: string): void;
+  closed(cause: DisconnectCause): void;
+  /** The login's keys of these ids; those that are not stored are absent. */
+  load(keyType: string, ids: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  /** Resolves once all of it is durable. */
+  save(keys: readonly KeyWrite[], credentials?: string): Promise<void>;
+}
+
+/** Opens sockets. Opening cannot fail here: whatever goes wrong is told as `closed`. */
+export interface SocketLayer {
+  open(purpose: Purpose, listener: SocketListener): Socket;
+}

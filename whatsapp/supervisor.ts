@@ -1,0 +1,256 @@
+/**
+ * The supervisor of one session: a mailbox that takes one event at a time through the domain's
+ * transition, writes the outcome, makes it visible, and only then acts on it.
+ * @module
+ */
+import type { Effect, SessionEvent } from "../domain/events.ts";
+import { type Life, nextTick, type Policy } from "../domain/life.ts";
+import { phoneNumberOf } from "../domain/phone.ts";
+import type { CredentialsChange, CredentialStore, KeyWrite, SessionStore } from "../domain/ports.ts";
+import { CredentialsUnreadableError } from "../domain/ports.ts";
+import { transition } from "../domain/transition.ts";
+import type { Admission, Turn } from "./admission.ts";
+import type { Clock } from "./clock.ts";
+import type { Log } from "./log.ts";
+import { Mailbox } from "./mailbox.ts";
+import { Persistence } from "./persistence.ts";
+import type { Purpose } from "./protocol.ts";
+import type { Socket, SocketLayer, SocketListener } from "./socket_layer.ts";
+
+/** What all supervisors of a process share. */
+export interface Surroundings {
+  readonly store: SessionStore & CredentialStore;
+  readonly sockets: SocketLayer;
+  readonly admission: Admission;
+  readonly clock: Clock;
+  readonly policy: Policy;
+  readonly log: Log;
+  /** Called after each change that is durable and visible. */
+  readonly onChange: (before: Life, after: Life) => void;
+  /** Called when nothing is going on any more. */
+  readonly onIdle: (supervisor: Supervisor) => void;
+}
+
+/** What a new login consists of; it accompanies the event that says that the phone has scanned. */
+interface Pairing {
+  readonly credentials: string;
+  readonly keys: readonly KeyWrite[];
+}
+
+export class Supervisor {
+  readonly instanceId: string;
+  readonly #around: Surroundings;
+  readonly #stopping = new AbortController();
+  readonly #mailbox = new Mailbox(() => {
+    if (this.isIdle) this.#around.onIdle(this);
+  });
+  readonly #persistence: Persistence;
+  #life: Life;
+  #socket: Socket | null = null;
+  /** Counts sockets: a word from any but the last one is stale. */
+  #generation = 0;
+  #turn: Turn | null = null;
+  #cancelTick: (() => void) | null = null;
+  #changed = Promise.withResolvers<void>();
+
+  constructor(life: Life, around: Surroundings) {
+    this.instanceId = life.session.instanceId;
+    this.#life = life;
+    this.#around = around;
+    this.#persistence = new Persistence(this.instanceId, around.clock, around.log, this.#stopping.signal);
+  }
+
+  /** The last life that is durable and visible. */
+  get life(): Life {
+    return this.#life;
+  }
+
+  /** Whether nothing is going on, so that the store alone can answer for this session. */
+  get isIdle(): boolean {
+    return this.#mailbox.size === 0 && this.#life.activity.kind === "idle";
+  }
+
+  /** Whether something has happened that could not be written yet, so that `life` no longer tells all. */
+  get isStalled(): boolean {
+    return this.#persistence.isStalled;
+  }
+
+  /** Rejects with the store's error once `isStalled`. */
+  get stalled(): Promise<never> {
+    return this.#persistence.stalled;
+  }
+
+  /** Resolves at the next change of `life`, and when the supervisor stops. */
+  get changed(): Promise<void> {
+    return this.#changed.promise;
+  }
+
+  /**
+   * Takes an event into the mailbox; resolves once it is durable and its effects are under way.
+   * @throws the store's error as soon as the store has refused once; the event is still carried out,
+   *   in its turn, when the store is back
+   */
+  async submit(event: SessionEvent): Promise<void> {
+    await Promise.race([this.#mailbox.put(() => this.#apply(event)), this.#persistence.stalled]);
+  }
+
+  /**
+   * Finishes what is in the mailbox, unless the store holds it up, and closes the socket without
+   * unlinking. Nothing happens to this session in this process afterwards.
+   */
+  async stop(): Promise<void> {
+    this.#cancelTick?.();
+    this.#turn?.giveUp();
+    await Promise.race([this.#mailbox.drained(), this.#persistence.stalled]).catch(() => {});
+    this.#stopping.abort();
+    this.#cancelTick?.();
+    this.#turn?.giveUp();
+    this.#closeSocket(false);
+    this.#changed.resolve();
+    await this.#mailbox.drained();
+  }
+
+  // ── Events ─────────────────────────────────────────────────────────────────────────────────────
+
+  /** Takes an event that nobody waits for. */
+  #tell(event: SessionEvent): void {
+    this.#enqueue(() => this.#apply(event));
+  }
+
+  #enqueue(task: () => Promise<void>): void {
+    this.#mailbox.put(task).catch((error) => {
+      if (this.#stopping.signal.aborted) return;
+      this.#around.log.error({ event: "supervision_failed", instance_id: this.instanceId, err: error });
+    });
+  }
+
+  async #apply(event: SessionEvent, pairing?: Pairing): Promise<void> {
+    if (this.#stopping.signal.aborted) return;
+    const { clock, policy, store } = this.#around;
+    const before = this.#life;
+    const { life, effects } = transition(before, event, {
+      now: clock.now(),
+      random: clock.random(),
+      policy,
+    });
+    const credentials = credentialsChange(effects, pairing);
+    if (life.session !== before.session || credentials.kind !== "keep") {
+      await this.#persistence.insist(() => store.save(life.session, credentials));
+    }
+    this.#life = life;
+    if (life !== before) this.#announce(before);
+    for (const effect of effects) await this.#carryOut(effect);
+    this.#settle();
+  }
+
+  #announce(before: Life): void {
+    this.#around.onChange(before, this.#life);
+    const { resolve } = this.#changed;
+    this.#changed = Promise.withResolvers<void>();
+    resolve();
+  }
+
+  /** Arms the next tick, and makes room for the next login when this one is through. */
+  #settle(): void {
+    const { clock } = this.#around;
+    const { kind } = this.#life.activity;
+    if (kind !== "queued" && kind !== "login") {
+      this.#turn?.giveUp();
+      this.#turn = null;
+    }
+    this.#cancelTick?.();
+    const at = nextTick(this.#life);
+    this.#cancelTick = at === null ? null : clock.after(at - clock.now(), () => this.#tell({ type: "tick" }));
+  }
+
+  // ── Effects ────────────────────────────────────────────────────────────────────────────────────
+
+  async #carryOut(effect: Effect): Promise<void> {
+    switch (effect.type) {
+      case "open_pairing_socket":
+        return this.#openSocket({ kind: "pair" });
+      case "open_login_socket":
+        return await this.#openLogin();
+      case "close_socket":
+        return this.#closeSocket(effect.unlink);
+      case "ask_admission":
+        this.#turn = this.#around.admission.ask(() => this.#tell({ type: "admitted" }));
+        return;
+      case "adopt_credentials":
+      case "erase_credentials":
+      case "suspend_credentials":
+        return; // done, in the transaction that wrote the session
+      default:
+        return effect satisfies never;
+    }
+  }
+
+  async #openLogin(): Promise<void> {
+    const credentials = await this.#persistence
+      .insist(() => this.#around.store.loadCredentials(this.instanceId))
+      .catch((error) => {
+        if (error instanceof CredentialsUnreadableError) return null;
+        throw error;
+      });
+    if (credentials !== null) return this.#openSocket({ kind: "login", credentials });
+    const generation = this.#generation;
+    this.#enqueue(async () => {
+      if (generation === this.#generation) await this.#apply({ type: "credentials_unreadable" });
+    });
+  }
+
+  #openSocket(purpose: Purpose): void {
+    this.#closeSocket(false);
+    const generation = this.#generation;
+    this.#socket = this.#around.sockets.open(purpose, this.#listenerOf(generation));
+  }
+
+  #closeSocket(unlink: boolean): void {
+    this.#generation++;
+    this.#socket?.close({ unlink });
+    this.#socket = null;
+  }
+
+  // ── What the socket says ───────────────────────────────────────────────────────────────────────
+
+  #listenerOf(generation: number): SocketListener {
+    const { store, log } = this.#around;
+    const isStale = () => generation !== this.#generation;
+    // Judged when its turn comes: what lies before it in the mailbox may have replaced the socket.
+    const hear = (event: SessionEvent, pairing?: Pairing) =>
+      this.#enqueue(async () => {
+        if (!isStale()) await this.#apply(event, pairing);
+      });
+    const serve = <T>(work: () => Promise<T>) =>
+      this.#mailbox.put(async () => {
+        if (isStale()) throw new Error("The socket has been replaced.");
+        return await this.#persistence.insist(work);
+      });
+    return {
+      qr: (string, ordinal, generatedAt) => hear({ type: "qr", string, ordinal, generatedAt }),
+      paired: (credentials, keys) => hear({ type: "paired" }, { credentials, keys }),
+      passkeyDemanded: () => hear({ type: "passkey_demanded" }),
+      connected: (jid) => hear({ type: "connected", phoneNumber: phoneNumberOf(jid), source: "socket" }),
+      closed: (cause) => {
+        log.info({ event: "socket_closed", instance_id: this.instanceId, ...cause });
+        hear({ type: "closed", cause });
+      },
+      load: (keyType, ids) =>
+        serve(() => store.loadKeys(this.instanceId, keyType, ids)).catch((error) => {
+          if (error instanceof CredentialsUnreadableError) hear({ type: "credentials_unreadable" });
+          throw error;
+        }),
+      save: (keys, credentials) => serve(() => store.saveKeys(this.instanceId, keys, credentials)),
+    };
+  }
+}
+
+/** What a transition's effects mean for the stored credentials. */
+function credentialsChange(effects: readonly Effect[], pairing: Pairing | undefined): CredentialsChange {
+  for (const { type } of effects) {
+    if (type === "erase_credentials") return { kind: "erase" };
+    if (type === "suspend_credentials") return { kind: "suspend" };
+    if (type === "adopt_credentials" && pairing !== undefined) return { kind: "adopt", ...pairing };
+  }
+  return { kind: "keep" };
+}

@@ -1,0 +1,64 @@
+/**
+ * Baileys' view of the signal keys of one login. They live in the main thread's database; nothing is
+ * acknowledged to Baileys before it is durable there.
+ * @module
+ */
+import type { KeyWrite } from "../../domain/ports.ts";
+import type { SignalDataTypeMap, SignalKeyStore } from "./baileys.ts";
+import { decodeKey, encodeKeys } from "./codec.ts";
+
+/** Where keys are kept: the main thread, reached by message. */
+export interface Vault {
+  load(keyType: string, ids: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  /** Resolves once all of it is durable. */
+  save(keys: readonly KeyWrite[]): Promise<void>;
+}
+
+/** The keys of a login that is in use. */
+export function vaultKeyStore(vault: Vault): SignalKeyStore {
+  return {
+    async get<T extends keyof SignalDataTypeMap>(type: T, ids: string[]) {
+      return decodeAll(type, await vault.load(type, ids));
+    },
+    async set(data) {
+      const keys = encodeKeys(data);
+      if (keys.length > 0) await vault.save(keys);
+    },
+  };
+}
+
+/**
+ * The keys of a login that does not exist yet. They stay here until the phone has scanned, and then go
+ * to the vault together with the credentials: a pairing that nobody completes leaves no trace.
+ */
+export class NascentKeys implements Vault {
+  readonly #keys = new Map<string, KeyWrite>();
+
+  load(keyType: string, ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const found = new Map<string, string>();
+    for (const id of ids) {
+      const value = this.#keys.get(`${keyType}/${id}`)?.value;
+      if (typeof value === "string") found.set(id, value);
+    }
+    return Promise.resolve(found);
+  }
+
+  save(keys: readonly KeyWrite[]): Promise<void> {
+    for (const key of keys) this.#keys.set(`${key.type}/${key.id}`, key);
+    return Promise.resolve();
+  }
+
+  /** Everything kept so far, for the vault. */
+  all(): KeyWrite[] {
+    return [...this.#keys.values()];
+  }
+}
+
+function decodeAll<T extends keyof SignalDataTypeMap>(
+  type: T,
+  values: ReadonlyMap<string, string>,
+): { [id: string]: SignalDataTypeMap[T] } {
+  const decoded: { [id: string]: SignalDataTypeMap[T] } = {};
+  for (const [id, text] of values) decoded[id] = decodeKey(type, text);
+  return decoded;
+}

@@ -1,0 +1,96 @@
+/// <reference lib="deno.worker" />
+/**
+ * A socket worker: a handful of Baileys sockets behind a wall. Its permissions reach WhatsApp's host
+ * and nothing else; what it needs of the outside it asks of the main thread by message.
+ * @module
+ */
+import type { Command, Report, RequestId, SocketId, SocketSettings } from "../protocol.ts";
+import { WA_CERT_DETAILS } from "./baileys.ts";
+import { BaileysSocket, type LoginVault } from "./socket.ts";
+
+const sockets = new Map<SocketId, BaileysSocket>();
+const questions = new Map<
+  RequestId,
+  { resolve(values: ReadonlyMap<string, string>): void; reject(error: Error): void }
+>();
+let nextRequest: RequestId = 1;
+let settings: SocketSettings;
+
+function report(message: Report): void {
+  self.postMessage(message);
+}
+
+function ask(question: (request: RequestId) => Report): Promise<ReadonlyMap<string, string>> {
+  const request = nextRequest++;
+  return new Promise((resolve, reject) => {
+    questions.set(request, { resolve, reject });
+    report(question(request));
+  });
+}
+
+function vaultOf(socket: SocketId): LoginVault {
+  return {
+    load: (keyType, ids) => ask((request) => ({ type: "load", socket, request, keyType, ids })),
+    save: async (keys, credentials) => {
+      const login = credentials === undefined ? {} : { credentials };
+      await ask((request) => ({ type: "save", socket, request, keys, ...login }));
+    },
+  };
+}
+
+function open({ socket, purpose }: Extract<Command, { type: "open" }>): void {
+  const end = (cause: Extract<Report, { type: "closed" }>["cause"]) => {
+    sockets.delete(socket);
+    report({ type: "closed", socket, cause });
+  };
+  try {
+    sockets.set(
+      socket,
+      new BaileysSocket(purpose, settings, vaultOf(socket), {
+        qr: (string, ordinal, generatedAt) => report({ type: "qr", socket, string, ordinal, generatedAt }),
+        paired: (credentials, keys) => report({ type: "paired", socket, credentials, keys }),
+        passkeyDemanded: () => report({ type: "passkey_demanded", socket }),
+        connected: (jid) => report({ type: "connected", socket, jid }),
+        closed: end,
+      }),
+    );
+  } catch {
+    end({ origin: "client", code: 0 });
+  }
+}
+
+function close({ socket, unlink }: Extract<Command, { type: "close" }>): void {
+  const closing = sockets.get(socket);
+  sockets.delete(socket);
+  closing?.close(unlink);
+}
+
+self.onmessage = ({ data: command }: MessageEvent<Command>) => {
+  switch (command.type) {
+    case "start":
+      settings = command.settings;
+      if (settings.rootKey !== undefined) {
+        WA_CERT_DETAILS.PUBLIC_KEY = Uint8Array.from(
+          settings.rootKey.match(/../g) ?? [],
+          (byte) => parseInt(byte, 16),
+        ) as typeof WA_CERT_DETAILS.PUBLIC_KEY;
+      }
+      return report({ type: "ready" });
+    case "open":
+      return open(command);
+    case "close":
+      return close(command);
+    case "reply": {
+      const question = questions.get(command.request);
+      questions.delete(command.request);
+      return command.values === null
+        ? question?.reject(new Error("The main thread could not answer."))
+        : question?.resolve(command.values);
+    }
+    default:
+      return command satisfies never;
+  }
+};
+
+// A promise that Baileys forgot must cost neither its socket nor those of other sessions.
+self.addEventListener("unhandledrejection", (event) => event.preventDefault());
