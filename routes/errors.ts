@@ -1,0 +1,41 @@
+/**
+ * Errors on their way out: the catalogue's code, status and sentence, and nothing else.
+ * @module
+ */
+import type { Context } from "hono";
+import { HTTPException } from "hono/http-exception";
+import { type ErrorCode, ERRORS, SessionManagerError } from "../domain/errors.ts";
+import type { Log } from "./ports.ts";
+
+/** The answer to a known fault. */
+export function errorAnswer(c: Context, error: SessionManagerError): Response {
+  if (error.retryAfterSeconds !== undefined) c.header("Retry-After", String(error.retryAfterSeconds));
+  const { code, message } = error;
+  return c.json({ error: { code, message } }, ERRORS[code].status);
+}
+
+/** Maps whatever a handler throws. What nobody foresaw is a bare 500 with its cause in the log. */
+export function onError(log: Log): (error: Error, c: Context) => Response {
+  return (thrown, c) => {
+    const error = known(thrown);
+    if (ERRORS[error.code].status === 500) {
+      const cause = error.cause === undefined ? {} : { err: error.cause };
+      log.error({ event: "request_failed", method: c.req.method, code: error.code, ...cause });
+    }
+    return errorAnswer(c, error);
+  };
+}
+
+function known(thrown: Error): SessionManagerError {
+  if (thrown instanceof SessionManagerError) return thrown;
+  // The only one the framework throws by itself: a body that is no JSON.
+  if (thrown instanceof HTTPException && thrown.status === 400) {
+    return new SessionManagerError("INVALID_REQUEST", { message: "The body is not valid JSON." });
+  }
+  return new SessionManagerError("SESSION_MANAGER_ERROR", { cause: thrown });
+}
+
+/** Throws a fault of the catalogue; for places that have no other answer. */
+export function fail(code: ErrorCode, message?: string): never {
+  throw new SessionManagerError(code, message === undefined ? {} : { message });
+}

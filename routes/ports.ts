@@ -1,0 +1,23 @@
+/**
+ * What the routes need of the rest of the product.
+ * @module
+ */
+import type { DisconnectReason } from "../domain/names.ts";
+import type { QrView, SessionView } from "../domain/view.ts";
+
+/**
+ * The use cases behind the contract's endpoints. Each throws a `SessionManagerError` with a code of the
+ * catalogue when it cannot do what it says.
+ */
+export interface Sessions {
+  /** The session as it is. */
+  read(instanceId: string): Promise<SessionView>;
+  /** Its valid QR, or a new one. */
+  requestQr(instanceId: string): Promise<QrView>;
+  reportConnected(instanceId: string, phoneNumber: string): Promise<SessionView>;
+  reportDisconnected(instanceId: string, reason: DisconnectReason): Promise<SessionView>;
+}
+
+export interface Log {
+  error(fields: { readonly event: string; readonly [field: string]: unknown }): void;
+}
