@@ -1,0 +1,137 @@
+/**
+ * The product, wired: store, workers, session manager, routes. `main.ts` runs it; tests run it too, with
+ * their own bounds.
+ * @module
+ */
+import type { Config } from "./config.ts";
+import {
+  type CredentialKeys,
+  generateCredentialKey,
+  loadOrCreateKeyFile,
+  openStore,
+  parseCredentialKeys,
+  parseDatabaseUrl,
+  type Store,
+} from "./db/mod.ts";
+import { DEFAULT_POLICY, type Policy } from "./domain/life.ts";
+import { StoreUnavailableError } from "./domain/ports.ts";
+import { WHATSAPP_QR_LIFE } from "./domain/qr.ts";
+import { createApp } from "./routes/app.ts";
+import { Admission } from "./whatsapp/admission.ts";
+import { type Clock, pause, systemClock } from "./whatsapp/clock.ts";
+import type { Log } from "./whatsapp/log.ts";
+import { SessionManager } from "./whatsapp/manager.ts";
+import type { SocketSettings } from "./whatsapp/protocol.ts";
+import { WorkerPool } from "./whatsapp/worker_pool.ts";
+
+/** How many sessions of a process may be logging in at the same time. */
+const CONCURRENT_LOGINS = 16;
+
+/** Pauses between attempts to reach the database at the start, in milliseconds: half a minute in all. */
+const STORE_PAUSES_MS = [500, 1_000, 2_000, 4_000, 7_500, 7_500, 7_500];
+
+/** How often WhatsApp is pinged, and how long a connection may take to open, in milliseconds. */
+const SOCKET_BOUNDS = { keepAliveMs: 15_000, connectMs: 20_000 };
+
+export interface ServiceOptions {
+  readonly config: Config;
+  readonly log: Log;
+  readonly clock?: Clock;
+  /** Bounds other than the product's own. */
+  readonly policy?: Partial<Policy>;
+  readonly socketSettings?: Partial<SocketSettings>;
+  /** Pauses between attempts to reach the database, in milliseconds; as many retries as there are pauses. */
+  readonly storePausesMs?: readonly number[];
+}
+
+/** A running service, without its listener. */
+export interface Service {
+  /** Answers one HTTP request. */
+  readonly fetch: (request: Request) => Response | Promise<Response>;
+  readonly sessions: SessionManager;
+  /** Sockets a worker, in the order of the workers. */
+  readonly socketLoad: () => readonly number[];
+  /** Closes every socket without unlinking, then the store. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Opens the store, starts the workers and brings the sessions back.
+ * @throws {StoreUnavailableError} when the database could not be reached, for as long as it was tried
+ * @throws {DatabaseUnusableError} when it can be reached and cannot be worked with
+ */
+export async function startService(options: ServiceOptions): Promise<Service> {
+  const { config, log, clock = systemClock } = options;
+  const store = await openStorePatiently(config, clock, log, options.storePausesMs ?? STORE_PAUSES_MS);
+  const pool = new WorkerPool({
+    size: config.socketWorkers,
+    settings: { ...socketSettings(config), ...options.socketSettings },
+    log,
+  });
+  const sessions = new SessionManager({
+    store,
+    sockets: pool,
+    admission: new Admission(CONCURRENT_LOGINS),
+    clock,
+    policy: {
+      ...DEFAULT_POLICY,
+      qrLife: WHATSAPP_QR_LIFE,
+      firstQrMs: config.qrWaitMs,
+      ...options.policy,
+    },
+    log,
+    qrWaitMs: config.qrWaitMs,
+  });
+  const stop = async () => {
+    await sessions.stop();
+    pool.stop();
+    await store.close();
+  };
+  try {
+    pool.start();
+    await sessions.start();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const { fetch } = createApp({ sessions, hubKeys: config.hubKeys, internalKeys: config.internalKeys, log });
+  return { fetch, sessions, socketLoad: () => pool.load, stop };
+}
+
+/** A database may be starting at the same time as the service: it is waited for, but not for ever. */
+async function openStorePatiently(
+  config: Config,
+  clock: Clock,
+  log: Log,
+  pausesMs: readonly number[],
+): Promise<Store> {
+  const keys = await credentialKeys(config);
+  for (const pauseMs of [...pausesMs, null]) {
+    try {
+      return await openStore({ url: config.databaseUrl, keys });
+    } catch (error) {
+      if (pauseMs === null || !(error instanceof StoreUnavailableError)) throw error;
+      log.warn({ event: "store_unavailable", retry_ms: pauseMs });
+      await pause(clock, pauseMs);
+    }
+  }
+  throw new StoreUnavailableError();
+}
+
+/** The configured keys; with SQLite, where none are configured, the key beside the database. */
+async function credentialKeys({ credentialsKey, databaseUrl }: Config): Promise<CredentialKeys> {
+  if (credentialsKey !== null) return parseCredentialKeys(credentialsKey);
+  const database = parseDatabaseUrl(databaseUrl);
+  return database.dialect === "sqlite" && database.path !== ":memory:"
+    ? await loadOrCreateKeyFile(database.path)
+    : parseCredentialKeys(generateCredentialKey());
+}
+
+function socketSettings(config: Config): SocketSettings {
+  return {
+    url: config.whatsappUrl,
+    ...SOCKET_BOUNDS,
+    ...(config.whatsappRootKey === null ? {} : { rootKey: config.whatsappRootKey }),
+    ...(config.whatsappVersion === null ? {} : { version: config.whatsappVersion }),
+  };
+}
