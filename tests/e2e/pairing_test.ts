@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { QrAnswer, SessionAnswer } from "../../routes/schemas.ts";
+import type { SessionStatus } from "../../domain/names.ts";
+import { fault } from "./hub.ts";
+import { World } from "./world.ts";
+
+/** The statuses that a session goes through from now on, each once in a row. */
+function watch(world: World, instanceId: string): SessionStatus[] {
+  const seen: SessionStatus[] = [];
+  world.service.sessions.onChange(({ after: { session } }) => {
+    if (session.instanceId === instanceId && seen.at(-1) !== session.status) seen.push(session.status);
+  });
+  return seen;
+}
+
+Deno.test("POST qr creates an unknown instance and shows a QR that GET shows too", async () => {
+  await using world = await World.start();
+  assert.equal(fault(await world.hub.get("sender_51")), "404 SESSION_NOT_FOUND");
+
+  const asked = Date.now();
+  const answer = await world.hub.requestQr("sender_51");
+  assert.equal(answer.status, 200);
+  assert.equal(answer.headers.get("cache-control"), "no-store");
+  assert.match(answer.headers.get("content-type") ?? "", /^application\/json/);
+  const qr = QrAnswer.parse(answer.body);
+
+  const session = SessionAnswer.parse((await world.hub.get("sender_51")).body);
+  assert.deepEqual(session, {
+    instance_id: "sender_51",
+    status: "qr_required",
+    qr_status: "generated",
+    qr_string: qr.qr_string,
+    qr_expires_at: qr.qr_expires_at,
+  });
+  const life = Date.parse(qr.qr_expires_at) - asked;
+  assert.ok(life > 58_000 && life < 75_000, `the first QR lives 60 s, this one ${life} ms`);
+});
+
+Deno.test("POST qr returns a valid QR byte for byte when it is asked again", async () => {
+  await using world = await World.start();
+  const first = await world.hub.qr("again");
+  assert.deepEqual(await world.hub.qr("again"), first);
+  assert.equal(world.gateway.stats.registrations, 1);
+});
+
+Deno.test("a scan takes the session over connecting to connected, and 515 is never disconnected", async () => {
+  await using world = await World.start();
+  const seen = watch(world, "pair");
+  const phone = await world.link("pair", world.gateway.phone("+5491155550001"));
+  assert.deepEqual(seen, ["init", "qr_required", "connecting", "connected"]);
+  assert.equal(phone.devices.length, 1);
+  assert.deepEqual(await world.hub.session("pair"), {
+    instance_id: "pair",
+    status: "connected",
+    qr_status: "used",
+    qr_string: null,
+    qr_expires_at: (await world.hub.session("pair")).qr_expires_at,
+  });
+  assert.equal(fault(await world.hub.requestQr("pair")), "409 SESSION_ALREADY_CONNECTED");
+  assert.equal(world.gateway.stats.overlaps, 0);
+});
+
+Deno.test("POST qr answers 409 when the session is connecting", async () => {
+  await using world = await World.start();
+  world.gateway.faults.add({ do: "no-success", kind: "login", times: 1 });
+  const { qr_string } = await world.hub.qr("slow");
+  const connecting = world.untilStatus("slow", "connecting");
+  await world.gateway.phone().scan(qr_string);
+  assert.equal((await connecting).qr_status, "used");
+  assert.equal(fault(await world.hub.requestQr("slow")), "409 SESSION_ALREADY_CONNECTED");
+});
+
+Deno.test("a session unlinked on the phone is disconnected without QR, and can be linked again", async () => {
+  await using world = await World.start();
+  const phone = await world.link("again");
+  await phone.unlink();
+  const gone = await world.untilStatus("again", "disconnected");
+  assert.deepEqual(gone, {
+    instance_id: "again",
+    status: "disconnected",
+    qr_status: "none",
+    qr_string: null,
+    qr_expires_at: null,
+  });
+  await world.link("again", phone);
+  assert.equal(phone.devices.length, 1);
+});
+
+Deno.test("fifty callers at once on a new instance get one QR from one socket", async () => {
+  await using world = await World.start();
+  const answers = await Promise.all(Array.from({ length: 50 }, () => world.hub.qr("crowd")));
+  assert.equal(new Set(answers.map((answer) => JSON.stringify(answer))).size, 1);
+  assert.equal(world.gateway.stats.registrations, 1);
+  assert.equal(world.gateway.stats.connectionsOpened, 1);
+});
+
+Deno.test("fifty instances at once get fifty QRs", async () => {
+  await using world = await World.start({ environment: { SOCKET_WORKERS: "2" } });
+  const answers = await Promise.all(Array.from({ length: 50 }, (_, i) => world.hub.qr(`sender_${i}`)));
+  assert.equal(new Set(answers.map(({ qr_string }) => qr_string)).size, 50);
+  assert.deepEqual(world.service.socketLoad(), [25, 25]);
+  const phone = world.gateway.phone();
+  assert.equal((await phone.scan(answers[49]?.qr_string ?? "")).outcome, "paired");
+  await world.untilStatus("sender_49", "connected");
+  assert.equal((await world.hub.session("sender_0")).status, "qr_required");
+});
