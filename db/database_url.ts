@@ -1,0 +1,130 @@
+/**
+ * `DATABASE_URL`, taken apart.
+ *
+ * - `sqlite:data/session-manager.db`, `sqlite:/var/lib/x.db`, `sqlite::memory:`
+ * - `mysql://user:password@host:3306/database`, with these parameters:
+ *   - `ssl=true`: TLS; the certificate has to be valid for the host, which is given by name. `ssl=skip-verify`: TLS against
+ *     a server whose certificate nobody checks. `ssl=false`, the default: none.
+ *   - `ssl-ca=<path>`: a PEM file of the authorities to trust in place of the usual ones; implies `ssl=true`.
+ *   - `pool=<1…100>`: how many connections at most; 10 by default.
+ *
+ * Source: decisions, "Configuration".
+ * @module
+ */
+import { isIP } from "node:net";
+import { DatabaseUnusableError } from "./errors.ts";
+
+/** An embedded database: a file, or `:memory:`. */
+export interface SqliteTarget {
+  readonly dialect: "sqlite";
+  readonly path: string;
+}
+
+/** A MySQL or MariaDB server. */
+export interface MysqlTarget {
+  readonly dialect: "mysql";
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  /** A secret. */
+  readonly password: string;
+  readonly database: string;
+  readonly tls: "none" | "verified" | "unverified";
+  /** Path of a PEM file; null for the usual authorities. */
+  readonly tlsAuthorities: string | null;
+  /** Connections at most. */
+  readonly poolSize: number;
+}
+
+export type DatabaseTarget = SqliteTarget | MysqlTarget;
+
+/**
+ * Reads a database URL.
+ * @throws {DatabaseUnusableError} with a sentence that names `DATABASE_URL` and does not repeat it
+ */
+export function parseDatabaseUrl(url: string): DatabaseTarget {
+  if (url.startsWith("sqlite:")) return parseSqlite(url.slice("sqlite:".length));
+  if (url.startsWith("mysql://") || url.startsWith("mariadb://")) return parseMysql(url);
+  throw bad("has to begin with sqlite: or mysql://");
+}
+
+function parseSqlite(rest: string): SqliteTarget {
+  const path = rest.startsWith("//") ? rest.slice(2) : rest;
+  if (path === "") throw bad("names no SQLite file");
+  if (/[?#\0]/.test(path)) throw bad("names a SQLite file with a character that no file name should have");
+  return { dialect: "sqlite", path };
+}
+
+function parseMysql(text: string): MysqlTarget {
+  const url = URL.parse(text);
+  if (url === null) throw bad("is not a URL; are the special characters of the password percent-encoded?");
+  const database = decode(url.pathname.slice(1));
+  if (url.hostname === "") throw bad("names no host");
+  if (url.username === "") throw bad("names no user");
+  if (database === "" || database.includes("/")) throw bad("has to name one database after the host");
+  const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
+  const parameters = parseParameters(url.searchParams);
+  // The driver would look for the name `localhost` in the certificate of an address.
+  if (parameters.tls === "verified" && isIP(host) !== 0) {
+    throw bad("has to give the host by name for its TLS certificate to be checked");
+  }
+  return {
+    dialect: "mysql",
+    host,
+    port: url.port === "" ? 3306 : Number(url.port),
+    user: decode(url.username),
+    password: decode(url.password),
+    database,
+    ...parameters,
+  };
+}
+
+function parseParameters(
+  parameters: URLSearchParams,
+): Pick<MysqlTarget, "tls" | "tlsAuthorities" | "poolSize"> {
+  let ssl: MysqlTarget["tls"] | undefined;
+  let tlsAuthorities: string | null = null;
+  let poolSize = 10;
+  for (const [name, value] of parameters) {
+    switch (name) {
+      case "ssl":
+        ssl = SSL.get(value);
+        if (ssl === undefined) throw bad("takes true, skip-verify or false for ssl");
+        break;
+      case "ssl-ca":
+        if (value === "") throw bad("names no file in ssl-ca");
+        tlsAuthorities = value;
+        break;
+      case "pool":
+        poolSize = Number(value);
+        if (!Number.isInteger(poolSize) || poolSize < 1 || poolSize > 100) {
+          throw bad("takes a whole number from 1 to 100 for pool");
+        }
+        break;
+      default:
+        throw bad("has a parameter other than ssl, ssl-ca and pool");
+    }
+  }
+  if (tlsAuthorities !== null && ssl !== undefined && ssl !== "verified") {
+    throw bad("has ssl-ca without ssl=true, so the authorities would be ignored");
+  }
+  return { tls: ssl ?? (tlsAuthorities === null ? "none" : "verified"), tlsAuthorities, poolSize };
+}
+
+const SSL: ReadonlyMap<string, MysqlTarget["tls"]> = new Map([
+  ["true", "verified"],
+  ["skip-verify", "unverified"],
+  ["false", "none"],
+]);
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw bad("has a percent sign that is not percent-encoded");
+  }
+}
+
+function bad(what: string): DatabaseUnusableError {
+  return new DatabaseUnusableError(`DATABASE_URL ${what}.`);
+}

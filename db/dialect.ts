@@ -1,0 +1,89 @@
+/**
+ * Where the two dialects differ. Everything else is written once, with Kysely.
+ *
+ * | statement | SQLite | MySQL and MariaDB | why |
+ * | --- | --- | --- | --- |
+ * | write, whatever was there | `ON CONFLICT … DO UPDATE SET x = excluded.x` | `ON DUPLICATE KEY UPDATE x = VALUES(x)` | no common form; the row alias of MySQL 8.0.19 is unknown to MariaDB |
+ * | insert unless it is there | `ON CONFLICT … DO NOTHING` | `ON DUPLICATE KEY UPDATE k = k` | `INSERT IGNORE` would hide other errors as well |
+ * | begin a transaction that reads first | `BEGIN IMMEDIATE` | `START TRANSACTION`, then `SELECT … FOR UPDATE` | SQLite locks the file, InnoDB the rows |
+ * | an instant | `2026-01-04T12:34:56.789Z` in TEXT | `2026-01-04 12:34:56.789` in DATETIME(3) | SQLite has no such type; MySQL refuses the `Z` |
+ * | set up a connection | `PRAGMA …` | `SET SESSION …` | settings have no common form |
+ * | first question | `SELECT 1` | `SELECT @@max_allowed_packet` | only a server limits a statement's bytes |
+ * | migrations: lock | `BEGIN IMMEDIATE` | `GET_LOCK` | MySQL commits at every `CREATE TABLE` |
+ * | migrations: tables | `migrations/` | `migrations/` | types |
+ * | migrations: look at a table | `PRAGMA table_xinfo` | `information_schema` | no common catalogue |
+ * | chunk size | 5,000 rows | 5,000 rows and `max_allowed_packet` | SQLite takes 32,766 parameters, MySQL one packet |
+ * @module
+ */
+import { type InsertQueryBuilder, type InsertResult, sql } from "kysely";
+import type { Instant } from "../domain/session.ts";
+import type { Tables } from "./schema.ts";
+
+export type DialectName = "sqlite" | "mysql";
+
+type Insert<Table extends keyof Tables> = InsertQueryBuilder<Tables, Table, InsertResult>;
+
+/** How this dialect writes an instant. Milliseconds, UTC. */
+export function instantFormat(dialect: DialectName): (instant: Instant) => string {
+  switch (dialect) {
+    case "sqlite":
+      return (instant) => new Date(instant).toISOString();
+    case "mysql":
+      return (instant) => new Date(instant).toISOString().replace("T", " ").replace("Z", "");
+    default:
+      return dialect satisfies never;
+  }
+}
+
+/**
+ * Makes an insert write over rows that are there.
+ * @param keys the columns of the unique index
+ * @param columns the columns to write over
+ */
+export function upsert<Table extends keyof Tables>(
+  dialect: DialectName,
+  insert: Insert<Table>,
+  keys: readonly (string & keyof Tables[Table])[],
+  columns: readonly (string & keyof Tables[Table])[],
+): Insert<Table> {
+  const assign = (value: (column: string) => unknown) =>
+    Object.fromEntries(columns.map((column) => [column, value(column)])) as any;
+  switch (dialect) {
+    case "sqlite":
+      return insert.onConflict((conflict) =>
+        conflict.columns(keys as any).doUpdateSet(assign((column) => sql`excluded.${sql.ref(column)}`))
+      );
+    case "mysql":
+      return insert.onDuplicateKeyUpdate(assign((column) => sql`values(${sql.ref(column)})`));
+    default:
+      return dialect satisfies never;
+  }
+}
+
+/** Makes an insert leave a row alone that is there. */
+export function unlessThere<Table extends keyof Tables>(
+  dialect: DialectName,
+  insert: Insert<Table>,
+  key: string & keyof Tables[Table],
+): Insert<Table> {
+  switch (dialect) {
+    case "sqlite":
+      return insert.onConflict((conflict) => conflict.columns([key] as any).doNothing());
+    case "mysql":
+      return insert.onDuplicateKeyUpdate({ [key]: sql.ref(key) } as any);
+    default:
+      return dialect satisfies never;
+  }
+}
+
+/** Begins a transaction that reads what it is going to write. */
+export function beginToWrite(dialect: DialectName): string {
+  switch (dialect) {
+    case "sqlite":
+      return "begin immediate";
+    case "mysql":
+      return "start transaction";
+    default:
+      return dialect satisfies never;
+  }
+}

@@ -1,0 +1,12 @@
+/**
+ * Every migration, in order. A new one goes to the end.
+ * @module
+ */
+import { sessions } from "./0001_sessions.ts";
+import { links } from "./0002_links.ts";
+import { credentials } from "./0003_credentials.ts";
+import type { Migration } from "./migration.ts";
+
+export type { Migration } from "./migration.ts";
+
+export const MIGRATIONS: readonly Migration[] = [sessions, links, credentials];

@@ -1,0 +1,37 @@
+/**
+ * The authority's memory, over SQLite or MySQL: `openStore`, and what an operator runs beside it.
+ * @module
+ */
+import { connect } from "./database.ts";
+import { runGuarded } from "./faults.ts";
+import { migrateDatabase } from "./migrate.ts";
+import { purgeErased } from "./credentials.ts";
+import type { CredentialKeys } from "./sealing.ts";
+import { SqlStore, type Store } from "./store.ts";
+
+export { parseDatabaseUrl } from "./database_url.ts";
+export { DatabaseUnusableError } from "./errors.ts";
+export { keyFilePath, loadOrCreateKeyFile } from "./key_file.ts";
+export { describeMigration, migrate, type MigrationReport } from "./migrate.ts";
+export { rotateCredentials, type RotationOptions, type RotationReport } from "./rotate.ts";
+export { CredentialKeys, generateCredentialKey, parseCredentialKeys } from "./sealing.ts";
+export type { Store } from "./store.ts";
+
+/**
+ * Connects, migrates, removes what erased keys left, and gives the store.
+ * @param options.url see `database_url.ts`: `sqlite:path`, `sqlite::memory:`, `mysql://user:pass@host:3306/db`
+ * @param options.keys seal and open the credentials; `parseCredentialKeys` or `loadOrCreateKeyFile`
+ * @throws {DatabaseUnusableError} one sentence for an operator: the address, a table or the file does not fit
+ * @throws {StoreUnavailableError} when the database cannot be reached for now
+ */
+export async function openStore(options: { url: string; keys: CredentialKeys }): Promise<Store> {
+  const database = await connect(options.url);
+  try {
+    await migrateDatabase(database);
+    await runGuarded(() => purgeErased(database.db));
+    return new SqlStore(database, options.keys);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}

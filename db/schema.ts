@@ -1,0 +1,65 @@
+/**
+ * The tables as Kysely sees them. Instants are text here: each dialect writes them in its own way
+ * (`dialect.ts`), and one parser reads both.
+ * @module
+ */
+import type { Generated } from "kysely";
+
+/** The contract's table: exactly the fourteen fields of `WhatsAppSession`. */
+export const SESSIONS = "ll_whatsapp_qr_sessions";
+/** Which instances have a login, and what it is good for. No row: none. */
+export const LINKS = "ll_whatsapp_links";
+/** Logins and signal keys, sealed. */
+export const CREDENTIALS = "ll_whatsapp_credentials";
+/** Which migrations have been applied. */
+export const MIGRATIONS = "ll_whatsapp_migrations";
+
+/** `kind` of the login's own credentials; every other kind is a type of signal key. */
+export const LOGIN_KIND = "creds";
+
+export interface SessionTable {
+  id: Generated<number>;
+  instance_id: string;
+  phone_number: string | null;
+  status: string;
+  qr_status: string;
+  qr_string: string | null;
+  qr_generated_at: string | null;
+  qr_expires_at: string | null;
+  connected_at: string | null;
+  disconnected_at: string | null;
+  last_error_code: string | null;
+  last_error_message: string | null;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface LinkTable {
+  instance_id: string;
+  standing: string;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface CredentialTable {
+  instance_id: string;
+  kind: string;
+  /** The key's id in UTF-8: bytes, because they are equal only when they are the same. */
+  name: Uint8Array;
+  /** The envelope; null marks an erased key until the row is purged. */
+  sealed: Uint8Array | null;
+  /** Which key sealed it; null where nothing is sealed. */
+  key_id: string | null;
+}
+
+export interface MigrationTable {
+  name: string;
+  applied_at: string;
+}
+
+export interface Tables {
+  [SESSIONS]: SessionTable;
+  [LINKS]: LinkTable;
+  [CREDENTIALS]: CredentialTable;
+  [MIGRATIONS]: MigrationTable;
+}

@@ -1,0 +1,261 @@
+/**
+ * The store over SQL: sessions, links and sealed credentials.
+ *
+ * `save` without a change of credentials and `saveKeys` are the hot paths: one statement, no transaction.
+ * @module
+ */
+import { type Kysely, type Selectable, sql } from "kysely";
+import type { Link } from "../domain/life.ts";
+import {
+  type CredentialsChange,
+  type CredentialStore,
+  type KeyWrite,
+  type SessionStore,
+  type StoredSession,
+  StoreUnavailableError,
+} from "../domain/ports.ts";
+import { createSession, type Instant, type Session } from "../domain/session.ts";
+import { chunkRows, type CredentialRow, eraseAll, nameBytes, sealRows, writeRows } from "./credentials.ts";
+import type { Database } from "./database.ts";
+import { instantFormat, unlessThere, upsert } from "./dialect.ts";
+import { runGuarded } from "./faults.ts";
+import { columnsOf, sessionOf, type SessionRow } from "./rows.ts";
+import { CREDENTIALS, LINKS, LOGIN_KIND, SESSIONS, type Tables } from "./schema.ts";
+import { type CredentialKeys, unseal } from "./sealing.ts";
+
+/** The product's store: both ports over one database. */
+export interface Store extends SessionStore, CredentialStore, AsyncDisposable {
+  /** Waits for what is running and closes the connections. Safe to call twice. */
+  close(): Promise<void>;
+  /** @throws {StoreUnavailableError} when the database does not answer */
+  ping(): Promise<void>;
+}
+
+/** Names in one `IN (…)` at most. */
+const IN_LIST = 1_000;
+
+/** {@link Store} over a migrated database, which it owns from now on. */
+export class SqlStore implements Store {
+  readonly #database: Database;
+  readonly #keys: CredentialKeys;
+  readonly #format: (instant: Instant) => string;
+  readonly #running = new Set<Promise<unknown>>();
+  #closing: Promise<void> | undefined;
+
+  constructor(database: Database, keys: CredentialKeys) {
+    this.#database = database;
+    this.#keys = keys;
+    this.#format = instantFormat(database.dialect);
+  }
+
+  find(instanceId: string): Promise<StoredSession | null> {
+    return this.#run(() => this.#find(instanceId));
+  }
+
+  findOrCreate(instanceId: string, now: Instant): Promise<StoredSession> {
+    return this.#run(async () => {
+      const found = await this.#find(instanceId);
+      if (found !== null) return found;
+      const columns = columnsOf(createSession(instanceId, now), this.#format);
+      const insert = this.#db.insertInto(SESSIONS).values({ instance_id: instanceId, ...columns });
+      await unlessThere(this.#database.dialect, insert, "instance_id").execute();
+      // Read again: another caller may have been first, and the link may be older than the row.
+      const created = await this.#find(instanceId);
+      if (created === null) throw new StoreUnavailableError(new Error("The new row was deleted at once."));
+      return created;
+    });
+  }
+
+  listUnsettled(): Promise<StoredSession[]> {
+    return this.#run(async () => {
+      const links = new Map<string, Link>();
+      for (const row of await this.#db.selectFrom(LINKS).select(["instance_id", "standing"]).execute()) {
+        links.set(row.instance_id, linkOf(row.instance_id, row.standing));
+      }
+      const rows = await this.#db.selectFrom(SESSIONS).selectAll()
+        .where((where) =>
+          where.or([where("status", "=", "connecting"), where("qr_status", "=", "generated")])
+        )
+        .execute();
+      const seen = new Set(rows.map((row) => row.instance_id));
+      const working = [...links].filter(([id, link]) => link === "working" && !seen.has(id)).map(([id]) =>
+        id
+      );
+      for (const ids of slices(working, IN_LIST)) {
+        rows.push(
+          ...await this.#db.selectFrom(SESSIONS).selectAll().where("instance_id", "in", ids).execute(),
+        );
+      }
+      return rows.map((row) => ({ session: sessionOf(row), link: links.get(row.instance_id) ?? "none" }));
+    });
+  }
+
+  save(session: Session, credentials: CredentialsChange): Promise<void> {
+    return this.#run(async () => {
+      switch (credentials.kind) {
+        case "keep":
+          return await this.#write(this.#db, session);
+        case "adopt":
+          return await this.#adopt(
+            session,
+            sealRows(this.#keys, session.instanceId, credentials.keys, credentials.credentials),
+          );
+        case "erase":
+          return await this.#transaction(async (db) => {
+            await this.#write(db, session);
+            await eraseAll(db, session.instanceId);
+            await db.deleteFrom(LINKS).where("instance_id", "=", session.instanceId).execute();
+          });
+        case "suspend":
+          return await this.#transaction(async (db) => {
+            await this.#write(db, session);
+            await db.updateTable(LINKS)
+              .set({ standing: "suspended", updated_at: this.#format(session.updatedAt) })
+              .where("instance_id", "=", session.instanceId).execute();
+          });
+        default:
+          return credentials satisfies never;
+      }
+    });
+  }
+
+  loadCredentials(instanceId: string): Promise<string | null> {
+    return this.#run(async () => {
+      const row = await this.#db.selectFrom(CREDENTIALS).select("sealed")
+        .where("instance_id", "=", instanceId).where("kind", "=", LOGIN_KIND).where(
+          "name",
+          "=",
+          nameBytes(""),
+        )
+        .executeTakeFirst();
+      if (row === undefined || row.sealed === null) return null;
+      return unseal(this.#keys, { instanceId, kind: LOGIN_KIND, name: "" }, row.sealed);
+    });
+  }
+
+  loadKeys(instanceId: string, type: string, ids: readonly string[]): Promise<Map<string, string>> {
+    return this.#run(async () => {
+      const values = new Map<string, string>();
+      if (type === LOGIN_KIND) return values; // the login itself is nobody's signal key
+      for (const slice of slices(ids, IN_LIST)) {
+        const rows = await this.#db.selectFrom(CREDENTIALS).select(["name", "sealed"])
+          .where("instance_id", "=", instanceId).where("kind", "=", type)
+          .where("name", "in", slice.map(nameBytes)).where("sealed", "is not", null)
+          .execute();
+        for (const row of rows) {
+          if (row.sealed === null) continue;
+          const name = UTF8.decode(row.name);
+          values.set(name, unseal(this.#keys, { instanceId, kind: type, name }, row.sealed));
+        }
+      }
+      return values;
+    });
+  }
+
+  saveKeys(instanceId: string, keys: readonly KeyWrite[], credentials?: string): Promise<void> {
+    return this.#run(async () => {
+      const chunks = this.#chunks(sealRows(this.#keys, instanceId, keys, credentials));
+      const [only] = chunks;
+      if (only === undefined) return;
+      if (chunks.length === 1) return await this.#writeChunk(this.#db, instanceId, only);
+      await this.#transaction(async (db) => {
+        for (const chunk of chunks) await this.#writeChunk(db, instanceId, chunk);
+      });
+    });
+  }
+
+  async ping(): Promise<void> {
+    await this.#run(() => sql`select 1`.execute(this.#db));
+  }
+
+  close(): Promise<void> {
+    return this.#closing ??= Promise.allSettled(this.#running).then(() => this.#database.close());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  get #db(): Kysely<Tables> {
+    return this.#database.db;
+  }
+
+  #run<T>(operation: () => Promise<T>): Promise<T> {
+    if (this.#closing !== undefined) {
+      return Promise.reject(new StoreUnavailableError(new Error("The store is closed.")));
+    }
+    const running = runGuarded(operation).finally(() => this.#running.delete(running));
+    this.#running.add(running);
+    return running;
+  }
+
+  #transaction(work: (db: Kysely<Tables>) => Promise<void>): Promise<void> {
+    return this.#db.transaction().execute(work);
+  }
+
+  #chunks(rows: readonly CredentialRow[]): CredentialRow[][] {
+    return chunkRows(rows, this.#database.statementBytes);
+  }
+
+  async #find(instanceId: string): Promise<StoredSession | null> {
+    const row: Selectable<SessionRow & { standing: string | null }> | undefined = await this.#db
+      .selectFrom(SESSIONS)
+      // By value on both sides: an adopted table may compare in another collation than ours.
+      .leftJoin(LINKS, (join) => join.on(`${LINKS}.instance_id`, "=", instanceId))
+      .selectAll(SESSIONS).select(`${LINKS}.standing`)
+      .where(`${SESSIONS}.instance_id`, "=", instanceId)
+      .executeTakeFirst();
+    if (row === undefined) return null;
+    return { session: sessionOf(row), link: linkOf(instanceId, row.standing) };
+  }
+
+  /** An update first: an upsert would use up one value of `id` for every save, and there are many. */
+  async #write(db: Kysely<Tables>, session: Session): Promise<void> {
+    const columns = columnsOf(session, this.#format);
+    const { numUpdatedRows } = await db.updateTable(SESSIONS).set(columns)
+      .where("instance_id", "=", session.instanceId).executeTakeFirst();
+    if (numUpdatedRows > 0n) return;
+    const insert = db.insertInto(SESSIONS).values({ instance_id: session.instanceId, ...columns });
+    const names = Object.keys(columns) as (keyof typeof columns)[];
+    await upsert(this.#database.dialect, insert, ["instance_id"], names).execute();
+  }
+
+  #adopt(session: Session, rows: readonly CredentialRow[]): Promise<void> {
+    const at = this.#format(session.updatedAt);
+    const link = { instance_id: session.instanceId, standing: "working", created_at: at, updated_at: at };
+    return this.#transaction(async (db) => {
+      await this.#write(db, session);
+      await eraseAll(db, session.instanceId);
+      // Nothing is left to erase, so rows without a seal are not needed.
+      const sealed = rows.filter((row) => row.sealed !== null);
+      for (const chunk of this.#chunks(sealed)) await writeRows(this.#database, db, chunk);
+      const insert = db.insertInto(LINKS).values(link);
+      await upsert(this.#database.dialect, insert, ["instance_id"], ["standing", "updated_at"]).execute();
+    });
+  }
+
+  async #writeChunk(db: Kysely<Tables>, instanceId: string, rows: readonly CredentialRow[]): Promise<void> {
+    if (rows.some((row) => row.sealed !== null)) return await writeRows(this.#database, db, rows);
+    await db.deleteFrom(CREDENTIALS).where("instance_id", "=", instanceId)
+      .where((where) =>
+        where.or(
+          [...Map.groupBy(rows, (row) => row.kind)].map(([kind, group]) =>
+            where.and([where("kind", "=", kind), where("name", "in", group.map((row) => row.name))])
+          ),
+        )
+      ).execute();
+  }
+}
+
+/** With the byte order mark left alone: it may begin an id. */
+const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
+
+function linkOf(instanceId: string, standing: string | null): Link {
+  if (standing === null) return "none";
+  if (standing === "working" || standing === "suspended") return standing;
+  throw new Error(`The row of ${instanceId} in ${LINKS} holds a standing that is unknown.`);
+}
+
+function* slices<T>(values: readonly T[], size: number): Generator<T[]> {
+  for (let start = 0; start < values.length; start += size) yield values.slice(start, start + size);
+}

@@ -1,0 +1,257 @@
+/**
+ * A MySQL or MariaDB server for the tests of one file (each file is an isolate of its own): that of
+ * `TEST_MYSQL_URL` where it is set, otherwise a server of our own in a temporary folder, which the fault
+ * tests may kill. Without either the tests that need one are skipped, or fail where `TEST_MYSQL_REQUIRED` is 1.
+ * @module
+ */
+import { type Connection, createConnection } from "mysql2";
+
+/** A server that accepts connections. */
+export class TestServer {
+  /** Whether it is ours to stop, kill and start again. */
+  readonly own: boolean;
+  readonly #address: { host: string; port: number; user: string; password: string };
+  readonly #folder: string | undefined;
+  #process: Deno.ChildProcess | undefined;
+  #program = "";
+  #options: readonly string[] = [];
+  #databases = 0;
+
+  private constructor(
+    address: { host: string; port: number; user: string; password: string },
+    folder: string | undefined,
+  ) {
+    this.#address = address;
+    this.#folder = folder;
+    this.own = folder !== undefined;
+  }
+
+  /** The server of `TEST_MYSQL_URL`. */
+  static at(text: string): TestServer {
+    const url = new URL(text);
+    return new TestServer({
+      host: url.hostname,
+      port: Number(url.port || 3306),
+      user: decodeURIComponent(url.username),
+      password: decodeURIComponent(url.password),
+    }, undefined);
+  }
+
+  /** A server of our own: a new data folder, a free port, this machine alone. */
+  static async start(program: string, options: readonly string[] = []): Promise<TestServer> {
+    const folder = await Deno.makeTempDir({ prefix: "mariadb-" });
+    const port = freePort();
+    const user = Deno.uid() === 0 ? ["--user=root"] : [];
+    const install = await new Deno.Command("mariadb-install-db", {
+      args: [
+        "--no-defaults",
+        `--datadir=${folder}/data`,
+        "--auth-root-authentication-method=normal",
+        ...user,
+      ],
+      stdout: "null",
+      stderr: "piped",
+    }).output();
+    if (!install.success) throw new Error(new TextDecoder().decode(install.stderr));
+    const server = new TestServer({ host: "127.0.0.1", port, user: "root", password: "" }, folder);
+    server.#program = program;
+    server.#options = options;
+    globalThis.addEventListener("unload", server.#onUnload);
+    await server.restart();
+    return server;
+  }
+
+  /** A new, empty database: its URL, and how to drop it. */
+  async database(): Promise<{ url: string; name: string; drop: () => Promise<void> }> {
+    // Not `test_…`: MariaDB lets everybody into such a database.
+    const name = `store_${Deno.pid}_${this.#address.port}_${this.#databases++}`;
+    await this.run(`create database ${name} character set utf8mb4`);
+    const { host, port, user, password } = this.#address;
+    const login = `${encodeURIComponent(user)}:${encodeURIComponent(password)}`;
+    return {
+      name,
+      url: `mysql://${login}@${host}:${port}/${name}`,
+      drop: async () => void await this.run(`drop database ${name}`),
+    };
+  }
+
+  /** One statement over a connection of its own. */
+  async run(statement: string, database?: string): Promise<Record<string, unknown>[]> {
+    await using session = await this.session(database);
+    return await session.run(statement);
+  }
+
+  /** A connection of one's own, to hold locks and transactions. */
+  async session(database?: string): Promise<TestSession> {
+    const connection = createConnection({
+      ...this.#address,
+      database,
+      multipleStatements: true,
+      dateStrings: true,
+    });
+    await new Promise<void>((resolve, reject) =>
+      connection.connect((error) => error ? reject(error) : resolve())
+    );
+    return new TestSession(connection);
+  }
+
+  /** Ends the server without a word, as a power cut would. Its port refuses connections afterwards. */
+  async kill9(): Promise<void> {
+    await this.#end("SIGKILL");
+  }
+
+  /** Ends the server properly. */
+  async stop(): Promise<void> {
+    await this.#end("SIGTERM");
+  }
+
+  /** Makes the server silent: connections stay open, nothing is answered until {@link resume}. */
+  pause(): void {
+    this.#process?.kill("SIGSTOP");
+  }
+
+  /** Ends a {@link pause}. */
+  resume(): void {
+    this.#process?.kill("SIGCONT");
+  }
+
+  /** Starts it again over the same data, on the same port, and waits until it answers. */
+  async restart(): Promise<void> {
+    const folder = this.#folder;
+    if (folder === undefined) throw new Error("This server is not ours to start.");
+    this.#process = new Deno.Command(this.#program, {
+      args: [
+        "--no-defaults",
+        `--datadir=${folder}/data`,
+        `--socket=${folder}/server.sock`,
+        `--pid-file=${folder}/server.pid`,
+        `--port=${this.#address.port}`,
+        "--bind-address=127.0.0.1",
+        "--innodb-buffer-pool-size=32M",
+        "--innodb-log-file-size=8M",
+        ...this.#options,
+        ...(Deno.uid() === 0 ? ["--user=root"] : []),
+      ],
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    this.#process.unref();
+    await this.#untilReady();
+  }
+
+  /** Ends the server and removes its folder. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    globalThis.removeEventListener("unload", this.#onUnload);
+    if (this.#process !== undefined) await this.kill9();
+    if (this.#folder !== undefined) await Deno.remove(this.#folder, { recursive: true });
+  }
+
+  /** The same at the very end of the file's tests, when nothing can be waited for any more. */
+  readonly #onUnload = () => {
+    try {
+      this.#process?.kill("SIGKILL");
+      if (this.#folder !== undefined) Deno.removeSync(this.#folder, { recursive: true });
+    } catch {
+      // Already gone, or still writing into its temporary folder.
+    }
+  };
+
+  async #end(signal: Deno.Signal): Promise<void> {
+    const process = this.#process;
+    if (process === undefined) throw new Error("This server is not ours to end.");
+    this.#process = undefined;
+    process.ref();
+    process.kill(signal);
+    await process.status;
+  }
+
+  async #untilReady(): Promise<void> {
+    const deadline = performance.now() + 20_000;
+    for (;;) {
+      try {
+        await this.run("select 1");
+        return;
+      } catch (error) {
+        if (performance.now() > deadline) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    }
+  }
+}
+
+/** One connection. */
+export class TestSession implements AsyncDisposable {
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    connection.on("error", () => {});
+  }
+
+  run(statement: string): Promise<Record<string, unknown>[]> {
+    return new Promise((resolve, reject) =>
+      this.#connection.query(
+        statement,
+        (error, rows) => error ? reject(error) : resolve(rows as unknown as Record<string, unknown>[]),
+      )
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const stream = (this.#connection as unknown as {
+      stream: { closed: boolean; once: (e: string, f: () => void) => void };
+    }).stream;
+    this.#connection.end(() => {});
+    if (!stream.closed) await new Promise<void>((resolve) => stream.once("close", resolve));
+  }
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+async function findProgram(): Promise<string | undefined> {
+  for (const candidate of ["mariadbd", "/usr/sbin/mariadbd"]) {
+    try {
+      const { success } = await new Deno.Command(candidate, {
+        args: ["--version"],
+        stdout: "null",
+        stderr: "null",
+      })
+        .output();
+      if (success) return candidate;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+  return undefined;
+}
+
+/** The name of the server program here; undefined when there is none. */
+export async function ownServerProgram(): Promise<string | undefined> {
+  const program = await findProgram();
+  const { TEST_MYSQL_URL: url, TEST_MYSQL_REQUIRED: required } = {
+    TEST_MYSQL_URL: Deno.env.get("TEST_MYSQL_URL"),
+    TEST_MYSQL_REQUIRED: Deno.env.get("TEST_MYSQL_REQUIRED"),
+  };
+  if (program === undefined && !url && required === "1") {
+    throw new Error("TEST_MYSQL_REQUIRED is 1, and there is neither TEST_MYSQL_URL nor a mariadbd.");
+  }
+  return program;
+}
+
+let shared: Promise<TestServer | undefined> | undefined;
+
+/** The server of this test file, started for the first who asks; undefined when there is none to be had. */
+export function testServer(): Promise<TestServer | undefined> {
+  return shared ??= startShared();
+}
+
+async function startShared(): Promise<TestServer | undefined> {
+  const url = Deno.env.get("TEST_MYSQL_URL");
+  if (url) return TestServer.at(url);
+  const program = await ownServerProgram();
+  if (program === undefined) return undefined;
+  return await TestServer.start(program);
+}

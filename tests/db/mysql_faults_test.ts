@@ -1,0 +1,283 @@
+import assert from "node:assert/strict";
+import { StoreUnavailableError } from "../../domain/ports.ts";
+import { createSession } from "../../domain/session.ts";
+import { DatabaseUnusableError, type Store } from "../../db/mod.ts";
+import { connect } from "../../db/database.ts";
+import { migrateDatabase } from "../../db/migrate.ts";
+import { SqlStore } from "../../db/store.ts";
+import { KEYS, open, openCounted, query } from "./helpers.ts";
+import { ownServerProgram, TestServer, type TestSession } from "./mariadb.ts";
+
+const program = await ownServerProgram();
+
+/** Declares a test with a server of its own, which it may kill. */
+function serverTest(name: string, body: (server: TestServer) => Promise<void>, options: string[] = []): void {
+  Deno.test({
+    name: `mysql: ${name}${program === undefined ? " (skipped: no mariadbd here)" : ""}`,
+    ignore: program === undefined,
+    fn: async () => {
+      await using server = await TestServer.start(program!, options);
+      await body(server);
+    },
+  });
+}
+
+/** Many calls at once, so that the pool opens all its connections. */
+async function fillPool(store: Store): Promise<void> {
+  await Promise.all(Array.from({ length: 10 }, (_, n) => store.findOrCreate(`s${n}`, 1)));
+}
+
+serverTest(
+  "the store works or is unavailable, and nothing else, when the server is killed",
+  async (server) => {
+    const { url } = await server.database();
+    await using store = await open(url);
+    await fillPool(store);
+    await server.kill9();
+    for (let n = 0; n < 3; n++) await assert.rejects(store.find("s0"), StoreUnavailableError);
+    await assert.rejects(store.save(createSession("s0", 1), { kind: "erase" }), StoreUnavailableError);
+    await assert.rejects(store.ping(), StoreUnavailableError);
+    await assert.rejects(open(url), StoreUnavailableError);
+    await server.restart();
+    await store.ping();
+    assert.equal((await store.find("s9"))?.session.createdAt, 1);
+
+    await fillPool(store);
+    await server.kill9();
+    await server.restart();
+    // Every connection of the pool is dead, and the store does not know it yet.
+    await store.save(createSession("s0", 2), { kind: "adopt", credentials: "login", keys: [] });
+    await fillPool(store);
+    assert.equal(await store.loadCredentials("s0"), "login");
+
+    // Killed in the middle of many writes: each is either done or unavailable.
+    const writes = Array.from(
+      { length: 40 },
+      (_, n) => store.saveKeys("s0", [{ type: "a", id: `${n}`, value: "v" }]),
+    );
+    const killed = server.kill9();
+    const results = await Promise.allSettled(writes);
+    await killed;
+    for (const result of results) {
+      if (result.status === "rejected") {
+        assert.ok(result.reason instanceof StoreUnavailableError, result.reason);
+      }
+    }
+    await server.restart();
+    const done = results.flatMap((result, n) => result.status === "fulfilled" ? [`${n}`] : []);
+    assert.equal((await store.loadKeys("s0", "a", done)).size, done.length); // what was answered is durable
+  },
+);
+
+serverTest("the store sees nothing of it when the server closes idle connections", async (server) => {
+  const { url, name } = await server.database();
+  await using store = await open(url);
+  await fillPool(store);
+  for (
+    const { id } of await server.run(`select id from information_schema.processlist where db = '${name}'`)
+  ) {
+    await server.run(`kill ${id}`);
+  }
+  assert.equal((await store.find("s0"))?.session.createdAt, 1);
+  await fillPool(store);
+});
+
+serverTest("the store is unavailable when the server falls silent, and works afterwards", async (server) => {
+  const { url } = await server.database();
+  const database = await connect(url, { statementTimeoutMs: 200 });
+  await migrateDatabase(database);
+  await using store = new SqlStore(database, KEYS);
+  await fillPool(store);
+  server.pause();
+  await assert.rejects(store.find("s0"), StoreUnavailableError); // prepared
+  await assert.rejects(store.loadKeys("never prepared", "session", ["1", "2"]), StoreUnavailableError);
+  await assert.rejects(store.save(createSession("s0", 2), { kind: "erase" }), StoreUnavailableError);
+  server.resume();
+  assert.equal((await store.find("s0"))?.session.createdAt, 1); // no answer meant for another statement
+  await fillPool(store);
+});
+
+serverTest("save() succeeds when it is the victim of a deadlock", async (server) => {
+  const { url, name } = await server.database();
+  await using store = await open(url);
+  const session = createSession("s", 1);
+  await store.save(session, { kind: "adopt", credentials: "login", keys: [] });
+  await server.run("create table weight (a int) engine = InnoDB", name);
+  await using other = await server.session(name);
+  // The server rolls back whoever has changed less: that is the store.
+  await other.run(
+    `begin; insert into weight values ${Array.from({ length: 500 }, (_, n) => `(${n})`).join()}`,
+  );
+  await other.run("select * from ll_whatsapp_links where instance_id = 's' for update");
+  const before = await deadlocks(server);
+  const saved = store.save({ ...session, phoneNumber: "+1234567" }, { kind: "suspend" });
+  await untilWaiting(server);
+  await other.run("update ll_whatsapp_qr_sessions set phone_number = '+7654321' where instance_id = 's'");
+  await other.run("commit");
+  await saved;
+  assert.equal(await deadlocks(server), before + 1);
+  assert.equal((await store.find("s"))?.session.phoneNumber, "+1234567");
+  assert.equal((await store.find("s"))?.link, "suspended");
+});
+
+async function deadlocks(server: TestServer): Promise<number> {
+  const [row] = await server.run("show global status like 'Innodb_deadlocks'");
+  return Number(row?.["Value"]);
+}
+
+/** Asks until somebody waits for a row. */
+async function untilWaiting(server: TestServer): Promise<void> {
+  // Not information_schema.innodb_trx: that is a copy, which asking too often keeps from being renewed.
+  for (;;) {
+    const [row] = await server.run("show global status like 'Innodb_row_lock_current_waits'");
+    if (Number(row?.["Value"]) > 0) return;
+  }
+}
+
+serverTest(
+  "the store is unavailable when there are too many connections, and works afterwards",
+  async (server) => {
+    const { url } = await server.database();
+    await using store = await open(url);
+    const sessions: TestSession[] = [];
+    try {
+      for (;;) sessions.push(await server.session());
+    } catch (error) {
+      assert.equal((error as { errno?: number }).errno, 1040);
+    }
+    await assert.rejects(open(url), StoreUnavailableError);
+    assert.equal(await store.find("s"), null); // over the connection that it has
+    const results = await Promise.allSettled(Array.from({ length: 20 }, () => store.find("s")));
+    for (const result of results) {
+      if (result.status === "rejected") {
+        assert.ok(
+          result.reason instanceof StoreUnavailableError,
+          result.reason,
+        );
+      }
+    }
+    for (const session of sessions) await session[Symbol.asyncDispose]();
+    await fillPool(store);
+  },
+  ["--max-connections=12"],
+);
+
+serverTest("saveKeys() is one round trip and no transaction when there are 800 keys", async (server) => {
+  const { url } = await server.database();
+  const { store } = await openCounted(url);
+  await using _ = store;
+  await store.ping();
+  await using observer = await server.session(); // its own login and goodbye would count as well
+  const before = await counters(observer);
+  const keys = Array.from({ length: 800 }, (_, n) => ({ type: "a", id: `${n}`, value: n % 2 ? "v" : null }));
+  await store.saveKeys("s", keys, "login");
+  const after = await counters(observer);
+  const grown = Object.keys(after).filter((name) => after[name] !== before[name]);
+  assert.deepEqual(grown.sort(), ["Com_insert", "Questions"]);
+  assert.equal(after["Com_insert"]! - before["Com_insert"]!, 1);
+  assert.equal(after["Questions"]! - before["Questions"]!, 2); // the insert, and the count itself
+});
+
+async function counters(observer: TestSession): Promise<Record<string, number>> {
+  const rows = await observer.run(
+    "show global status where Variable_name in ('Questions', 'Com_insert', 'Com_update', 'Com_delete', " +
+      "'Com_begin', 'Com_commit', 'Com_stmt_prepare', 'Com_stmt_execute')",
+  );
+  return Object.fromEntries(rows.map((row) => [String(row["Variable_name"]), Number(row["Value"])]));
+}
+
+serverTest("openStore() says what is wrong with the address when the server refuses it", async (server) => {
+  const { url, name } = await server.database();
+  for (const host of ["localhost", "%"]) {
+    await server.run(`create user 'app'@'${host}' identified by 'hunter2'`);
+  }
+  const refused = [
+    [url.replace("root:", "root:hunter2"), /user or the password/],
+    [url.replace("root:", "nobody:hunter2"), /user or the password/],
+    [url.replace("root:", "app:hunter2"), /may not use the database/],
+    [url.replace(name, "absent"), /does not exist/],
+    [`${url}?ssl=skip-verify`, /TLS/],
+  ] as const;
+  for (const [address, sentence] of refused) {
+    await assert.rejects(open(address), (error) => {
+      assert.ok(error instanceof DatabaseUnusableError, String(error));
+      assert.match(error.message, sentence);
+      assert.ok(!error.message.includes("hunter2"));
+      return true;
+    });
+  }
+});
+
+const named = await Deno.permissions.query({ name: "net", host: "localhost" });
+const whyNoTls = program === undefined
+  ? "no mariadbd here"
+  : named.state !== "granted"
+  ? "localhost not allowed"
+  : "";
+
+Deno.test({
+  name: "mysql: openStore() checks the certificate and the name in it when the URL asks for TLS" +
+    (whyNoTls && ` (skipped: ${whyNoTls})`),
+  ignore: whyNoTls !== "",
+  fn: checkTls,
+});
+
+async function checkTls(): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "tls-" });
+  try {
+    const files = await makeCertificates(folder);
+    if (files === undefined) return; // no openssl here
+    const options = [`--ssl-ca=${files.ca}`, `--ssl-cert=${files.certificate}`, `--ssl-key=${files.key}`];
+    await using server = await TestServer.start(program!, options);
+    const { url: byAddress } = await server.database();
+    const url = byAddress.replace("@127.0.0.1:", "@localhost:");
+    for (const parameters of [`?ssl-ca=${files.ca}`, "?ssl=skip-verify"]) {
+      const [row] = await query(`${url}${parameters}`, "show session status like 'Ssl_version'");
+      assert.match(row.Value, /^TLS/);
+    }
+    await assert.rejects(open(`${url}?ssl=true`), DatabaseUnusableError); // an authority of nobody's
+    await Deno.copyFile(files.elsewhere, files.certificate);
+    await server.stop();
+    await server.restart();
+    await assert.rejects(open(`${url}?ssl-ca=${files.ca}`), DatabaseUnusableError); // another's name
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+interface Certificates {
+  ca: string;
+  key: string;
+  /** For `localhost`. */
+  certificate: string;
+  /** For another name, of the same authority. */
+  elsewhere: string;
+}
+
+/** An authority and two certificates, good for a day; undefined where there is no openssl. */
+async function makeCertificates(folder: string): Promise<Certificates | undefined> {
+  const openssl = async (...args: string[]) => {
+    const { success, stderr } = await new Deno.Command("openssl", { args, cwd: folder }).output();
+    if (!success) throw new Error(new TextDecoder().decode(stderr));
+  };
+  try {
+    await openssl(
+      ..."req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=ca -keyout ca.key -out ca.pem".split(" "),
+    );
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+  await openssl(..."req -newkey rsa:2048 -nodes -subj /CN=db -keyout db.key -out db.csr".split(" "));
+  for (const name of ["localhost", "elsewhere"]) {
+    await Deno.writeTextFile(`${folder}/extensions`, `subjectAltName=DNS:${name}`);
+    const sign = "x509 -req -days 1 -in db.csr -CA ca.pem -CAkey ca.key -CAcreateserial -extfile extensions";
+    await openssl(...sign.split(" "), "-out", `${name}.pem`);
+  }
+  return {
+    ca: `${folder}/ca.pem`,
+    key: `${folder}/db.key`,
+    certificate: `${folder}/localhost.pem`,
+    elsewhere: `${folder}/elsewhere.pem`,
+  };
+}
