@@ -7,9 +7,6 @@ import { type Config, CONFIG_VARIABLES } from "./config.ts";
 import { parseDatabaseUrl } from "./db/database_url.ts";
 import { hostAndPort, WORKER_ENVIRONMENT, WORKER_SYSTEM } from "./whatsapp/worker_pool.ts";
 
-/** What `mysql2` reads of the environment: switches of its own and of its packages, no secrets. */
-const MYSQL_ENVIRONMENT = ["NODE_DEBUG", "NODE_ENV"] as const;
-
 /**
  * The permission flags for `deno run main.ts`.
  *
@@ -25,13 +22,11 @@ export function permissionFlags(config: Config, root: string): string[] {
   const database = parseDatabaseUrl(config.databaseUrl);
   const host = config.host.includes(":") ? `[${config.host}]` : config.host;
   const net = [`${host}:${config.port}`, hostAndPort(config.whatsappUrl)];
-  const env = new Set<string>([...CONFIG_VARIABLES, ...WORKER_ENVIRONMENT]);
   const read = [`${root}/whatsapp/worker`];
   const write: string[] = [];
   switch (database.dialect) {
     case "mysql":
       net.push(`${database.host}:${database.port}`);
-      for (const name of MYSQL_ENVIRONMENT) env.add(name);
       if (database.tlsAuthorities !== null) read.push(database.tlsAuthorities);
       break;
     case "sqlite":
@@ -46,7 +41,7 @@ export function permissionFlags(config: Config, root: string): string[] {
   }
   return [
     `--allow-net=${net.join(",")}`,
-    `--allow-env=${[...env].join(",")}`,
+    `--allow-env=${[...CONFIG_VARIABLES, ...WORKER_ENVIRONMENT].join(",")}`,
     `--allow-sys=${WORKER_SYSTEM.join(",")}`,
     `--allow-read=${read.join(",")}`,
     ...(write.length > 0 ? [`--allow-write=${write.join(",")}`] : []),

@@ -11,7 +11,10 @@ export interface StoredSession {
   readonly link: Link;
 }
 
-/** One signal key: Baileys' type and id, and its value as text; null erases it. */
+/**
+ * One signal key: Baileys' type and id, and its value as text; null erases it. A type has at most 64 ASCII
+ * characters and is not `creds`; an id has at most 255 bytes in UTF-8.
+ */
 export interface KeyWrite {
   readonly type: string;
   readonly id: string;
@@ -26,7 +29,7 @@ export type CredentialsChange =
   | { readonly kind: "adopt"; readonly credentials: string; readonly keys: readonly KeyWrite[] }
   /** Credentials and keys are erased; the link is `none`. */
   | { readonly kind: "erase" }
-  /** They stay, and the link is `suspended`. */
+  /** They stay, and the link, where there is one, is `suspended`. */
   | { readonly kind: "suspend" };
 
 /**
@@ -58,7 +61,7 @@ export interface SessionStore {
 export interface CredentialStore {
   /** The login's credentials as text, or null when there are none. */
   loadCredentials(instanceId: string): Promise<string | null>;
-  /** The values of these keys; keys that are not stored are absent. */
+  /** The values of these keys; keys that are not stored are absent. One that does not open fails them all. */
   loadKeys(instanceId: string, type: string, ids: readonly string[]): Promise<Map<string, string>>;
   /** Writes keys, and credentials where given, in one round trip; all of it or nothing. */
   saveKeys(instanceId: string, keys: readonly KeyWrite[], credentials?: string): Promise<void>;

@@ -4,10 +4,10 @@
  */
 import { type Hook, OpenAPIHono } from "@hono/zod-openapi";
 import type { Env, MiddlewareHandler } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { SessionManagerError } from "../domain/errors.ts";
 import { requireKey } from "./auth.ts";
+import { limitBody } from "./body_limit.ts";
 import { errorAnswer, fail, onError } from "./errors.ts";
 import { internalEventRoutes } from "./internal_events.ts";
 import type { Log, Sessions } from "./ports.ts";
@@ -43,7 +43,7 @@ export function createApp({ sessions, hubKeys, internalKeys, log }: AppOptions):
 
   api.use("/sessions/*", requireKey(hubKeys));
   api.use("/internal/*", requireKey(internalKeys));
-  api.use(bodyLimit({ maxSize: BODY_LIMIT, onError: () => fail("PAYLOAD_TOO_LARGE") }));
+  api.use(limitBody(BODY_LIMIT));
   api.use("/internal/*", requireJson);
   sessionRoutes(api, sessions);
   internalEventRoutes(api, sessions);

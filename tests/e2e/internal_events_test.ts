@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { SessionAnswer } from "../../routes/schemas.ts";
 import { fault } from "./hub.ts";
-import { World } from "./world.ts";
+import { scenario, World } from "./world.ts";
 
-Deno.test("internal events answer 404 for an unknown session, and create none", async () => {
+scenario("internal events answer 404 for an unknown session, and create none", async () => {
   await using world = await World.start();
   assert.equal(fault(await world.hub.connected("nobody", "+5491155550000")), "404 SESSION_NOT_FOUND");
   assert.equal(fault(await world.hub.disconnected("nobody", "NETWORK")), "404 SESSION_NOT_FOUND");
   assert.equal(fault(await world.hub.get("nobody")), "404 SESSION_NOT_FOUND");
 });
 
-Deno.test("connected closes a socket that is only showing a QR", async () => {
+scenario("connected closes a socket that is only showing a QR", async () => {
   await using world = await World.start();
   await world.hub.qr("told");
   const closed = world.gateway.when("closed");
@@ -24,7 +24,7 @@ Deno.test("connected closes a socket that is only showing a QR", async () => {
   assert.equal(fault(await world.hub.requestQr("told")), "409 SESSION_ALREADY_CONNECTED");
 });
 
-Deno.test("disconnected LOGOUT unlinks the device, erases the login and is idempotent", async () => {
+scenario("disconnected LOGOUT unlinks the device, erases the login and is idempotent", async () => {
   await using world = await World.start();
   const phone = await world.link("logout");
   const loggedOut = world.gateway.when("logout");
@@ -46,7 +46,7 @@ Deno.test("disconnected LOGOUT unlinks the device, erases the login and is idemp
 });
 
 for (const reason of ["NETWORK", "TIMEOUT", "UNKNOWN"] as const) {
-  Deno.test(`disconnected ${reason} closes the socket, and supervision brings the link back`, async () => {
+  scenario(`disconnected ${reason} closes the socket, and supervision brings the link back`, async () => {
     await using world = await World.start();
     const phone = await world.link("event");
     const closed = world.gateway.when("closed");
@@ -59,7 +59,7 @@ for (const reason of ["NETWORK", "TIMEOUT", "UNKNOWN"] as const) {
   });
 }
 
-Deno.test("connected twice changes nothing, the row's updated_at included", async () => {
+scenario("connected twice changes nothing, the row's updated_at included", async () => {
   await using world = await World.start();
   await world.hub.qr("twice");
   const first = await world.hub.connected("twice", "+5491155550000");

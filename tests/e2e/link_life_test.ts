@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { World } from "./world.ts";
+import { scenario, World } from "./world.ts";
 
 /** Waits for a status that may be gone before the front door can be asked: read off the changes themselves. */
 function passes(world: World, instanceId: string, status: string): Promise<string | undefined> {
@@ -12,7 +12,7 @@ function passes(world: World, instanceId: string, status: string): Promise<strin
   return promise;
 }
 
-Deno.test("a dropped link is disconnected for NETWORK, and comes back by itself", async () => {
+scenario("a dropped link is disconnected for NETWORK, and comes back by itself", async () => {
   await using world = await World.start();
   const phone = await world.link("drop");
   const reason = passes(world, "drop", "disconnected");
@@ -25,7 +25,7 @@ Deno.test("a dropped link is disconnected for NETWORK, and comes back by itself"
   assert.equal(world.gateway.stats.overlaps, 0);
 });
 
-Deno.test("a login without success ends at its deadline in TIMEOUT, and is tried again", async () => {
+scenario("a login without success ends at its deadline in TIMEOUT, and is tried again", async () => {
   await using world = await World.start({ policy: { loginMs: 400 } });
   world.gateway.faults.add({ do: "no-success", kind: "login", times: 1 });
   const reason = passes(world, "deadline", "disconnected");
@@ -33,7 +33,7 @@ Deno.test("a login without success ends at its deadline in TIMEOUT, and is tried
   assert.equal(await reason, "TIMEOUT");
 });
 
-Deno.test("a pairing whose 515 never comes ends at its deadline, and the link is kept", async () => {
+scenario("a pairing whose 515 never comes ends at its deadline, and the link is kept", async () => {
   await using world = await World.start({ policy: { restartMs: 400 } });
   world.gateway.faults.add({ do: "no-515", times: 1 });
   const reason = passes(world, "no515", "disconnected");
@@ -42,13 +42,13 @@ Deno.test("a pairing whose 515 never comes ends at its deadline, and the link is
   assert.equal(phone.devices.length, 1);
 });
 
-Deno.test("a pairing whose socket closes without 515 goes on with the login", async () => {
+scenario("a pairing whose socket closes without 515 goes on with the login", async () => {
   await using world = await World.start();
   world.gateway.faults.add({ do: "no-515", close: true, times: 1 });
   await world.link("closed");
 });
 
-Deno.test("asking for a QR keeps a link that works, and takes it up again when nobody scans", async () => {
+scenario("asking for a QR keeps a link that works, and takes it up again when nobody scans", async () => {
   await using world = await World.start({
     policy: { qrLife: { firstMs: 300, nextMs: 300 }, backoff: { baseMs: 60_000, capMs: 60_000 } },
     socketSettings: { qrMs: 300 },
@@ -70,7 +70,7 @@ Deno.test("asking for a QR keeps a link that works, and takes it up again when n
   assert.equal(phone.devices[0]?.logins, 2);
 });
 
-Deno.test("a link taken up again after an unscanned QR is connected without a new start", async () => {
+scenario("a link taken up again after an unscanned QR is connected without a new start", async () => {
   await using world = await World.start({
     policy: { qrLife: { firstMs: 200, nextMs: 200 }, nextQrMs: 2_000 },
     socketSettings: { qrMs: 200 },
@@ -87,7 +87,7 @@ Deno.test("a link taken up again after an unscanned QR is connected without a ne
   assert.equal(phone.devices.length, 1);
 });
 
-Deno.test("a new pairing replaces the login that was there", async () => {
+scenario("a new pairing replaces the login that was there", async () => {
   await using world = await World.start({ policy: { backoff: { baseMs: 60_000, capMs: 60_000 } } });
   const first = await world.link("replaced", world.gateway.phone("+5491155550001"));
   const gone = passes(world, "replaced", "disconnected");
@@ -108,7 +108,7 @@ for (
     ["403", "ACCOUNT_FORBIDDEN", { code: 403 }],
   ] as const
 ) {
-  Deno.test(`a stream error ${what} is the error ${code}, and is not fought`, async () => {
+  scenario(`a stream error ${what} is the error ${code}, and is not fought`, async () => {
     await using world = await World.start();
     const phone = await world.link("fault");
     const reason = passes(world, "fault", "error");
@@ -119,7 +119,7 @@ for (
   });
 }
 
-Deno.test("a login that WhatsApp does not know is a logout", async () => {
+scenario("a login that WhatsApp does not know is a logout", async () => {
   await using world = await World.start();
   const phone = await world.link("unknown");
   world.gateway.faults.add({ do: "failure", code: 401, kind: "login", times: 1 });
@@ -128,7 +128,7 @@ Deno.test("a login that WhatsApp does not know is a logout", async () => {
   assert.equal(session.status, "disconnected");
 });
 
-Deno.test("a proxy that answers 401 to the upgrade costs no link", async () => {
+scenario("a proxy that answers 401 to the upgrade costs no link", async () => {
   await using world = await World.start();
   const phone = await world.link("proxied");
   world.gateway.faults.add({ do: "http-status", status: 401, times: 1 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { QrAnswer, SessionAnswer } from "../../routes/schemas.ts";
 import type { SessionStatus } from "../../domain/names.ts";
 import { fault } from "./hub.ts";
-import { World } from "./world.ts";
+import { scenario, World } from "./world.ts";
 
 /** The statuses that a session goes through from now on, each once in a row. */
 function watch(world: World, instanceId: string): SessionStatus[] {
@@ -13,7 +13,7 @@ function watch(world: World, instanceId: string): SessionStatus[] {
   return seen;
 }
 
-Deno.test("POST qr creates an unknown instance and shows a QR that GET shows too", async () => {
+scenario("POST qr creates an unknown instance and shows a QR that GET shows too", async () => {
   await using world = await World.start();
   assert.equal(fault(await world.hub.get("sender_51")), "404 SESSION_NOT_FOUND");
 
@@ -36,14 +36,14 @@ Deno.test("POST qr creates an unknown instance and shows a QR that GET shows too
   assert.ok(life > 58_000 && life < 75_000, `the first QR lives 60 s, this one ${life} ms`);
 });
 
-Deno.test("POST qr returns a valid QR byte for byte when it is asked again", async () => {
+scenario("POST qr returns a valid QR byte for byte when it is asked again", async () => {
   await using world = await World.start();
   const first = await world.hub.qr("again");
   assert.deepEqual(await world.hub.qr("again"), first);
   assert.equal(world.gateway.stats.registrations, 1);
 });
 
-Deno.test("a scan takes the session over connecting to connected, and 515 is never disconnected", async () => {
+scenario("a scan takes the session over connecting to connected, and 515 is never disconnected", async () => {
   await using world = await World.start();
   const seen = watch(world, "pair");
   const phone = await world.link("pair", world.gateway.phone("+5491155550001"));
@@ -60,7 +60,7 @@ Deno.test("a scan takes the session over connecting to connected, and 515 is nev
   assert.equal(world.gateway.stats.overlaps, 0);
 });
 
-Deno.test("POST qr answers 409 when the session is connecting", async () => {
+scenario("POST qr answers 409 when the session is connecting", async () => {
   await using world = await World.start();
   world.gateway.faults.add({ do: "no-success", kind: "login", times: 1 });
   const { qr_string } = await world.hub.qr("slow");
@@ -70,7 +70,7 @@ Deno.test("POST qr answers 409 when the session is connecting", async () => {
   assert.equal(fault(await world.hub.requestQr("slow")), "409 SESSION_ALREADY_CONNECTED");
 });
 
-Deno.test("a session unlinked on the phone is disconnected without QR, and can be linked again", async () => {
+scenario("a session unlinked on the phone is disconnected without QR, and can be linked again", async () => {
   await using world = await World.start();
   const phone = await world.link("again");
   await phone.unlink();
@@ -86,7 +86,7 @@ Deno.test("a session unlinked on the phone is disconnected without QR, and can b
   assert.equal(phone.devices.length, 1);
 });
 
-Deno.test("fifty callers at once on a new instance get one QR from one socket", async () => {
+scenario("fifty callers at once on a new instance get one QR from one socket", async () => {
   await using world = await World.start();
   const answers = await Promise.all(Array.from({ length: 50 }, () => world.hub.qr("crowd")));
   assert.equal(new Set(answers.map((answer) => JSON.stringify(answer))).size, 1);
@@ -94,7 +94,7 @@ Deno.test("fifty callers at once on a new instance get one QR from one socket", 
   assert.equal(world.gateway.stats.connectionsOpened, 1);
 });
 
-Deno.test("fifty instances at once get fifty QRs", async () => {
+scenario("fifty instances at once get fifty QRs", async () => {
   await using world = await World.start({ environment: { SOCKET_WORKERS: "2" } });
   const answers = await Promise.all(Array.from({ length: 50 }, (_, i) => world.hub.qr(`sender_${i}`)));
   assert.equal(new Set(answers.map(({ qr_string }) => qr_string)).size, 50);

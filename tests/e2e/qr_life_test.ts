@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { fault } from "./hub.ts";
-import { World, type WorldOptions } from "./world.ts";
+import { scenario, World, type WorldOptions } from "./world.ts";
 
 /** QRs that live 300 ms instead of 60 s and 20 s; the socket and the session manager agree on it. */
 const SHORT: WorldOptions = {
@@ -8,7 +8,7 @@ const SHORT: WorldOptions = {
   socketSettings: { qrMs: 300 },
 };
 
-Deno.test("a QR rotates by itself while its socket is open, and expires for good after six", async () => {
+scenario("a QR rotates by itself while its socket is open, and expires for good after six", async () => {
   await using world = await World.start(SHORT);
   const strings = new Set<string>();
   world.service.sessions.onChange(({ after: { session } }) => {
@@ -34,7 +34,7 @@ Deno.test("a QR rotates by itself while its socket is open, and expires for good
   assert.equal(world.gateway.stats.connectionsOpened, 2);
 });
 
-Deno.test("a phone that scans an old QR of a rotated socket still links, as WhatsApp has it", async () => {
+scenario("a phone that scans an old QR of a rotated socket still links, as WhatsApp has it", async () => {
   await using world = await World.start(SHORT);
   const { qr_string } = await world.hub.qr("late");
   await world.until("late", (session) => session.qr_string !== null && session.qr_string !== qr_string);
@@ -42,7 +42,7 @@ Deno.test("a phone that scans an old QR of a rotated socket still links, as What
   await world.untilStatus("late", "connected");
 });
 
-Deno.test("POST qr fails at the deadline when WhatsApp sends no refs", async () => {
+scenario("POST qr fails at the deadline when WhatsApp sends no refs", async () => {
   await using world = await World.start({ environment: { QR_WAIT_MS: "400" } });
   world.gateway.faults.add({ do: "no-refs", times: 1 });
   const asked = Date.now();
@@ -52,7 +52,7 @@ Deno.test("POST qr fails at the deadline when WhatsApp sends no refs", async () 
   assert.equal((await world.hub.requestQr("mute")).status, 200);
 });
 
-Deno.test("POST qr fails at once when WhatsApp cannot be reached", async () => {
+scenario("POST qr fails at once when WhatsApp cannot be reached", async () => {
   await using world = await World.start();
   await world.gateway.goDown();
   const answers = await Promise.all(Array.from({ length: 5 }, () => world.hub.requestQr("unreachable")));
@@ -62,7 +62,7 @@ Deno.test("POST qr fails at once when WhatsApp cannot be reached", async () => {
   assert.equal((await world.hub.requestQr("unreachable")).status, 200);
 });
 
-Deno.test("POST qr fails at once when a proxy refuses the upgrade", async () => {
+scenario("POST qr fails at once when a proxy refuses the upgrade", async () => {
   await using world = await World.start();
   world.gateway.faults.add({ do: "http-status", status: 403, times: 1 });
   assert.equal(fault(await world.hub.requestQr("proxy")), "500 QR_GENERATION_FAILED");
@@ -72,7 +72,7 @@ Deno.test("POST qr fails at once when a proxy refuses the upgrade", async () => 
 for (
   const [code, name] of [[405, "CLIENT_OUTDATED"], [403, "ACCOUNT_FORBIDDEN"]] as const
 ) {
-  Deno.test(`POST qr fails at once and the session is in error when WhatsApp answers ${code}`, async () => {
+  scenario(`POST qr fails at once and the session is in error when WhatsApp answers ${code}`, async () => {
     await using world = await World.start();
     world.gateway.faults.add({ do: "failure", code, kind: "pairing", times: 1 });
     assert.equal(fault(await world.hub.requestQr("refused")), "500 QR_GENERATION_FAILED");
@@ -83,7 +83,7 @@ for (
   });
 }
 
-Deno.test("a QR whose socket is dropped is expired at once, and nothing reopens it", async () => {
+scenario("a QR whose socket is dropped is expired at once, and nothing reopens it", async () => {
   await using world = await World.start();
   const { qr_string } = await world.hub.qr("dropped");
   world.gateway.dropAll();
@@ -93,7 +93,7 @@ Deno.test("a QR whose socket is dropped is expired at once, and nothing reopens 
   assert.notEqual((await world.hub.qr("dropped")).qr_string, qr_string);
 });
 
-Deno.test("a passkey demand at the scan is an error that says so", async () => {
+scenario("a passkey demand at the scan is an error that says so", async () => {
   await using world = await World.start();
   const phone = world.gateway.phone();
   phone.requiresPasskey = true;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { World } from "./world.ts";
+import { scenario, World } from "./world.ts";
 
-Deno.test("a start brings links back, expires QRs, and leaves the rest as it is", async () => {
+scenario("a start brings links back, expires QRs, and leaves the rest as it is", async () => {
   const folder = await Deno.makeTempDir();
   try {
     await using before = await World.start({ databaseUrl: `sqlite:${folder}/sessions.db` });
@@ -33,7 +33,7 @@ Deno.test("a start brings links back, expires QRs, and leaves the rest as it is"
   }
 });
 
-Deno.test("a start tries CLIENT_OUTDATED again", async () => {
+scenario("a start tries CLIENT_OUTDATED again", async () => {
   await using before = await World.start();
   const phone = await before.link("outdated");
   const outdated = before.untilStatus("outdated", "error");
@@ -45,7 +45,7 @@ Deno.test("a start tries CLIENT_OUTDATED again", async () => {
   await after.untilStatus("outdated", "connected");
 });
 
-Deno.test("another CREDENTIALS_KEY is an error of that session alone, and costs no link", async () => {
+scenario("another CREDENTIALS_KEY is an error of that session alone, and costs no link", async () => {
   const key = () => btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))));
   const right = key();
   await using before = await World.start({ environment: { CREDENTIALS_KEY: right } });

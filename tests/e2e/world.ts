@@ -135,3 +135,8 @@ function recorder(lines: LogFields[]): Log {
   const record = (fields: LogFields) => void lines.push(fields);
   return { debug: record, info: record, warn: record, error: record };
 }
+
+/** A test that leaves nothing behind: no socket, no timer, no worker. */
+export function scenario(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, fn, sanitizeOps: true, sanitizeResources: true });
+}
