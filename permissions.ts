@@ -5,7 +5,7 @@
  */
 import { type Config, CONFIG_VARIABLES } from "./config.ts";
 import { parseDatabaseUrl } from "./db/database_url.ts";
-import { hostAndPort, WORKER_ENVIRONMENT, WORKER_SYSTEM } from "./whatsapp/worker_pool.ts";
+import { hostAndPort, WORKER_ENVIRONMENT, WORKER_SYSTEM } from "./whatsapp/wall.ts";
 
 /**
  * The permission flags for `deno run main.ts`.

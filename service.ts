@@ -22,16 +22,19 @@ import { type Clock, pause, systemClock } from "./whatsapp/clock.ts";
 import type { Log } from "./whatsapp/log.ts";
 import { SessionManager } from "./whatsapp/manager.ts";
 import type { SocketSettings } from "./whatsapp/protocol.ts";
-import { WorkerPool } from "./whatsapp/worker_pool.ts";
+import { type WatchOptions, WorkerPool } from "./whatsapp/worker_pool.ts";
 
-/** How many sessions of a process may be logging in at the same time. */
-const CONCURRENT_LOGINS = 16;
+/** How many sessions of a process may be logging in at the same time, and how many may try in a second. */
+const LOGINS = { concurrent: 16, perSecond: 50 };
 
 /** Pauses between attempts to reach the database at the start, in milliseconds: half a minute in all. */
 const STORE_PAUSES_MS = [500, 1_000, 2_000, 4_000, 7_500, 7_500, 7_500];
 
-/** How often WhatsApp is pinged, and how long a connection may take to open, in milliseconds. */
-const SOCKET_BOUNDS = { keepAliveMs: 15_000, connectMs: 20_000 };
+/**
+ * How often WhatsApp is pinged, how long a connection may take to open, and how long it may be silent, in
+ * milliseconds. A dead connection is found out within the silence and one pulse of its worker: 40 s.
+ */
+const SOCKET_BOUNDS = { keepAliveMs: 15_000, connectMs: 20_000, silenceMs: 35_000 };
 
 export interface ServiceOptions {
   readonly config: Config;
@@ -40,6 +43,10 @@ export interface ServiceOptions {
   /** Bounds other than the product's own. */
   readonly policy?: Partial<Policy>;
   readonly socketSettings?: Partial<SocketSettings>;
+  readonly watch?: Partial<WatchOptions>;
+  readonly logins?: Partial<typeof LOGINS>;
+  /** What the workers run, in place of the product's own. */
+  readonly workerScript?: URL;
   /** Pauses between attempts to reach the database, in milliseconds; as many retries as there are pauses. */
   readonly storePausesMs?: readonly number[];
 }
@@ -66,12 +73,16 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const pool = new WorkerPool({
     size: config.socketWorkers,
     settings: { ...socketSettings(config), ...options.socketSettings },
+    clock,
     log,
+    ...(options.watch ? { watch: options.watch } : {}),
+    ...(options.workerScript ? { script: options.workerScript } : {}),
   });
+  const admission = new Admission({ ...LOGINS, clock, ...options.logins });
   const sessions = new SessionManager({
     store,
     sockets: pool,
-    admission: new Admission(CONCURRENT_LOGINS),
+    admission,
     clock,
     policy: {
       ...DEFAULT_POLICY,
@@ -83,8 +94,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     qrWaitMs: config.qrWaitMs,
   });
   const stop = async () => {
+    admission.stop();
     await sessions.stop();
-    pool.stop();
+    await pool.stop();
     await store.close();
   };
   try {

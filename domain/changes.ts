@@ -41,7 +41,11 @@ export function disconnected(session: Session, reason: DisconnectReason, now: In
   return become(session, now, { status: "disconnected", qr, lastError }, { disconnectedAt });
 }
 
-/** Nothing goes on without a human. */
-export function failed(session: Session, code: FaultCode, now: Instant): Session {
-  return become(session, now, { status: "error", qr: spend(session.qr), lastError: lastErrorOf(code) });
+/**
+ * Nothing goes on without a human.
+ * @param rival another session of this system that uses the same login
+ */
+export function failed(session: Session, code: FaultCode, rival: string | null, now: Instant): Session {
+  const lastError = lastErrorOf(code, rival);
+  return become(session, now, { status: "error", qr: spend(session.qr), lastError });
 }

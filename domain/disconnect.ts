@@ -1,6 +1,6 @@
 /**
- * Every way in which a socket ends, and the verdict on it. One table; a code that nobody has seen yet
- * is a drop with an unknown cause, which is retried.
+ * Every way in which a socket ends, and the verdict on it: one table, read from the top. What nobody has
+ * seen yet is a drop for an unknown cause, which is retried.
  *
  * Source: decisions, "Transitions"; the protocol's "Login" and "Traps".
  * @module
@@ -9,11 +9,14 @@ import type { DisconnectReason, FaultCode } from "./names.ts";
 
 /** How a socket ended, as far as the socket layer can tell. Holds no text of any library. */
 export type DisconnectCause =
-  /** WhatsApp said so: `<failure reason>` at the login, `<stream:error code>` later. */
-  | { readonly origin: "whatsapp"; readonly code: number }
-  /** The network or a proxy: an HTTP status instead of an upgrade, or an operating system's error. */
+  /**
+   * WhatsApp said so: `<failure reason>` at the login, `<stream:error>` later. `tag` and `kind` are a stream
+   * error's child and its `type`, such as `conflict` and `replaced`.
+   */
+  | { readonly origin: "whatsapp"; readonly code: number; readonly tag?: string; readonly kind?: string }
+  /** The network or a proxy: an HTTP status instead of an upgrade, or an operating system's or TLS error. */
   | { readonly origin: "network"; readonly status?: number; readonly errno?: string }
-  /** The socket layer gave up by itself: closed (428), unanswered (408), refused a certificate (400). */
+  /** The socket layer gave up by itself: closed (428), unanswered (408), refused a certificate (400), threw (0). */
   | { readonly origin: "client"; readonly code: number }
   /** The worker that carried the socket is gone. */
   | { readonly origin: "worker" };
@@ -25,47 +28,74 @@ export type Verdict =
   | { readonly kind: "logged_out" }
   | { readonly kind: "unrecoverable"; readonly code: FaultCode };
 
+/** One row: which causes it speaks of, and the verdict on them. */
+export interface DisconnectRow {
+  /** What happened, in a few words; names the row. */
+  readonly name: string;
+  readonly matches: (cause: DisconnectCause) => boolean;
+  readonly verdict: Verdict;
+}
+
 const retry = (reason: Exclude<DisconnectReason, "LOGOUT">): Verdict => ({ kind: "retry", reason });
 const unrecoverable = (code: FaultCode): Verdict => ({ kind: "unrecoverable", code });
+const loggedOut: Verdict = { kind: "logged_out" };
 
-/** What WhatsApp's own codes mean. */
-const WHATSAPP_CODES: ReadonlyMap<number, Verdict> = new Map([
-  [401, { kind: "logged_out" }], // unlinked on the phone, or a login that WhatsApp does not know
-  [403, unrecoverable("ACCOUNT_FORBIDDEN")],
-  [405, unrecoverable("CLIENT_OUTDATED")],
-  [408, retry("TIMEOUT")],
-  [411, unrecoverable("MULTIDEVICE_MISMATCH")],
-  [428, retry("NETWORK")],
-  [440, unrecoverable("LOGGED_IN_ELSEWHERE")],
-  [500, retry("UNKNOWN")],
-  [503, retry("NETWORK")], // WhatsApp unavailable
-  [515, { kind: "restart" }],
-]);
+type Matcher = DisconnectRow["matches"];
+const whatsapp = (code: number): Matcher => (cause) => cause.origin === "whatsapp" && cause.code === code;
+const conflict = (kind: string): Matcher => (cause) =>
+  cause.origin === "whatsapp" && cause.tag === "conflict" && cause.kind === kind;
+const client = (code: number): Matcher => (cause) => cause.origin === "client" && cause.code === code;
+const errno = (...codes: readonly string[]): Matcher => (cause) =>
+  cause.origin === "network" && cause.errno !== undefined && codes.includes(cause.errno);
+const origin = (name: DisconnectCause["origin"]): Matcher => (cause) => cause.origin === name;
 
-/** What the socket layer's own codes mean. They never speak of the account, only of the connection. */
-const CLIENT_CODES: ReadonlyMap<number, Verdict> = new Map([
-  [408, retry("TIMEOUT")], // keep-alive or query unanswered
-  [411, unrecoverable("MULTIDEVICE_MISMATCH")], // WhatsApp asks for the time before linked devices
-  [428, retry("NETWORK")],
-]);
+/** The table. The first row that matches decides; the last of each origin matches whatever is left of it. */
+export const DISCONNECT_TABLE: readonly DisconnectRow[] = [
+  // What a conflict is about says more than the code beside it.
+  { name: "unlinked on the phone", matches: conflict("device_removed"), verdict: loggedOut },
+  {
+    name: "login used elsewhere",
+    matches: conflict("replaced"),
+    verdict: unrecoverable("LOGGED_IN_ELSEWHERE"),
+  },
+  { name: "401 login unknown", matches: whatsapp(401), verdict: loggedOut },
+  { name: "403 account forbidden", matches: whatsapp(403), verdict: unrecoverable("ACCOUNT_FORBIDDEN") },
+  { name: "405 client outdated", matches: whatsapp(405), verdict: unrecoverable("CLIENT_OUTDATED") },
+  { name: "408 WhatsApp timed out", matches: whatsapp(408), verdict: retry("TIMEOUT") },
+  {
+    name: "411 WhatsApp cannot link devices",
+    matches: whatsapp(411),
+    verdict: unrecoverable("MULTIDEVICE_MISMATCH"),
+  },
+  { name: "428 WhatsApp closed", matches: whatsapp(428), verdict: retry("NETWORK") },
+  { name: "440 conflict", matches: whatsapp(440), verdict: unrecoverable("LOGGED_IN_ELSEWHERE") },
+  { name: "500 WhatsApp failed", matches: whatsapp(500), verdict: retry("UNKNOWN") },
+  { name: "503 WhatsApp unavailable", matches: whatsapp(503), verdict: retry("NETWORK") },
+  { name: "515 restart required", matches: whatsapp(515), verdict: { kind: "restart" } },
+  { name: "unknown code of WhatsApp's", matches: origin("whatsapp"), verdict: retry("UNKNOWN") },
 
-/** The operating system's errors that mean "no answer"; every other one means "no way through". */
-const TIMEOUT_ERRNOS: ReadonlySet<string> = new Set(["ETIMEDOUT", "ESOCKETTIMEDOUT"]);
+  { name: "unanswered", matches: client(408), verdict: retry("TIMEOUT") },
+  {
+    name: "downgrade demanded",
+    matches: client(411),
+    verdict: unrecoverable("MULTIDEVICE_MISMATCH"),
+  },
+  { name: "connection closed", matches: client(428), verdict: retry("NETWORK") },
+  { name: "certificate refused", matches: client(400), verdict: retry("UNKNOWN") },
+  { name: "handshake or stream unintelligible", matches: origin("client"), verdict: retry("UNKNOWN") },
+
+  // An HTTP status comes from a proxy or from WhatsApp's edge, a TLS error from whoever answered. Neither
+  // speaks of the login: a proxy's 401 must never cost the credentials.
+  { name: "no answer", matches: errno("ETIMEDOUT", "ESOCKETTIMEDOUT"), verdict: retry("TIMEOUT") },
+  { name: "no way through", matches: origin("network"), verdict: retry("NETWORK") },
+
+  { name: "worker lost", matches: origin("worker"), verdict: retry("UNKNOWN") },
+];
+
+/** What the table says of an origin that it has never heard of. */
+const UNHEARD_OF: Verdict = retry("UNKNOWN");
 
 /** The verdict on a socket's end. Total: whatever comes, there is one. */
 export function judge(cause: DisconnectCause): Verdict {
-  switch (cause.origin) {
-    case "whatsapp":
-      return WHATSAPP_CODES.get(cause.code) ?? retry("UNKNOWN");
-    case "client":
-      return CLIENT_CODES.get(cause.code) ?? retry("UNKNOWN");
-    case "network":
-      // An HTTP status here comes from a proxy or from WhatsApp's edge. A 401 or 403 among them says
-      // nothing about the login, so it must never cost the credentials.
-      return retry(cause.errno !== undefined && TIMEOUT_ERRNOS.has(cause.errno) ? "TIMEOUT" : "NETWORK");
-    case "worker":
-      return retry("UNKNOWN");
-    default:
-      return cause satisfies never;
-  }
+  return DISCONNECT_TABLE.find(({ matches }) => matches(cause))?.verdict ?? UNHEARD_OF;
 }

@@ -79,7 +79,15 @@ const SENTENCES: Readonly<Record<DisconnectReason | FaultCode, string>> = Object
     "The stored credentials cannot be opened; check CREDENTIALS_KEY and restart, or ask for a new QR.",
 });
 
-/** What a row says about a disconnection or a fault. */
-export function lastErrorOf(code: DisconnectReason | FaultCode): LastError {
-  return { code, message: SENTENCES[code] };
+/**
+ * What a row says about a disconnection or a fault.
+ * @param rival another session of this system that uses the same login
+ */
+export function lastErrorOf(code: DisconnectReason | FaultCode, rival: string | null = null): LastError {
+  if (code !== "LOGGED_IN_ELSEWHERE" || rival === null) return { code, message: SENTENCES[code] };
+  return {
+    code,
+    message:
+      `The session ${rival} uses the same login; ask for a new QR to give this session one of its own.`,
+  };
 }

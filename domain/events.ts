@@ -34,8 +34,8 @@ export type SessionEvent =
   }
   /** A trusted part of the system says that the session is disconnected. */
   | { readonly type: "disconnected"; readonly reason: DisconnectReason }
-  /** The socket ended. */
-  | { readonly type: "closed"; readonly cause: DisconnectCause }
+  /** The socket ended. `rival` is another session of this system that uses the same login. */
+  | { readonly type: "closed"; readonly cause: DisconnectCause; readonly rival?: string | null }
   /** The stored credentials cannot be opened. */
   | { readonly type: "credentials_unreadable" }
   /** The service started and found this session in its store. */

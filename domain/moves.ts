@@ -108,9 +108,14 @@ const SUSPENDING: ReadonlySet<FaultCode> = new Set([
   "MULTIDEVICE_MISMATCH",
 ]);
 
-/** The session is in `error`; `close` as in {@link logOut}. */
-export function fail(life: Life, code: FaultCode, at: Circumstances, close = closing(life)): Transition {
-  const session = failed(life.session, code, at.now);
+/** The session is in `error`; `close` as in {@link logOut}, `rival` as in {@link failed}. */
+export function fail(
+  life: Life,
+  code: FaultCode,
+  at: Circumstances,
+  { close = closing(life), rival = null }: { close?: readonly Effect[]; rival?: string | null } = {},
+): Transition {
+  const session = failed(life.session, code, rival, at.now);
   // What a pairing socket is told does not concern the login that was there before.
   const suspend = life.link === "working" && life.activity.kind !== "pairing" && SUSPENDING.has(code);
   return to(life, { session, link: suspend ? "suspended" : life.link, activity: { kind: "idle" } }, [

@@ -5,7 +5,7 @@
  * @module
  */
 import { connected, connecting, disconnected, used } from "./changes.ts";
-import { type DisconnectCause, judge, type Verdict } from "./disconnect.ts";
+import { judge, type Verdict } from "./disconnect.ts";
 import type { Effect, SessionEvent } from "./events.ts";
 import { hasSocket, type Life } from "./life.ts";
 import {
@@ -52,7 +52,7 @@ export function transition(before: Life, event: SessionEvent, at: Circumstances)
     case "disconnected":
       return event.reason === "LOGOUT" ? logOut(life, at) : onReportedDisconnected(life, event.reason, at);
     case "closed":
-      return onClosed(life, event.cause, at);
+      return onClosed(life, event, at);
     case "credentials_unreadable":
       return usesCredentials(life) ? fail(life, "CREDENTIALS_UNREADABLE", at) : unchanged(life);
     case "restored":
@@ -109,19 +109,25 @@ function onSocketConnected(life: Life, phoneNumber: string | null, at: Circumsta
 
 // ── The connection ───────────────────────────────────────────────────────────────────────────────
 
-function onClosed(life: Life, cause: DisconnectCause, at: Circumstances): Transition {
+function onClosed(
+  life: Life,
+  { cause, rival = null }: Extract<SessionEvent, { type: "closed" }>,
+  at: Circumstances,
+): Transition {
   const verdict = judge(cause);
   switch (life.activity.kind) {
     case "pairing":
-      return verdict.kind === "unrecoverable" ? fail(life, verdict.code, at, []) : endPairing(life, at);
+      return verdict.kind === "unrecoverable"
+        ? fail(life, verdict.code, at, { close: [] })
+        : endPairing(life, at);
     case "paired":
       // The socket that paired always ends; the pairing goes on with the login, whatever ended it.
       return verdict.kind === "retry" || verdict.kind === "restart"
         ? login(life, 0, at)
-        : onLoginLost(life, verdict, at);
+        : onLoginLost(life, verdict, rival, at);
     case "login":
     case "open":
-      return onLoginLost(life, verdict, at);
+      return onLoginLost(life, verdict, rival, at);
     case "idle":
     case "queued":
     case "waiting":
@@ -131,7 +137,7 @@ function onClosed(life: Life, cause: DisconnectCause, at: Circumstances): Transi
   }
 }
 
-function onLoginLost(life: Life, verdict: Verdict, at: Circumstances): Transition {
+function onLoginLost(life: Life, verdict: Verdict, rival: string | null, at: Circumstances): Transition {
   switch (verdict.kind) {
     case "restart":
       // Asked of a connection that had held, it is obeyed at once; asked again and again, or in the middle of
@@ -142,7 +148,7 @@ function onLoginLost(life: Life, verdict: Verdict, at: Circumstances): Transitio
     case "logged_out":
       return logOut(life, at, []);
     case "unrecoverable":
-      return fail(life, verdict.code, at, []);
+      return fail(life, verdict.code, at, { close: [], rival });
     case "retry":
       return drop(life, verdict.reason, at);
     default:

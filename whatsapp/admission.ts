@@ -1,8 +1,10 @@
 /**
- * Turns to log in. Logging in costs WhatsApp and this machine something, so only so many sessions do it
- * at the same time; the others wait in the order in which they came.
+ * Turns to log in. Logging in costs WhatsApp and this machine something: only so many sessions do it at the
+ * same time, and only so many attempts are made in a second, so that an outage does not end in a stampede.
+ * The others wait in the order in which they came.
  * @module
  */
+import type { Clock } from "./clock.ts";
 
 /** One session's place: waiting, or admitted until it is given up. */
 export interface Turn {
@@ -10,46 +12,96 @@ export interface Turn {
   giveUp(): void;
 }
 
+export interface AdmissionOptions {
+  /** How many sessions may be logging in at the same time; at least 1. */
+  readonly concurrent: number;
+  /** How many attempts may be made in a second, over any second; at least 1. */
+  readonly perSecond: number;
+  readonly clock: Clock;
+}
+
 interface Place {
   readonly admit: () => void;
   state: "waiting" | "admitted" | "over";
 }
 
-export class Admission {
-  readonly #limit: number;
-  #queue: Place[] = [];
-  #admitted = 0;
+const SECOND_MS = 1_000;
 
-  /** @param limit how many sessions may log in at the same time; at least 1 */
-  constructor(limit: number) {
-    this.#limit = limit;
+export class Admission {
+  readonly #options: AdmissionOptions;
+  readonly #queue = new Set<Place>();
+  /** When the attempts of the last second were made, oldest first. */
+  readonly #attempts: number[] = [];
+  #admitted = 0;
+  #cancelTimer: (() => void) | null = null;
+
+  constructor(options: AdmissionOptions) {
+    this.#options = options;
+  }
+
+  /** How many wait for their turn. */
+  get waiting(): number {
+    return this.#queue.size;
   }
 
   /** Asks for a turn; `admit` is called once it has come, never before this call has returned. */
   ask(admit: () => void): Turn {
     const place: Place = { admit, state: "waiting" };
-    this.#queue.push(place);
+    this.#queue.add(place);
     queueMicrotask(() => this.#advance());
     return { giveUp: () => this.#giveUp(place) };
+  }
+
+  /**
+   * Counts an attempt that could not wait for a turn, because a person stands before a QR; those that can
+   * wait then wait the longer.
+   */
+  count(): void {
+    this.#attempts.push(this.#options.clock.now());
+  }
+
+  /** Calls off the timer; nobody is admitted any more until somebody asks. */
+  stop(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = null;
+    this.#queue.clear();
   }
 
   #giveUp(place: Place): void {
     const was = place.state;
     place.state = "over";
-    if (was === "waiting") this.#queue = this.#queue.filter((other) => other !== place);
-    if (was === "admitted") {
-      this.#admitted--;
-      this.#advance();
-    }
+    this.#queue.delete(place);
+    if (was !== "admitted") return;
+    this.#admitted--;
+    this.#advance();
   }
 
   #advance(): void {
-    while (this.#admitted < this.#limit) {
-      const place = this.#queue.shift();
-      if (place === undefined) return;
+    for (const place of this.#queue) {
+      if (this.#admitted >= this.#options.concurrent) return;
+      const waitMs = this.#untilNextAttempt();
+      if (waitMs > 0) return this.#advanceIn(waitMs);
+      this.#queue.delete(place);
+      this.count();
       place.state = "admitted";
       this.#admitted++;
       place.admit();
     }
+  }
+
+  #advanceIn(waitMs: number): void {
+    this.#cancelTimer ??= this.#options.clock.after(waitMs, () => {
+      this.#cancelTimer = null;
+      this.#advance();
+    });
+  }
+
+  /** How long until one more attempt keeps within the limit, in milliseconds. */
+  #untilNextAttempt(): number {
+    const { perSecond, clock } = this.#options;
+    const now = clock.now();
+    while (this.#attempts.length > 0 && now - (this.#attempts[0] ?? now) >= SECOND_MS) this.#attempts.shift();
+    const oldest = this.#attempts[this.#attempts.length - perSecond];
+    return oldest === undefined ? 0 : oldest + SECOND_MS - now;
   }
 }

@@ -10,6 +10,7 @@ import { atRest, type Life } from "../domain/life.ts";
 import type { DisconnectReason } from "../domain/names.ts";
 import { type StoredSession, StoreUnavailableError } from "../domain/ports.ts";
 import { type QrView, type SessionView, viewQr, viewSession } from "../domain/view.ts";
+import { Logins } from "./logins.ts";
 import { Supervisor, type Surroundings } from "./supervisor.ts";
 
 /** A change of a session, once it is durable. */
@@ -18,7 +19,7 @@ export interface Change {
   readonly after: Life;
 }
 
-export interface ManagerOptions extends Omit<Surroundings, "onChange" | "onIdle"> {
+export interface ManagerOptions extends Omit<Surroundings, "logins" | "onChange" | "onIdle"> {
   /** How long `requestQr` waits for a QR, in milliseconds. */
   readonly qrWaitMs: number;
 }
@@ -45,18 +46,25 @@ export class SessionManager {
     this.#options = options;
     this.#surroundings = {
       ...options,
+      logins: new Logins(),
       onChange: (before, after) => this.#announce(before, after),
       onIdle: ({ instanceId }) => this.#dismiss(instanceId),
     };
   }
 
-  /** Settles what the last run left behind, and brings every session with a working login back. */
+  /**
+   * Settles what the last run left behind, and brings every session with a working login back. One that the
+   * store refuses for now comes back once the store does; the others do not wait for it.
+   * @throws the store's error when it cannot tell which sessions there are
+   */
   async start(): Promise<void> {
     const unsettled = await this.#options.store.listUnsettled();
     await Promise.all(
       unsettled.map((stored) =>
         this.#using(stored.session.instanceId, () => Promise.resolve(stored), async (supervisor) => {
-          await supervisor?.submit({ type: "restored" });
+          await supervisor?.submit({ type: "restored" }).catch((error) => {
+            if (!supervisor.isStalled) throw error;
+          });
         })
       ),
     );
@@ -74,6 +82,14 @@ export class SessionManager {
   onChange(listener: (change: Change) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * When this session last heard a word from WhatsApp, known to within a few seconds.
+   * @returns milliseconds; null without a socket, and before the first word
+   */
+  heardAt(instanceId: string): number | null {
+    return this.#entries.get(instanceId)?.supervisor?.heardAt ?? null;
   }
 
   /** How many sessions are supervised at the moment. */

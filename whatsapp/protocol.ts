@@ -25,6 +25,8 @@ export interface SocketSettings {
   readonly keepAliveMs: number;
   /** How long opening a connection, and each step of the handshake, may take, in milliseconds. */
   readonly connectMs: number;
+  /** A socket that has heard nothing for so long is given up, in milliseconds. */
+  readonly silenceMs: number;
 }
 
 /** Why a socket is opened: to pair a new login, or to use one. */
@@ -37,6 +39,10 @@ export type Command =
   | { readonly type: "start"; readonly settings: SocketSettings }
   | { readonly type: "open"; readonly socket: SocketId; readonly purpose: Purpose }
   | { readonly type: "close"; readonly socket: SocketId; readonly unlink: boolean }
+  /** Tell how you are; a worker that hangs cannot. */
+  | { readonly type: "pulse" }
+  /** Close every socket without unlinking, and say `stopped`. */
+  | { readonly type: "stop" }
   | Reply;
 
 /** The answer to `load` (with the values found) and to `save` (once it is durable). */
@@ -47,9 +53,18 @@ export interface Reply {
   readonly values: ReadonlyMap<string, string> | null;
 }
 
+/** A worker's answer to `pulse`. */
+export interface Pulse {
+  readonly type: "pulse";
+  readonly heapBytes: number;
+  /** When each socket last heard a word from WhatsApp, in milliseconds. */
+  readonly heard: readonly (readonly [SocketId, number])[];
+}
+
 /** Worker → main thread. */
 export type Report =
-  | { readonly type: "ready" }
+  | Pulse
+  | { readonly type: "stopped" }
   | {
     readonly type: "qr";
     readonly socket: SocketId;
@@ -64,6 +79,8 @@ export type Report =
     readonly keys: readonly KeyWrite[];
   }
   | { readonly type: "passkey_demanded"; readonly socket: SocketId }
+  /** Which login the socket uses; told before it connects. */
+  | { readonly type: "identified"; readonly socket: SocketId; readonly jid: string }
   | { readonly type: "connected"; readonly socket: SocketId; readonly jid: string }
   | { readonly type: "closed"; readonly socket: SocketId; readonly cause: DisconnectCause }
   | {

@@ -8,6 +8,8 @@ import type { Purpose } from "./protocol.ts";
 
 /** A socket, from the side that asked for it. */
 export interface Socket {
+  /** When it last heard a word from WhatsApp, known to within a few seconds; null before the first. Milliseconds. */
+  readonly heardAt: number | null;
   /**
    * Ends it; nothing more is heard of it. With `unlink`, WhatsApp is told besides, where the connection
    * still carries the word, that this device is no longer linked.
@@ -20,6 +22,8 @@ export interface SocketListener {
   qr(string: string, ordinal: number, generatedAt: number): void;
   paired(credentials: string, keys: readonly KeyWrite[]): void;
   passkeyDemanded(): void;
+  /** Which login the socket uses; told before it connects. */
+  identified(jid: string): void;
   connected(jid: string): void;
   closed(cause: DisconnectCause): void;
   /** The login's keys of these ids; those that are not stored are absent. */

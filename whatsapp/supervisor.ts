@@ -12,6 +12,7 @@ import { transition } from "../domain/transition.ts";
 import type { Admission, Turn } from "./admission.ts";
 import type { Clock } from "./clock.ts";
 import type { Log } from "./log.ts";
+import type { Logins } from "./logins.ts";
 import { Mailbox } from "./mailbox.ts";
 import { Persistence } from "./persistence.ts";
 import type { Purpose } from "./protocol.ts";
@@ -22,6 +23,7 @@ export interface Surroundings {
   readonly store: SessionStore & CredentialStore;
   readonly sockets: SocketLayer;
   readonly admission: Admission;
+  readonly logins: Logins;
   readonly clock: Clock;
   readonly policy: Policy;
   readonly log: Log;
@@ -168,6 +170,7 @@ export class Supervisor {
   async #carryOut(effect: Effect): Promise<void> {
     switch (effect.type) {
       case "open_pairing_socket":
+        this.#around.admission.count();
         return this.#openSocket({ kind: "pair" });
       case "open_login_socket":
         return await this.#openLogin();
@@ -176,8 +179,9 @@ export class Supervisor {
       case "ask_admission":
         this.#turn = this.#around.admission.ask(() => this.#tell({ type: "admitted" }));
         return;
-      case "adopt_credentials":
       case "erase_credentials":
+        return this.#around.logins.release(this.instanceId);
+      case "adopt_credentials":
       case "suspend_credentials":
         return; // done, in the transaction that wrote the session
       default:
@@ -192,7 +196,11 @@ export class Supervisor {
         if (error instanceof CredentialsUnreadableError) return null;
         throw error;
       });
-    if (credentials !== null) return this.#openSocket({ kind: "login", credentials });
+    if (credentials !== null) {
+      // Without a turn: the login that belongs to a pairing, or to a restart that WhatsApp asked for.
+      if (this.#turn === null) this.#around.admission.count();
+      return this.#openSocket({ kind: "login", credentials });
+    }
     const generation = this.#generation;
     this.#enqueue(async () => {
       if (generation === this.#generation) await this.#apply({ type: "credentials_unreadable" });
@@ -209,6 +217,17 @@ export class Supervisor {
     this.#generation++;
     this.#socket?.close({ unlink });
     this.#socket = null;
+  }
+
+  /** When the socket last heard a word from WhatsApp; null without a socket, and before the first word. */
+  get heardAt(): number | null {
+    return this.#socket?.heardAt ?? null;
+  }
+
+  #onIdentified(jid: string): void {
+    const rivals = this.#around.logins.use(this.instanceId, jid);
+    if (rivals.length === 0) return;
+    this.#around.log.warn({ event: "login_shared", instance_id: this.instanceId, rivals });
   }
 
   // ── What the socket says ───────────────────────────────────────────────────────────────────────
@@ -231,9 +250,11 @@ export class Supervisor {
       paired: (credentials, keys) => hear({ type: "paired" }, { credentials, keys }),
       passkeyDemanded: () => hear({ type: "passkey_demanded" }),
       connected: (jid) => hear({ type: "connected", phoneNumber: phoneNumberOf(jid), source: "socket" }),
+      identified: (jid) => this.#onIdentified(jid),
       closed: (cause) => {
         log.info({ event: "socket_closed", instance_id: this.instanceId, ...cause });
-        hear({ type: "closed", cause });
+        const rival = this.#around.logins.rivalOf(this.instanceId);
+        hear({ type: "closed", cause, rival });
       },
       load: (keyType, ids) =>
         serve(() => store.loadKeys(this.instanceId, keyType, ids)).catch((error) => {

@@ -1,181 +1,185 @@
 /**
- * The workers that carry the sockets. Sockets are spread over them; a worker that dies takes only its
- * own sockets down, and is replaced.
+ * The workers that carry the sockets. Sockets are spread over them; a worker that crashes, hangs or grows
+ * too large takes only its own sockets down, and is replaced.
  * @module
  */
+import { backoff } from "../domain/backoff.ts";
+import type { Clock } from "./clock.ts";
 import type { Log } from "./log.ts";
-import type { Command, Purpose, Report, SocketId, SocketSettings } from "./protocol.ts";
+import type { Purpose, SocketId, SocketSettings } from "./protocol.ts";
 import type { Socket, SocketLayer, SocketListener } from "./socket_layer.ts";
+import { SocketWorker, type WorkerEnd } from "./socket_worker.ts";
+
+/** How workers are watched, in milliseconds and bytes. */
+export interface WatchOptions {
+  /** How often each worker is asked for a pulse. */
+  readonly pulseMs: number;
+  /** A worker that owes a pulse for so long hangs. */
+  readonly hangMs: number;
+  /** A worker whose heap is larger is replaced before it takes the process down. */
+  readonly heapLimitBytes: number;
+  /** So many sockets in a row that WhatsApp left unanswered, and the next ones get another worker. */
+  readonly unansweredLimit: number;
+}
 
 export interface WorkerPoolOptions {
   /** How many workers; at least 1. */
   readonly size: number;
   readonly settings: SocketSettings;
+  readonly clock: Clock;
   readonly log: Log;
+  readonly watch?: Partial<WatchOptions>;
   /** What a worker runs; the product's own unless a test wants to see the wall from inside. */
   readonly script?: URL;
 }
 
-/** What Baileys and its packages read of the environment: feature switches of theirs, no secrets. */
-export const WORKER_ENVIRONMENT = [
-  "WS_NO_BUFFER_UTIL",
-  "WS_NO_UTF_8_VALIDATE",
-  "NODE_DEBUG",
-  "NODE_ENV",
-  "DEBUG",
-  "NODE_V8_COVERAGE",
-  "WHATSAPP_RUST_BRIDGE_FORCE_NOSIMD",
-] as const;
+const WATCH: WatchOptions = {
+  pulseMs: 5_000,
+  hangMs: 15_000,
+  heapLimitBytes: 1_024 * 2 ** 20,
+  unansweredLimit: 5,
+};
 
-/** What Baileys and its packages ask of the system: the names by which a client introduces itself. */
-export const WORKER_SYSTEM = ["hostname", "osRelease"] as const;
+/** A worker that lasted less than this has failed to start, and the next one is not started at once. */
+const SHORT_LIFE_MS = 10_000;
+const RESTART = { baseMs: 500, capMs: 30_000 };
 
-/**
- * The wall: a worker reaches WhatsApp's host and nothing else. No file, no program, no library, no other
- * host, and of the environment only the names above.
- * @param url WhatsApp's address
- */
-export function workerPermissions(url: string): Deno.PermissionOptionsObject {
-  return {
-    net: [hostAndPort(url)],
-    env: [...WORKER_ENVIRONMENT],
-    sys: [...WORKER_SYSTEM],
-    read: false,
-    write: false,
-    run: false,
-    ffi: false,
-    import: false,
-  };
-}
-
-/** `web.whatsapp.com:443` for `wss://web.whatsapp.com/ws/chat`. */
-export function hostAndPort(url: string): string {
-  const { hostname, port, protocol } = new URL(url);
-  return `${hostname}:${port || (protocol === "wss:" ? "443" : "80")}`;
-}
-
-interface PooledWorker {
-  readonly worker: Worker;
-  readonly sockets: Map<SocketId, SocketListener>;
+/** A place for a worker; empty between a worker that failed to start and its successor. */
+interface Slot {
+  worker: SocketWorker | null;
+  failures: number;
+  cancelRestart: (() => void) | null;
 }
 
 export class WorkerPool implements SocketLayer {
   readonly #options: WorkerPoolOptions;
-  readonly #workers: PooledWorker[] = [];
+  readonly #watch: WatchOptions;
+  readonly #slots: Slot[] = [];
+  /** Workers that get no new sockets and end with their last one. */
+  readonly #retired = new Set<SocketWorker>();
   #nextSocket: SocketId = 1;
+  #cancelPulse: (() => void) | null = null;
+  #restarts = 0;
   #stopped = false;
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
+    this.#watch = { ...WATCH, ...options.watch };
   }
 
   /** Starts the workers. Sockets may be opened at once; they wait in their worker's queue. */
   start(): void {
-    while (this.#workers.length < this.#options.size) this.#workers.push(this.#spawn());
+    for (let i = 0; i < this.#options.size; i++) {
+      const slot: Slot = { worker: null, failures: 0, cancelRestart: null };
+      this.#slots.push(slot);
+      this.#fill(slot);
+    }
+    this.#schedulePulse();
   }
 
   /** How many sockets each worker carries. */
   get load(): readonly number[] {
-    return this.#workers.map(({ sockets }) => sockets.size);
+    return this.#slots.map(({ worker }) => worker?.size ?? 0);
+  }
+
+  /** How many workers have been replaced. */
+  get restarts(): number {
+    return this.#restarts;
   }
 
   open(purpose: Purpose, listener: SocketListener): Socket {
-    const pooled = this.#leastLoaded();
+    const worker = this.#leastLoaded();
     const socket = this.#nextSocket++;
-    pooled.sockets.set(socket, listener);
-    post(pooled, { type: "open", socket, purpose });
+    if (worker === null) {
+      // Told as an end like any other, so that whoever asked waits and asks again.
+      queueMicrotask(() => listener.closed({ origin: "worker" }));
+      return { heardAt: null, close: () => {} };
+    }
+    worker.open(socket, purpose, listener);
     return {
-      close: ({ unlink }) => {
-        if (pooled.sockets.delete(socket)) post(pooled, { type: "close", socket, unlink });
+      get heardAt() {
+        return worker.heardAt(socket);
       },
+      close: ({ unlink }) => worker.close(socket, unlink),
     };
   }
 
-  /** Ends every worker, and with it every socket that is still open. Nothing more is told of any. */
-  stop(): void {
+  /** Closes every socket without unlinking, and ends every worker. Nothing more is told of any socket. */
+  async stop(): Promise<void> {
     this.#stopped = true;
-    for (const { worker, sockets } of this.#workers.splice(0)) {
-      sockets.clear();
-      worker.terminate();
-    }
-  }
-
-  #leastLoaded(): PooledWorker {
-    const [first, ...others] = this.#workers;
-    if (first === undefined) throw new Error("The worker pool has not been started.");
-    return others.reduce((least, other) => other.sockets.size < least.sockets.size ? other : least, first);
-  }
-
-  #spawn(): PooledWorker {
-    const { settings, script = new URL("./worker/main.ts", import.meta.url) } = this.#options;
-    const worker = new Worker(script.href, {
-      type: "module",
-      name: "whatsapp",
-      deno: { permissions: workerPermissions(settings.url) },
+    this.#cancelPulse?.();
+    const workers = this.#slots.flatMap(({ worker, cancelRestart }) => {
+      cancelRestart?.();
+      return worker ?? [];
     });
-    const pooled: PooledWorker = { worker, sockets: new Map() };
-    worker.onmessage = ({ data }: MessageEvent<Report>) => this.#onReport(pooled, data);
-    worker.onerror = (event) => {
-      event.preventDefault();
-      this.#onLost(pooled, event.message);
-    };
-    post(pooled, { type: "start", settings });
-    return pooled;
+    await Promise.all([...workers, ...this.#retired].map((worker) => worker.stop()));
   }
 
-  #onReport(pooled: PooledWorker, report: Report): void {
-    if (report.type === "ready") return;
-    const listener = pooled.sockets.get(report.socket);
-    // A late word: the socket was told to close, and nobody waits for it any more.
-    if (listener === undefined) return;
-    switch (report.type) {
-      case "qr":
-        return listener.qr(report.string, report.ordinal, report.generatedAt);
-      case "paired":
-        return listener.paired(report.credentials, report.keys);
-      case "passkey_demanded":
-        return listener.passkeyDemanded();
-      case "connected":
-        return listener.connected(report.jid);
-      case "closed":
-        pooled.sockets.delete(report.socket);
-        return listener.closed(report.cause);
-      case "load":
-        return reply(pooled, report.request, listener.load(report.keyType, report.ids));
-      case "save":
-        return reply(
-          pooled,
-          report.request,
-          listener.save(report.keys, report.credentials).then(() => new Map()),
-        );
-      default:
-        return report satisfies never;
+  #leastLoaded(): SocketWorker | null {
+    let least: SocketWorker | null = null;
+    for (const { worker } of this.#slots) {
+      if (worker !== null && (least === null || worker.size < least.size)) least = worker;
+    }
+    return least;
+  }
+
+  #fill(slot: Slot): void {
+    const { clock, settings, script = new URL("./worker/main.ts", import.meta.url) } = this.#options;
+    slot.cancelRestart = null;
+    const worker: SocketWorker = new SocketWorker({
+      script,
+      settings,
+      clock,
+      onEnd: (end, detail) => this.#onEnd(slot, worker, end, detail),
+    });
+    slot.worker = worker;
+  }
+
+  #onEnd(slot: Slot, lost: SocketWorker, end: WorkerEnd, detail: string): void {
+    const { clock, log } = this.#options;
+    log.error({ event: "worker_lost", end, detail, sockets: lost.size });
+    this.#restarts++;
+    if (this.#retired.delete(lost) || this.#stopped || slot.worker !== lost) return;
+    const isShort = clock.now() - lost.startedAt < SHORT_LIFE_MS;
+    slot.failures = isShort ? slot.failures + 1 : 0;
+    if (slot.failures <= 1) return this.#fill(slot);
+    slot.worker = null;
+    const waitMs = backoff(slot.failures, clock.random(), RESTART);
+    slot.cancelRestart = clock.after(waitMs, () => this.#fill(slot));
+  }
+
+  // ── Watching ───────────────────────────────────────────────────────────────────────────────────
+
+  #schedulePulse(): void {
+    this.#cancelPulse = this.#options.clock.after(this.#watch.pulseMs, () => {
+      this.#schedulePulse();
+      this.#lookAfterAll();
+    });
+  }
+
+  #lookAfterAll(): void {
+    const { hangMs, heapLimitBytes, unansweredLimit } = this.#watch;
+    for (const slot of this.#slots) {
+      const { worker } = slot;
+      if (worker === null) continue;
+      if (worker.unanswered >= unansweredLimit) this.#retire(slot, worker);
+      worker.feelPulse(hangMs, heapLimitBytes);
+    }
+    for (const worker of this.#retired) {
+      if (worker.size > 0) {
+        worker.feelPulse(hangMs, heapLimitBytes);
+        continue;
+      }
+      this.#retired.delete(worker);
+      void worker.stop();
     }
   }
 
-  #onLost(lost: PooledWorker, message: string): void {
-    const index = this.#workers.indexOf(lost);
-    if (index < 0 || this.#stopped) return;
-    this.#options.log.error({ event: "worker_lost", sockets: lost.sockets.size, reason: message });
-    lost.worker.terminate();
-    this.#workers[index] = this.#spawn();
-    const orphans = [...lost.sockets.values()];
-    lost.sockets.clear();
-    for (const listener of orphans) listener.closed({ origin: "worker" });
+  /** New sockets were not enough: the next ones get a new worker, the old one keeps what it still carries. */
+  #retire(slot: Slot, worker: SocketWorker): void {
+    this.#options.log.warn({ event: "worker_retired", unanswered: worker.unanswered, sockets: worker.size });
+    this.#restarts++;
+    this.#retired.add(worker);
+    this.#fill(slot);
   }
-}
-
-function post({ worker }: PooledWorker, command: Command): void {
-  worker.postMessage(command);
-}
-
-function reply(
-  pooled: PooledWorker,
-  request: number,
-  answer: Promise<ReadonlyMap<string, string>>,
-): void {
-  answer.then(
-    (values) => post(pooled, { type: "reply", request, values }),
-    () => post(pooled, { type: "reply", request, values: null }),
-  );
 }

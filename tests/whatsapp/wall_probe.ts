@@ -62,6 +62,7 @@ function widerWorker(): void {
 }
 
 self.onmessage = async ({ data: command }: MessageEvent<Command>) => {
+  if (command.type === "stop") self.postMessage({ type: "stopped" });
   if (command.type !== "open" || command.purpose.kind !== "login") return;
   const string = JSON.stringify(await probe(JSON.parse(command.purpose.credentials)));
   self.postMessage({ type: "qr", socket: command.socket, string, ordinal: 0, generatedAt: 0 });

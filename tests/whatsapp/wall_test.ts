@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import type { SocketListener } from "../../whatsapp/socket_layer.ts";
-import { hostAndPort, WorkerPool } from "../../whatsapp/worker_pool.ts";
+import { systemClock } from "../../whatsapp/clock.ts";
+import { hostAndPort } from "../../whatsapp/wall.ts";
+import { WorkerPool } from "../../whatsapp/worker_pool.ts";
 
 const NOBODY: SocketListener = {
   qr: () => {},
   paired: () => {},
   passkeyDemanded: () => {},
+  identified: () => {},
   connected: () => {},
   closed: () => {},
   load: () => Promise.resolve(new Map()),
@@ -19,7 +22,8 @@ Deno.test("a socket worker reaches WhatsApp's host, and no file, secret, databas
   const url = `ws://127.0.0.1:${whatsapp.addr.port}/ws/chat`;
   const pool = new WorkerPool({
     size: 1,
-    settings: { url, keepAliveMs: 1_000, connectMs: 1_000 },
+    settings: { url, keepAliveMs: 1_000, connectMs: 1_000, silenceMs: 1_000 },
+    clock: systemClock,
     log: { debug() {}, info() {}, warn() {}, error() {} },
     script: new URL("./wall_probe.ts", import.meta.url),
   });
@@ -47,7 +51,7 @@ Deno.test("a socket worker reaches WhatsApp's host, and no file, secret, databas
     assert.equal(Object.keys(others).length, 19);
     assert.deepEqual(others, refused);
   } finally {
-    pool.stop();
+    await pool.stop();
     whatsapp.close();
     database.close();
     await Deno.remove(file);

@@ -4,6 +4,7 @@
  */
 export {
   type AuthenticationCreds,
+  type BinaryNode,
   BufferJSON,
   DisconnectReason,
   initAuthCreds,

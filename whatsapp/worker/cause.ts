@@ -5,10 +5,12 @@
  * @module
  */
 import type { DisconnectCause } from "../../domain/disconnect.ts";
+import type { BinaryNode } from "./baileys.ts";
 
 /** The last thing that was seen on the wire and can end a socket. */
 export type LastSign =
-  | { readonly kind: "whatsapp" }
+  | { readonly kind: "whatsapp"; readonly tag?: string; readonly type?: string }
+  | { readonly kind: "silence" }
   | { readonly kind: "refused_upgrade"; readonly status: number }
   | { readonly kind: "socket_error"; readonly errno: string | undefined; readonly timedOut: boolean }
   | null;
@@ -21,7 +23,14 @@ export function causeOf(sign: LastSign, error: unknown): DisconnectCause {
   const code = statusCodeOf(error);
   switch (sign?.kind) {
     case "whatsapp":
-      return { origin: "whatsapp", code };
+      return {
+        origin: "whatsapp",
+        code,
+        ...(sign.tag === undefined ? {} : { tag: sign.tag }),
+        ...(sign.type === undefined ? {} : { kind: sign.type }),
+      };
+    case "silence":
+      return { origin: "client", code: 408 };
     case "refused_upgrade":
       return { origin: "network", status: sign.status };
     case "socket_error":
@@ -31,6 +40,17 @@ export function causeOf(sign: LastSign, error: unknown): DisconnectCause {
     default:
       return { origin: "client", code };
   }
+}
+
+/** A stream error's child says what it is about. */
+export function streamErrorSign({ content }: BinaryNode): LastSign {
+  const [child] = Array.isArray(content) ? content : [];
+  const type = child?.attrs.type;
+  return {
+    kind: "whatsapp",
+    ...(child === undefined ? {} : { tag: child.tag }),
+    ...(type === undefined ? {} : { type }),
+  };
 }
 
 /** A socket error's code and whether it was the opening handshake that ran out of time. */

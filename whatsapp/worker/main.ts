@@ -50,6 +50,7 @@ function open({ socket, purpose }: Extract<Command, { type: "open" }>): void {
         qr: (string, ordinal, generatedAt) => report({ type: "qr", socket, string, ordinal, generatedAt }),
         paired: (credentials, keys) => report({ type: "paired", socket, credentials, keys }),
         passkeyDemanded: () => report({ type: "passkey_demanded", socket }),
+        identified: (jid) => report({ type: "identified", socket, jid }),
         connected: (jid) => report({ type: "connected", socket, jid }),
         closed: end,
       }),
@@ -75,7 +76,18 @@ self.onmessage = ({ data: command }: MessageEvent<Command>) => {
           (byte) => parseInt(byte, 16),
         ) as typeof WA_CERT_DETAILS.PUBLIC_KEY;
       }
-      return report({ type: "ready" });
+      return;
+    case "pulse":
+      for (const socket of sockets.values()) socket.endIfSilent(settings.silenceMs);
+      return report({
+        type: "pulse",
+        heapBytes: Deno.memoryUsage().heapUsed,
+        heard: Array.from(sockets, ([id, { heardAt }]) => [id, heardAt] as const),
+      });
+    case "stop":
+      Promise.all(Array.from(sockets.values(), (socket) => socket.close(false)))
+        .finally(() => report({ type: "stopped" }));
+      return;
     case "open":
       return open(command);
     case "close":

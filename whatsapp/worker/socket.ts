@@ -7,12 +7,13 @@ import type { KeyWrite } from "../../domain/ports.ts";
 import type { Purpose, SocketSettings } from "../protocol.ts";
 import {
   type AuthenticationCreds,
+  type BinaryNode,
   initAuthCreds,
   makeWASocket,
   silentLogger,
   type WASocket,
 } from "./baileys.ts";
-import { causeOf, type LastSign, socketErrorSign } from "./cause.ts";
+import { causeOf, type LastSign, socketErrorSign, streamErrorSign } from "./cause.ts";
 import { decodeCredentials, encodeCredentials } from "./codec.ts";
 import { NascentKeys, type Vault, vaultKeyStore } from "./key_store.ts";
 import { renderQr } from "./qr_image.ts";
@@ -22,6 +23,7 @@ export interface SocketListener {
   qr(string: string, ordinal: number, generatedAt: number): void;
   paired(credentials: string, keys: readonly KeyWrite[]): void;
   passkeyDemanded(): void;
+  identified(jid: string): void;
   connected(jid: string): void;
   closed(cause: DisconnectCause): void;
 }
@@ -42,6 +44,7 @@ export class BaileysSocket {
   readonly #credentials: AuthenticationCreds;
   readonly #socket: WASocket;
   #sign: LastSign = null;
+  #heardAt = Date.now();
   #qrs = 0;
   #unsavedCredentials = false;
   /** The news of a pairing, still to be told. */
@@ -70,6 +73,7 @@ export class BaileysSocket {
       ...(settings.version === undefined ? {} : { version: [...settings.version] }),
     });
     this.#listen();
+    if (this.#credentials.me !== undefined) listener.identified(this.#credentials.me.id);
   }
 
   /**
@@ -92,10 +96,29 @@ export class BaileysSocket {
     }
   }
 
+  /** When the socket last heard a word from WhatsApp, or was opened; milliseconds. */
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+
+  /**
+   * Gives the socket up when it has heard nothing for `silenceMs`. Baileys notices an unanswered keep-alive
+   * too, but then waits for a closing handshake that a dead peer never answers.
+   */
+  endIfSilent(silenceMs: number): void {
+    if (this.#stage === "told_to_close" || this.#stage === "ended") return;
+    if (Date.now() - this.#heardAt < silenceMs) return;
+    this.#sign = { kind: "silence" };
+    this.#onClosed(undefined);
+    void this.#socket.end(undefined);
+    this.#cut();
+  }
+
   #listen(): void {
     const { ev, ws } = this.#socket;
     ws.on("CB:failure", () => this.#sign = { kind: "whatsapp" });
-    ws.on("CB:stream:error", () => this.#sign = { kind: "whatsapp" });
+    ws.on("CB:stream:error", (node: BinaryNode) => this.#sign = streamErrorSign(node));
+    ws.on("frame", () => this.#heardAt = Date.now());
     ws.on("CB:notification,type:passkey_prologue_request", () => {
       if (this.#stage === "pairing") this.#listener.passkeyDemanded();
     });
@@ -143,6 +166,7 @@ export class BaileysSocket {
   }
 
   #onClosed(error: unknown): void {
+    if (this.#stage === "ended") return;
     if (this.#pairing !== undefined) this.#tellPairing();
     this.#stage = "ended";
     this.#listener.closed(causeOf(this.#sign, error));
