@@ -56,7 +56,7 @@ export interface Reply {
 /** A worker's answer to `pulse`. */
 export interface Pulse {
   readonly type: "pulse";
-  readonly heapBytes: number;
+  readonly memoryBytes: number;
   /** When each socket last heard a word from WhatsApp, in milliseconds. */
   readonly heard: readonly (readonly [SocketId, number])[];
 }
@@ -65,6 +65,8 @@ export interface Pulse {
 export type Report =
   | Pulse
   | { readonly type: "stopped" }
+  /** Something threw where nobody catches it; the worker goes on. */
+  | { readonly type: "fault"; readonly name: string }
   | {
     readonly type: "qr";
     readonly socket: SocketId;

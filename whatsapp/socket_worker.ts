@@ -16,6 +16,8 @@ export interface SocketWorkerOptions {
   readonly clock: Clock;
   /** Called once, when the worker has to be given up; it is terminated already. */
   readonly onEnd: (end: WorkerEnd, detail: string) => void;
+  /** Called when something threw in the worker that nobody caught; it goes on. */
+  readonly onFault: (name: string) => void;
 }
 
 /** How long a worker that was asked to close its sockets may take, in milliseconds. */
@@ -29,7 +31,7 @@ export class SocketWorker {
   readonly #heardAt = new Map<SocketId, number>();
   readonly #closed = Promise.withResolvers<void>();
   #askedPulseAt: number | null = null;
-  #heapBytes = 0;
+  #memoryBytes = 0;
   /** Sockets that ended unanswered since the worker last heard a word from WhatsApp. */
   #unanswered = 0;
   #over = false;
@@ -57,9 +59,9 @@ export class SocketWorker {
     return this.#sockets.size;
   }
 
-  /** How large its heap was when it last told, in bytes. */
-  get heapBytes(): number {
-    return this.#heapBytes;
+  /** How much memory it took when it last told, in bytes. */
+  get memoryBytes(): number {
+    return this.#memoryBytes;
   }
 
   get unanswered(): number {
@@ -82,15 +84,15 @@ export class SocketWorker {
   }
 
   /** Asks for a pulse, or gives the worker up when it has owed one for too long. */
-  feelPulse(hangMs: number, heapLimitBytes: number): void {
+  feelPulse(hangMs: number, memoryLimitBytes: number): void {
     const now = this.#options.clock.now();
     if (this.#askedPulseAt !== null) {
       const overdue = now - this.#askedPulseAt;
       if (overdue >= hangMs) this.giveUp("hung", `no pulse for ${overdue} ms`);
       return;
     }
-    if (this.#heapBytes > heapLimitBytes) {
-      return this.giveUp("out_of_memory", `${Math.round(this.#heapBytes / 2 ** 20)} MiB of heap`);
+    if (this.#memoryBytes > memoryLimitBytes) {
+      return this.giveUp("out_of_memory", `${Math.round(this.#memoryBytes / 2 ** 20)} MiB`);
     }
     this.#askedPulseAt = now;
     this.#post({ type: "pulse" });
@@ -135,6 +137,8 @@ export class SocketWorker {
         return this.#onPulse(report);
       case "stopped":
         return this.#closed.resolve();
+      case "fault":
+        return this.#options.onFault(report.name);
       default: {
         const listener = this.#sockets.get(report.socket);
         // A late word otherwise: the socket was told to close, and nobody waits for it any more.
@@ -143,13 +147,13 @@ export class SocketWorker {
     }
   }
 
-  #onPulse({ heapBytes, heard }: Pulse): void {
+  #onPulse({ memoryBytes, heard }: Pulse): void {
     this.#askedPulseAt = null;
-    this.#heapBytes = heapBytes;
+    this.#memoryBytes = memoryBytes;
     for (const [socket, at] of heard) if (this.#sockets.has(socket)) this.#heardAt.set(socket, at);
   }
 
-  #pass(report: Exclude<Report, Pulse | { type: "stopped" }>, listener: SocketListener): void {
+  #pass(report: Exclude<Report, Pulse | { type: "stopped" | "fault" }>, listener: SocketListener): void {
     switch (report.type) {
       case "qr":
         this.#unanswered = 0;

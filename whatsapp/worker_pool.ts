@@ -16,8 +16,8 @@ export interface WatchOptions {
   readonly pulseMs: number;
   /** A worker that owes a pulse for so long hangs. */
   readonly hangMs: number;
-  /** A worker whose heap is larger is replaced before it takes the process down. */
-  readonly heapLimitBytes: number;
+  /** A worker that takes more memory is replaced before it takes the process down. */
+  readonly memoryLimitBytes: number;
   /** So many sockets in a row that WhatsApp left unanswered, and the next ones get another worker. */
   readonly unansweredLimit: number;
 }
@@ -36,7 +36,7 @@ export interface WorkerPoolOptions {
 const WATCH: WatchOptions = {
   pulseMs: 5_000,
   hangMs: 15_000,
-  heapLimitBytes: 1_024 * 2 ** 20,
+  memoryLimitBytes: 1_024 * 2 ** 20,
   unansweredLimit: 5,
 };
 
@@ -131,6 +131,7 @@ export class WorkerPool implements SocketLayer {
       settings,
       clock,
       onEnd: (end, detail) => this.#onEnd(slot, worker, end, detail),
+      onFault: (name) => this.#options.log.warn({ event: "worker_fault", name }),
     });
     slot.worker = worker;
   }
@@ -158,16 +159,16 @@ export class WorkerPool implements SocketLayer {
   }
 
   #lookAfterAll(): void {
-    const { hangMs, heapLimitBytes, unansweredLimit } = this.#watch;
+    const { hangMs, memoryLimitBytes, unansweredLimit } = this.#watch;
     for (const slot of this.#slots) {
       const { worker } = slot;
       if (worker === null) continue;
       if (worker.unanswered >= unansweredLimit) this.#retire(slot, worker);
-      worker.feelPulse(hangMs, heapLimitBytes);
+      worker.feelPulse(hangMs, memoryLimitBytes);
     }
     for (const worker of this.#retired) {
       if (worker.size > 0) {
-        worker.feelPulse(hangMs, heapLimitBytes);
+        worker.feelPulse(hangMs, memoryLimitBytes);
         continue;
       }
       this.#retired.delete(worker);

@@ -81,7 +81,7 @@ self.onmessage = ({ data: command }: MessageEvent<Command>) => {
       for (const socket of sockets.values()) socket.endIfSilent(settings.silenceMs);
       return report({
         type: "pulse",
-        heapBytes: Deno.memoryUsage().heapUsed,
+        memoryBytes: memoryInUse(),
         heard: Array.from(sockets, ([id, { heardAt }]) => [id, heardAt] as const),
       });
     case "stop":
@@ -104,5 +104,24 @@ self.onmessage = ({ data: command }: MessageEvent<Command>) => {
   }
 };
 
-// A promise that Baileys forgot must cost neither its socket nor those of other sessions.
-self.addEventListener("unhandledrejection", (event) => event.preventDefault());
+// What one session's code throws where nobody catches it must cost neither the other sessions' sockets nor,
+// printed by the runtime, a secret. Whether its own socket survived is found out by its silence.
+self.addEventListener("error", (event) => {
+  event.preventDefault();
+  report({ type: "fault", name: nameOf(event.error) });
+});
+self.addEventListener("unhandledrejection", (event) => {
+  event.preventDefault();
+  report({ type: "fault", name: nameOf(event.reason) });
+});
+
+/** This worker's own share of the process's memory, in bytes. */
+function memoryInUse(): number {
+  const { heapUsed, external } = Deno.memoryUsage();
+  return heapUsed + external;
+}
+
+/** The kind of an error; its text may quote what was being worked on. */
+function nameOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.name : typeof thrown;
+}

@@ -1,0 +1,155 @@
+/**
+ * Each row of the table of ends, once, through the WhatsApp server; the outcome is what HTTP tells, and the
+ * code is what the row says.
+ */
+import assert from "node:assert/strict";
+import { DISCONNECT_TABLE } from "../../domain/disconnect.ts";
+import type { SessionStatus } from "../../domain/names.ts";
+import { systemClock } from "../../whatsapp/clock.ts";
+import type { Phone } from "../gateway/mod.ts";
+import { sabotage, SABOTEUR } from "../whatsapp/sabotage.ts";
+import { scenario, type World, type WorldOptions } from "./world.ts";
+
+/** One way to end a linked session's socket, and what must come of it. */
+interface Strike {
+  readonly strike: (world: World, phone: Phone) => unknown;
+  readonly outcome: `${SessionStatus} ${string}`;
+  readonly options?: WorldOptions;
+}
+
+/** The retry is put off, so that what the end has left can be read in peace. */
+const PUT_OFF: WorldOptions = {
+  policy: { backoff: { baseMs: 600_000, capMs: 600_000 } },
+  supervision: { clock: { ...systemClock, random: () => 0.99 } },
+};
+
+/** A drop, and then a login that WhatsApp answers with this code. */
+const failedLogin = (code: number) => (world: World, phone: Phone) => {
+  world.gateway.faults.add({ do: "failure", code, kind: "login", times: 1 });
+  restart(world, phone);
+};
+/** WhatsApp asks for a restart: the next login comes at once. */
+const restart = (world: World, phone: Phone) => world.gateway.streamError(phone, { code: 515 });
+
+const STRIKES: Readonly<Record<string, Strike>> = {
+  "unlinked on the phone": {
+    strike: (_world, phone) => phone.unlink(),
+    outcome: "disconnected LOGOUT",
+  },
+  "login used elsewhere": {
+    strike: ({ gateway }, phone) =>
+      gateway.streamError(phone, { child: "conflict", attrs: { type: "replaced" } }),
+    outcome: "error LOGGED_IN_ELSEWHERE",
+  },
+  "401 login unknown": { strike: failedLogin(401), outcome: "disconnected LOGOUT" },
+  "403 account forbidden": { strike: failedLogin(403), outcome: "error ACCOUNT_FORBIDDEN" },
+  "405 client outdated": { strike: failedLogin(405), outcome: "error CLIENT_OUTDATED" },
+  "408 WhatsApp timed out": { strike: failedLogin(408), outcome: "disconnected TIMEOUT" },
+  "411 WhatsApp cannot link devices": { strike: failedLogin(411), outcome: "error MULTIDEVICE_MISMATCH" },
+  "428 WhatsApp closed": { strike: failedLogin(428), outcome: "disconnected NETWORK" },
+  "440 conflict": {
+    strike: ({ gateway }, phone) => gateway.streamError(phone, { code: 440 }),
+    outcome: "error LOGGED_IN_ELSEWHERE",
+  },
+  "500 WhatsApp failed": {
+    strike: ({ gateway }, phone) => gateway.streamError(phone, { child: "xml-not-well-formed" }),
+    outcome: "disconnected UNKNOWN",
+  },
+  "503 WhatsApp unavailable": { strike: failedLogin(503), outcome: "disconnected NETWORK" },
+  "515 restart required": { strike: restart, outcome: "connected " },
+  "unknown code of WhatsApp's": { strike: failedLogin(599), outcome: "disconnected UNKNOWN" },
+  "unanswered": {
+    strike: ({ gateway }, phone) => gateway.silence(phone),
+    outcome: "disconnected TIMEOUT",
+    options: {
+      ...PUT_OFF,
+      socketSettings: { silenceMs: 600, keepAliveMs: 200 },
+      supervision: { ...PUT_OFF.supervision, watch: { pulseMs: 200 } },
+    },
+  },
+  "downgrade demanded": {
+    strike: (world, phone) => {
+      world.gateway.faults.add({ do: "downgrade", kind: "login", times: 1 });
+      restart(world, phone);
+    },
+    outcome: "error MULTIDEVICE_MISMATCH",
+  },
+  "connection closed": {
+    strike: ({ gateway }, phone) => gateway.drop(phone, "xmlstreamend"),
+    outcome: "disconnected NETWORK",
+  },
+  "certificate refused": {
+    strike: (world, phone) => {
+      world.gateway.faults.add({ do: "bad-certificate", flaw: "serial", times: 1 });
+      restart(world, phone);
+    },
+    outcome: "disconnected UNKNOWN",
+  },
+  "handshake or stream unintelligible": {
+    strike: (world, phone) => {
+      world.gateway.faults.add({ do: "garble-handshake", times: 1 });
+      restart(world, phone);
+    },
+    outcome: "disconnected UNKNOWN",
+  },
+  "no way through": {
+    strike: ({ gateway }) => gateway.goDown(),
+    outcome: "disconnected NETWORK",
+  },
+  "worker lost": {
+    strike: () => sabotage("close"),
+    outcome: "disconnected UNKNOWN",
+    options: {
+      ...PUT_OFF,
+      supervision: { ...PUT_OFF.supervision, workerScript: SABOTEUR, watch: { pulseMs: 200, hangMs: 400 } },
+    },
+  },
+};
+
+/** The kernel's own timeout takes minutes, and no rule of a loopback network brings it about sooner. */
+const ONLY_IN_THE_DOMAIN = ["no answer"];
+
+Deno.test("every row of the table of ends is tried", () => {
+  assert.deepEqual(
+    DISCONNECT_TABLE.map(({ name }) => name).filter((name) => !ONLY_IN_THE_DOMAIN.includes(name)),
+    Object.keys(STRIKES),
+  );
+});
+
+for (const [name, { strike, outcome, options }] of Object.entries(STRIKES)) {
+  scenario(`a socket's end, ${name}, leaves ${outcome.trim()}`, async (start) => {
+    await using world = await start(options ?? PUT_OFF);
+    const phone = await world.link("struck");
+    const ended = world.log.next(({ event }) => event === "socket_closed");
+    await strike(world, phone);
+    await ended;
+    const [status, code] = outcome.split(" ");
+    const session = await world.until("struck", (seen) => seen.status === status);
+    assert.equal(session.qr_string, null);
+    const [row] = await world.rows(
+      "SELECT status, last_error_code, last_error_message FROM ll_whatsapp_qr_sessions",
+    );
+    assert.equal(row?.status, status);
+    assert.equal(row?.last_error_code ?? "", code);
+    assert.equal(row?.last_error_message === null, code === "");
+    assert.equal(world.gateway.stats.overlaps, 0);
+  }, { only: "sqlite" });
+}
+
+for (
+  const [what, url, errno] of [
+    ["a host that cannot be resolved", () => "ws://whatsapp.invalid:5222/ws/chat", "ENOTFOUND"],
+    ["a server that speaks no TLS", (plain: string) => plain.replace("ws:", "wss:"), /./],
+  ] as const
+) {
+  scenario(`${what} is a QR that fails at once, for want of a way through`, async (start) => {
+    await using other = await start();
+    const address = url(other.gateway.url);
+    await using world = await start({ environment: { WHATSAPP_WS_URL: address } });
+    const ended = world.log.next(({ event }) => event === "socket_closed");
+    assert.equal((await world.hub.requestQr("lost")).status, 500);
+    const { origin, errno: seen } = await ended;
+    assert.equal(origin, "network");
+    assert.match(String(seen), new RegExp(errno));
+  }, { only: "sqlite" });
+}

@@ -1,0 +1,44 @@
+/**
+ * Time that passes when a test says so.
+ * @module
+ */
+import type { Clock } from "../../whatsapp/clock.ts";
+
+export class DrivenClock implements Clock {
+  readonly #timers = new Map<number, { at: number; callback: () => void }>();
+  #now = 1_767_484_800_000;
+  #next = 0;
+
+  /** Timers that have not fired. */
+  get pending(): number {
+    return this.#timers.size;
+  }
+
+  now(): number {
+    return this.#now;
+  }
+
+  random(): number {
+    return 0.5;
+  }
+
+  after(ms: number, callback: () => void): () => void {
+    const id = this.#next++;
+    this.#timers.set(id, { at: this.#now + Math.max(ms, 0), callback });
+    return () => void this.#timers.delete(id);
+  }
+
+  /** Lets this many milliseconds pass; timers fire in their order, at their time. */
+  advance(ms: number): void {
+    const end = this.#now + ms;
+    for (;;) {
+      const [due] = [...this.#timers].filter(([, { at }]) => at <= end).sort((a, b) => a[1].at - b[1].at);
+      if (due === undefined) break;
+      const [id, { at, callback }] = due;
+      this.#timers.delete(id);
+      this.#now = at;
+      callback();
+    }
+    this.#now = end;
+  }
+}
