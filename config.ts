@@ -20,6 +20,9 @@ export const CONFIG_VARIABLES = [
   "WHATSAPP_VERSION",
   "QR_WAIT_MS",
   "SOCKET_WORKERS",
+  "RATE_LIMIT_KEY",
+  "RATE_LIMIT_READ",
+  "RATE_LIMIT_QR",
   "LOG_LEVEL",
 ] as const;
 
@@ -44,6 +47,15 @@ export interface Config {
   /** Milliseconds. */
   readonly qrWaitMs: number;
   readonly socketWorkers: number;
+  /** Requests at most; 0 for no limit. */
+  readonly rateLimits: {
+    /** A second, for each key. */
+    readonly key: number;
+    /** A second, for each instance: reading its state. */
+    readonly read: number;
+    /** A minute, for each instance: asking for its QR. */
+    readonly qr: number;
+  };
   readonly logLevel: "debug" | "info" | "warn" | "error" | "silent";
 }
 
@@ -92,6 +104,9 @@ const shape = {
     text.split(".").map(Number) as [number, number, number]
   ).nullable().default(null),
   QR_WAIT_MS: whole(1, 600_000).default(20_000),
+  RATE_LIMIT_KEY: whole(0, 1_000_000).default(500),
+  RATE_LIMIT_READ: whole(0, 1_000_000).default(50),
+  RATE_LIMIT_QR: whole(0, 1_000_000).default(120),
   LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"], {
     error: "has to be one of debug, info, warn, error, silent",
   }).default("info"),
@@ -145,6 +160,11 @@ export function parseConfig(
     whatsappVersion: values.WHATSAPP_VERSION,
     qrWaitMs: values.QR_WAIT_MS,
     socketWorkers: values.SOCKET_WORKERS,
+    rateLimits: Object.freeze({
+      key: values.RATE_LIMIT_KEY,
+      read: values.RATE_LIMIT_READ,
+      qr: values.RATE_LIMIT_QR,
+    }),
     logLevel: values.LOG_LEVEL,
   });
 }

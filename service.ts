@@ -16,7 +16,12 @@ import {
 import { DEFAULT_POLICY, type Policy } from "./domain/life.ts";
 import { StoreUnavailableError } from "./domain/ports.ts";
 import { WHATSAPP_QR_LIFE } from "./domain/qr.ts";
+import { meterStore } from "./observe/metered_store.ts";
+import { createMetrics } from "./observe/metrics.ts";
+import { readMetrics } from "./observe/readings.ts";
+import { SessionMeter } from "./observe/session_meter.ts";
 import { createApp } from "./routes/app.ts";
+import type { Readiness } from "./routes/ports.ts";
 import { Admission } from "./whatsapp/admission.ts";
 import { type Clock, pause, systemClock } from "./whatsapp/clock.ts";
 import type { Log } from "./whatsapp/log.ts";
@@ -45,6 +50,8 @@ export interface ServiceOptions {
   readonly socketSettings?: Partial<SocketSettings>;
   readonly watch?: Partial<WatchOptions>;
   readonly logins?: Partial<typeof LOGINS>;
+  /** How long a request's body may take to arrive, in milliseconds. */
+  readonly bodyMs?: number;
   /** What the workers run, in place of the product's own. */
   readonly workerScript?: URL;
   /** Pauses between attempts to reach the database, in milliseconds; as many retries as there are pauses. */
@@ -79,8 +86,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     ...(options.workerScript ? { script: options.workerScript } : {}),
   });
   const admission = new Admission({ ...LOGINS, clock, ...options.logins });
+  const metrics = createMetrics();
   const sessions = new SessionManager({
-    store,
+    store: meterStore(store, metrics),
     sockets: pool,
     admission,
     clock,
@@ -93,7 +101,11 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     log,
     qrWaitMs: config.qrWaitMs,
   });
+  const meter = new SessionMeter(metrics, clock.now);
+  sessions.onChange(({ before, after }) => meter.observe(before, after));
+  let isStopping = false;
   const stop = async () => {
+    isStopping = true;
     admission.stop();
     await sessions.stop();
     await pool.stop();
@@ -106,8 +118,39 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     await stop();
     throw error;
   }
-  const { fetch } = createApp({ sessions, hubKeys: config.hubKeys, internalKeys: config.internalKeys, log });
+  const { fetch } = createApp({
+    sessions,
+    operations: {
+      readiness: () => readiness(store, pool, isStopping),
+      metrics: () =>
+        readMetrics(metrics, {
+          countByStatus: () => store.countByStatus(),
+          sessions,
+          admission,
+          workers: pool,
+        }),
+    },
+    hubKeys: config.hubKeys,
+    internalKeys: config.internalKeys,
+    rateLimits: config.rateLimits,
+    log,
+    meter: {
+      observe: ({ route, method, status, seconds }) => {
+        metrics.httpRequests.inc({ route, method, status });
+        metrics.httpDuration.observe({ route, method }, seconds);
+      },
+    },
+    ...(options.bodyMs === undefined ? {} : { bodyMs: options.bodyMs }),
+  });
   return { fetch, sessions, socketLoad: () => pool.load, stop };
+}
+
+/** Ready is who can reach the database, has a worker for the next socket, and is not on its way out. */
+async function readiness(store: Store, pool: WorkerPool, isStopping: boolean): Promise<Readiness> {
+  const database = await store.ping().then(() => "ok" as const, () => "failed" as const);
+  const workers = pool.isManned ? "ok" : "failed";
+  const isReady = database === "ok" && workers === "ok";
+  return { status: isStopping ? "stopping" : isReady ? "ready" : "not_ready", checks: { database, workers } };
 }
 
 /** A database may be starting at the same time as the service: it is waited for, but not for ever. */

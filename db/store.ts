@@ -17,6 +17,7 @@ import {
 import { createSession, type Instant, type Session } from "../domain/session.ts";
 import { chunkRows, type CredentialRow, eraseAll, nameBytes, sealRows, writeRows } from "./credentials.ts";
 import type { Database } from "./database.ts";
+import type { SessionStatus } from "../domain/names.ts";
 import { instantFormat, unlessThere, upsert } from "./dialect.ts";
 import { runGuarded } from "./faults.ts";
 import { columnsOf, sessionOf, type SessionRow } from "./rows.ts";
@@ -29,6 +30,8 @@ export interface Store extends SessionStore, CredentialStore, AsyncDisposable {
   close(): Promise<void>;
   /** @throws {StoreUnavailableError} when the database does not answer */
   ping(): Promise<void>;
+  /** How many sessions have each status; statuses without any are absent. */
+  countByStatus(): Promise<Map<SessionStatus, number>>;
 }
 
 /** Names in one `IN (…)` at most. */
@@ -166,6 +169,14 @@ export class SqlStore implements Store {
 
   async ping(): Promise<void> {
     await this.#run(() => sql`select 1`.execute(this.#db));
+  }
+
+  countByStatus(): Promise<Map<SessionStatus, number>> {
+    return this.#run(async () => {
+      const rows = await this.#db.selectFrom(SESSIONS)
+        .select(["status", (count) => count.fn.countAll().as("count")]).groupBy("status").execute();
+      return new Map(rows.map(({ status, count }) => [status as SessionStatus, Number(count)]));
+    });
   }
 
   close(): Promise<void> {

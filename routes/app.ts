@@ -6,31 +6,42 @@ import { type Hook, OpenAPIHono } from "@hono/zod-openapi";
 import type { Env, MiddlewareHandler } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { SessionManagerError } from "../domain/errors.ts";
-import { requireKey } from "./auth.ts";
+import { describeSecurity, requireKey } from "./auth.ts";
 import { limitBody } from "./body_limit.ts";
+import { docsRoutes } from "./docs.ts";
 import { errorAnswer, fail, onError } from "./errors.ts";
 import { internalEventRoutes } from "./internal_events.ts";
-import type { Log, Sessions } from "./ports.ts";
+import { observed, type RequestMeter } from "./observed.ts";
+import { operationRoutes } from "./operations.ts";
+import type { Log, Operations, Sessions } from "./ports.ts";
+import { byInstance, byKey, limitRate, type RateLimits } from "./rate_limit.ts";
 import { sessionRoutes } from "./sessions.ts";
 
 const BASE_PATH = "/api/session-manager";
 
-/** The largest body that is read, in bytes. */
+/** The largest body that is read, in bytes, and how long it may take to arrive, in milliseconds. */
 const BODY_LIMIT = 64 * 1024;
+const BODY_MS = 10_000;
 
 export interface AppOptions {
   readonly sessions: Sessions;
+  readonly operations: Operations;
   readonly hubKeys: readonly string[];
   readonly internalKeys: readonly string[];
+  readonly rateLimits: RateLimits;
   readonly log: Log;
+  readonly meter: RequestMeter;
+  /** How long a body may take to arrive, in milliseconds. */
+  readonly bodyMs?: number;
 }
 
 /** The whole HTTP surface, as a function from request to answer. */
-export function createApp({ sessions, hubKeys, internalKeys, log }: AppOptions): OpenAPIHono {
+export function createApp(options: AppOptions): OpenAPIHono {
+  const { log, meter, operations, internalKeys } = options;
   const app = new OpenAPIHono({ defaultHook: rejectInvalid });
-  const api = new OpenAPIHono({ defaultHook: rejectInvalid });
   app.onError(onError(log));
   app.notFound((c) => errorAnswer(c, new SessionManagerError("NOT_FOUND")));
+  app.use(observed(log, meter));
   app.use(noStore);
   app.use(methodNotAllowed({
     app,
@@ -40,16 +51,28 @@ export function createApp({ sessions, hubKeys, internalKeys, log }: AppOptions):
       return errorAnswer(c, new SessionManagerError("METHOD_NOT_ALLOWED"));
     },
   }));
+  app.route(BASE_PATH, contract(options));
+  app.use("/metrics", requireKey(internalKeys));
+  operationRoutes(app, operations);
+  describeSecurity(app);
+  docsRoutes(app);
+  return app;
+}
 
+/** The contract's four endpoints. */
+function contract(options: AppOptions): OpenAPIHono {
+  const { sessions, hubKeys, internalKeys, rateLimits, bodyMs = BODY_MS } = options;
+  const api = new OpenAPIHono({ defaultHook: rejectInvalid });
   api.use("/sessions/*", requireKey(hubKeys));
   api.use("/internal/*", requireKey(internalKeys));
-  api.use(limitBody(BODY_LIMIT));
+  api.use(limitRate(rateLimits.key, 1, byKey));
+  api.get("/sessions/:instance_id", limitRate(rateLimits.read, 1, byInstance));
+  api.post("/sessions/:instance_id/qr", limitRate(rateLimits.qr, 60, byInstance));
+  api.use(limitBody(BODY_LIMIT, bodyMs));
   api.use("/internal/*", requireJson);
   sessionRoutes(api, sessions);
   internalEventRoutes(api, sessions);
-
-  app.route(BASE_PATH, api);
-  return app;
+  return api;
 }
 
 const noStore: MiddlewareHandler = async (c, next) => {

@@ -3,6 +3,7 @@
  * @module
  */
 import { createHash, timingSafeEqual } from "node:crypto";
+import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { MiddlewareHandler } from "hono";
 import { fail } from "./errors.ts";
 
@@ -32,4 +33,19 @@ function bearer(header: string | undefined): string {
 
 function digest(key: string): Uint8Array {
   return createHash("sha256").update(key).digest();
+}
+
+/** Which key an endpoint wants, for its description. */
+export const HUB_KEY = [{ hubKey: [] }];
+export const INTERNAL_KEY = [{ internalKey: [] }];
+
+/** Describes both kinds of key in the OpenAPI document. */
+export function describeSecurity({ openAPIRegistry }: OpenAPIHono): void {
+  for (const [name, variable] of [["hubKey", "HUB_API_KEY"], ["internalKey", "INTERNAL_API_KEY"]] as const) {
+    openAPIRegistry.registerComponent("securitySchemes", name, {
+      type: "http",
+      scheme: "bearer",
+      description: `One of ${variable}, where it is set.`,
+    });
+  }
 }

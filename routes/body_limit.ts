@@ -1,5 +1,5 @@
 /**
- * The largest body that is read.
+ * The largest and the slowest body that is read.
  *
  * Hono's own limit leaves the rest of a body that is too large unread, and the connection hanging with it;
  * this one gives the rest up, so that the connection ends with the answer.
@@ -9,10 +9,10 @@ import type { MiddlewareHandler } from "hono";
 import { fail } from "./errors.ts";
 
 /**
- * Refuses a body of more than `limit` bytes, whether its length was announced or not.
- * @param limit bytes
+ * Refuses a body of more than `limit` bytes, whether its length was announced or not, and one that has not
+ * arrived within `withinMs` milliseconds.
  */
-export function limitBody(limit: number): MiddlewareHandler {
+export function limitBody(limit: number, withinMs: number): MiddlewareHandler {
   return async (c, next) => {
     const { body, headers } = c.req.raw;
     if (body !== null) {
@@ -20,28 +20,37 @@ export function limitBody(limit: number): MiddlewareHandler {
         await body.cancel();
         fail("PAYLOAD_TOO_LARGE");
       }
-      if (!headers.has("content-length")) {
-        c.req.raw = new Request(c.req.raw, { body: await readUpTo(limit, body) });
-      }
+      c.req.raw = new Request(c.req.raw, { body: await read(body, limit, withinMs) });
     }
     await next();
   };
 }
 
-async function readUpTo(limit: number, body: ReadableStream<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
-  const chunks: Uint8Array[] = [];
+async function read(
+  body: ReadableStream<Uint8Array>,
+  limit: number,
+  withinMs: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const reader = body.getReader();
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    reader.cancel();
+  }, withinMs);
+  const whole = new Uint8Array(limit);
   let size = 0;
-  // Leaving the loop early cancels the stream.
-  for await (const chunk of body) {
-    size += chunk.length;
-    if (size > limit) fail("PAYLOAD_TOO_LARGE");
-    chunks.push(chunk);
+  try {
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      if (size + part.value.length > limit) {
+        await reader.cancel();
+        fail("PAYLOAD_TOO_LARGE");
+      }
+      whole.set(part.value, size);
+      size += part.value.length;
+    }
+  } finally {
+    clearTimeout(timer);
   }
-  const whole = new Uint8Array(size);
-  let offset = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return whole;
+  if (isLate) fail("INVALID_REQUEST", "The body did not arrive in time.");
+  return whole.slice(0, size);
 }

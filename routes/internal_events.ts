@@ -5,6 +5,7 @@
  * @module
  */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+import { INTERNAL_KEY } from "./auth.ts";
 import { answers, body } from "./openapi.ts";
 import type { Sessions } from "./ports.ts";
 import { ConnectedEvent, DisconnectedEvent, SessionAnswer } from "./schemas.ts";
@@ -16,6 +17,7 @@ const connected = createRoute({
   path: "/internal/events/connected",
   operationId: "reportConnected",
   summary: "A session is connected",
+  security: INTERNAL_KEY,
   request: body(ConnectedEvent),
   responses: answers(SessionAnswer, "The session after the event.", FAULTS),
 });
@@ -25,6 +27,7 @@ const disconnected = createRoute({
   path: "/internal/events/disconnected",
   operationId: "reportDisconnected",
   summary: "A session is disconnected",
+  security: INTERNAL_KEY,
   request: body(DisconnectedEvent),
   responses: answers(SessionAnswer, "The session after the event.", FAULTS),
 });

@@ -18,6 +18,28 @@ export interface Sessions {
   reportDisconnected(instanceId: string, reason: DisconnectReason): Promise<SessionView>;
 }
 
+/** What the operator's endpoints tell. */
+export interface Operations {
+  /** Whether the service can do its work now. */
+  readiness(): Promise<Readiness>;
+  /** Every figure, in Prometheus's text format. */
+  metrics(): Promise<string>;
+}
+
+export interface Readiness {
+  readonly status: "ready" | "not_ready" | "stopping";
+  readonly checks: { readonly database: CheckResult; readonly workers: CheckResult };
+}
+
+export type CheckResult = "ok" | "failed";
+
+interface LogFields {
+  readonly event: string;
+  readonly [field: string]: unknown;
+}
+
 export interface Log {
-  error(fields: { readonly event: string; readonly [field: string]: unknown }): void;
+  debug(fields: LogFields): void;
+  info(fields: LogFields): void;
+  error(fields: LogFields): void;
 }

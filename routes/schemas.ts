@@ -5,6 +5,7 @@
  * @module
  */
 import { z } from "@hono/zod-openapi";
+import { type ErrorCode, ERRORS } from "../domain/errors.ts";
 import {
   DISCONNECT_REASONS,
   INSTANCE_ID,
@@ -44,9 +45,11 @@ export const SessionAnswer = z.strictObject({
 /** The answer of POST …/qr: exactly these two fields. */
 export const QrAnswer = z.strictObject({ qr_string: QrString, qr_expires_at: WireInstant }).openapi("Qr");
 
+const ERROR_CODES = Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]];
+
 /** Every error, everywhere. */
 export const ErrorAnswer = z.strictObject({
-  error: z.strictObject({ code: z.string(), message: z.string() }),
+  error: z.strictObject({ code: z.enum(ERROR_CODES), message: z.string() }),
 }).openapi("Error");
 
 const NO_OBJECT = { error: "The body has to be a JSON object." };

@@ -5,6 +5,7 @@
  * @module
  */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+import { HUB_KEY } from "./auth.ts";
 import { answers } from "./openapi.ts";
 import type { Sessions } from "./ports.ts";
 import { QrAnswer, SessionAnswer, SessionPath } from "./schemas.ts";
@@ -14,6 +15,7 @@ const readSession = createRoute({
   path: "/sessions/{instance_id}",
   operationId: "readSession",
   summary: "The state of a session",
+  security: HUB_KEY,
   request: { params: SessionPath },
   responses: answers(SessionAnswer, "The session as it is.", [400, 401, 404, 429, 500]),
 });
@@ -23,6 +25,7 @@ const requestQr = createRoute({
   path: "/sessions/{instance_id}/qr",
   operationId: "requestQr",
   summary: "A valid QR for a session, created where it does not exist",
+  security: HUB_KEY,
   request: { params: SessionPath },
   responses: answers(QrAnswer, "A QR that a phone can scan now.", [400, 401, 409, 413, 429, 500]),
 });

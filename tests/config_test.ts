@@ -27,6 +27,7 @@ Deno.test("parseConfig() has the defaults of the contract when nothing is set", 
     whatsappVersion: null,
     qrWaitMs: 20_000,
     socketWorkers: 3,
+    rateLimits: { key: 500, read: 50, qr: 120 },
     logLevel: "info",
   });
   assert.equal(parseConfig({}, 1).socketWorkers, 1);
@@ -71,6 +72,9 @@ for (
     WHATSAPP_VERSION: ["2.3000", "latest"],
     QR_WAIT_MS: ["0", "600001", "soon"],
     SOCKET_WORKERS: ["0", "65", "all"],
+    RATE_LIMIT_KEY: ["-1", "many"],
+    RATE_LIMIT_READ: ["1.5"],
+    RATE_LIMIT_QR: ["1000001"],
     LOG_LEVEL: ["loud"],
   })
 ) {

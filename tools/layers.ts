@@ -11,9 +11,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   whatsapp: ["domain"],
   routes: ["domain"],
   "config.ts": [],
-  "log.ts": ["config.ts"],
+  observe: ["domain"],
+  "log.ts": ["config.ts", "observe"],
   "permissions.ts": ["config.ts", "db", "whatsapp"],
-  "service.ts": ["config.ts", "db", "domain", "routes", "whatsapp"],
+  "service.ts": ["config.ts", "db", "domain", "observe", "routes", "whatsapp"],
   "main.ts": ["config.ts", "log.ts", "service.ts", "db", "domain", "whatsapp"],
 };
 
@@ -26,6 +27,7 @@ const PACKAGE_ROOMS: Readonly<Record<string, (file: string) => boolean>> = {
   "@hono/zod-openapi": (file) => file.startsWith("routes/"),
   qrcode: (file) => file.startsWith("whatsapp/worker/"),
   pino: (file) => file === "log.ts",
+  "prom-client": (file) => file.startsWith("observe/"),
 };
 
 /** What `domain/` must do without: the outside, the time, chance. */

@@ -92,6 +92,13 @@ export class SessionManager {
     return this.#entries.get(instanceId)?.supervisor?.heardAt ?? null;
   }
 
+  /** How many sessions have a change that waits for the store. */
+  get stalled(): number {
+    let stalled = 0;
+    for (const { supervisor } of this.#entries.values()) if (supervisor?.isStalled) stalled++;
+    return stalled;
+  }
+
   /** How many sessions are supervised at the moment. */
   get supervised(): number {
     return this.#entries.size;

@@ -82,6 +82,16 @@ export class WorkerPool implements SocketLayer {
     return this.#slots.map(({ worker }) => worker?.size ?? 0);
   }
 
+  /** How much memory each worker took when it last told, in bytes. */
+  get memory(): readonly number[] {
+    return this.#slots.map(({ worker }) => worker?.memoryBytes ?? 0);
+  }
+
+  /** Whether there is a worker to carry the next socket. */
+  get isManned(): boolean {
+    return this.#slots.some(({ worker }) => worker !== null);
+  }
+
   /** How many workers have been replaced. */
   get restarts(): number {
     return this.#restarts;

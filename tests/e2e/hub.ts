@@ -3,6 +3,7 @@
  * @module
  */
 import type { DisconnectReason } from "../../domain/names.ts";
+import { checkAnswer } from "./document.ts";
 import type { QrView, SessionView } from "../../domain/view.ts";
 
 /** An answer, with its body already read. */
@@ -70,11 +71,9 @@ export class Hub {
       ...(body === undefined ? {} : { body }),
     });
     const text = await response.text();
-    return {
-      status: response.status,
-      headers: response.headers,
-      body: text === "" ? null : JSON.parse(text),
-    };
+    const parsed = text === "" ? null : JSON.parse(text);
+    checkAnswer(method, new URL(response.url).pathname, response.status, parsed);
+    return { status: response.status, headers: response.headers, body: parsed };
   }
 }
 

@@ -1,15 +1,17 @@
 /**
  * The whole product against a WhatsApp server: real HTTP, real workers, real Baileys sockets, a real
- * database. Tests wait for what happens, never for time.
+ * database, and every scenario over each kind of database. Tests wait for what happens, never for time.
  * @module
  */
 import { type Config, parseConfig } from "../../config.ts";
 import type { Policy } from "../../domain/life.ts";
 import type { SessionView } from "../../domain/view.ts";
-import { type Service, startService } from "../../service.ts";
+import { type Service, type ServiceOptions, startService } from "../../service.ts";
 import type { Log, LogFields } from "../../whatsapp/log.ts";
 import type { SocketSettings } from "../../whatsapp/protocol.ts";
 import { type Gateway, type Phone, startGateway } from "../gateway/mod.ts";
+import { generateCredentialKey } from "../../db/mod.ts";
+import { mysql, query, SQLITE, type TestDialect } from "../db/helpers.ts";
 import { Hub } from "./hub.ts";
 
 /** How long a test waits for something that has to happen, in milliseconds, before it fails. */
@@ -24,8 +26,14 @@ export interface WorldOptions {
   readonly socketSettings?: Partial<SocketSettings>;
   /** A gateway of the test's own; it is then not stopped with this world. */
   readonly gateway?: Gateway;
-  /** A database to start on, kept afterwards. */
+  /** A database to start on; a new one where it is not given. */
   readonly databaseUrl?: string;
+  /** Pauses between attempts to reach the database, in milliseconds. */
+  readonly storePausesMs?: readonly number[];
+  /** How long a request's body may take to arrive, in milliseconds. */
+  readonly bodyMs?: number;
+  /** How supervision is bounded and watched, where it matters. */
+  readonly supervision?: Pick<ServiceOptions, "clock" | "logins" | "watch" | "workerScript">;
 }
 
 export class World implements AsyncDisposable {
@@ -33,8 +41,7 @@ export class World implements AsyncDisposable {
   readonly service: Service;
   readonly hub: Hub;
   readonly config: Config;
-  /** Every line that was logged. */
-  readonly log: readonly LogFields[];
+  readonly log: Recorder;
   readonly origin: string;
   readonly #server: Deno.HttpServer;
   readonly #cleanUp: () => Promise<void>;
@@ -44,7 +51,7 @@ export class World implements AsyncDisposable {
       gateway: Gateway;
       service: Service;
       config: Config;
-      log: LogFields[];
+      log: Recorder;
       cleanUp: () => Promise<void>;
     },
   ) {
@@ -58,28 +65,35 @@ export class World implements AsyncDisposable {
     this.hub = new Hub(this.origin, parts.config.hubKeys[0]);
   }
 
-  static async start(options: WorldOptions = {}): Promise<World> {
+  /** Starts the product over this database, which is kept afterwards. */
+  static async start(options: WorldOptions & { readonly databaseUrl: string }): Promise<World> {
     const gateway = options.gateway ?? await startGateway();
-    const folder = options.databaseUrl === undefined ? await Deno.makeTempDir() : null;
+    const cleanUp = async () => {
+      if (options.gateway === undefined) await gateway.stop();
+    };
     const config = parseConfig({
-      DATABASE_URL: options.databaseUrl ?? `sqlite:${folder}/sessions.db`,
+      DATABASE_URL: options.databaseUrl,
       WHATSAPP_WS_URL: gateway.url,
       WHATSAPP_ROOT_KEY: gateway.rootKey,
       SOCKET_WORKERS: "1",
       ...options.environment,
     }, 2);
-    const log: LogFields[] = [];
-    const service = await startService({
-      config,
-      log: recorder(log),
-      policy: { ...BRISK, ...options.policy },
-      ...(options.socketSettings ? { socketSettings: options.socketSettings } : {}),
-    });
-    const cleanUp = async () => {
-      if (options.gateway === undefined) await gateway.stop();
-      if (folder !== null) await Deno.remove(folder, { recursive: true });
-    };
-    return new World({ gateway, service, config, log, cleanUp });
+    const log = new Recorder();
+    try {
+      const service = await startService({
+        config,
+        log,
+        policy: { ...BRISK, ...options.policy },
+        ...(options.socketSettings ? { socketSettings: options.socketSettings } : {}),
+        ...options.supervision,
+        ...(options.bodyMs === undefined ? {} : { bodyMs: options.bodyMs }),
+        ...(options.storePausesMs ? { storePausesMs: options.storePausesMs } : {}),
+      });
+      return new World({ gateway, service, config, log, cleanUp });
+    } catch (error) {
+      await cleanUp();
+      throw error;
+    }
   }
 
   /** The session, as soon as the front door tells it as `isThere` wants it. */
@@ -91,8 +105,12 @@ export class World implements AsyncDisposable {
       last = body;
       if (status === 200 && isThere(body as SessionView)) resolve(body as SessionView);
     };
-    const unsubscribe = this.service.sessions.onChange(({ after }) => {
+    const onChange = this.service.sessions.onChange(({ after }) => {
       if (after.session.instanceId === instanceId) look().catch(reject);
+    });
+    // A session whose write waits is not told of; that it waits no longer is a change too.
+    const onLine = this.log.on(({ event, instance_id }) => {
+      if (event === "store_available" && instance_id === instanceId) look().catch(reject);
     });
     const timer = setTimeout(
       () => reject(new Error(`${instanceId} did not get there; last seen: ${JSON.stringify(last)}`)),
@@ -101,12 +119,25 @@ export class World implements AsyncDisposable {
     look().catch(reject);
     return promise.finally(() => {
       clearTimeout(timer);
-      unsubscribe();
+      onChange();
+      onLine();
     });
   }
 
   untilStatus(instanceId: string, status: SessionView["status"]): Promise<SessionView> {
     return this.until(instanceId, (session) => session.status === status);
+  }
+
+  /** Waits until something that happened to this session could not be written. */
+  untilStalled(instanceId: string): Promise<LogFields> {
+    return this.log.next(({ event, instance_id }) =>
+      event === "store_unavailable" && instance_id === instanceId
+    );
+  }
+
+  /** What the database holds, over a connection of its own. */
+  rows(statement: string): Promise<any[]> {
+    return query(this.config.databaseUrl, statement);
   }
 
   /** Links a session as a person would: asks for the QR, scans it with a phone, waits for `connected`. */
@@ -131,12 +162,98 @@ export class World implements AsyncDisposable {
   }
 }
 
-function recorder(lines: LogFields[]): Log {
-  const record = (fields: LogFields) => void lines.push(fields);
-  return { debug: record, info: record, warn: record, error: record };
+/** Keeps every line that was logged. */
+export class Recorder implements Log {
+  readonly lines: LogFields[] = [];
+  readonly #listeners = new Set<(fields: LogFields) => void>();
+
+  readonly debug = (fields: LogFields): void => this.#record(fields);
+  readonly info = this.debug;
+  readonly warn = this.debug;
+  readonly error = this.debug;
+
+  /** Hears of every line from now on; the returned function ends that. */
+  on(listener: (fields: LogFields) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** The next line that fits. */
+  next(fits: (fields: LogFields) => boolean): Promise<LogFields> {
+    const { promise, resolve, reject } = Promise.withResolvers<LogFields>();
+    const timer = setTimeout(() => reject(new Error("The line was not logged.")), PATIENCE_MS);
+    const off = this.on((fields) => {
+      if (fits(fields)) resolve(fields);
+    });
+    return promise.finally(() => {
+      clearTimeout(timer);
+      off();
+    });
+  }
+
+  #record(fields: LogFields): void {
+    this.lines.push(fields);
+    for (const listener of this.#listeners) listener(fields);
+  }
 }
 
-/** A test that leaves nothing behind: no socket, no timer, no worker. */
-export function scenario(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, fn, sanitizeOps: true, sanitizeResources: true });
+/** Starts the product: on a new database of the scenario's dialect, or on the one that is given. */
+export type Start = (options?: WorldOptions) => Promise<World>;
+
+export interface ScenarioOptions {
+  /** For what concerns one kind of database, or none. */
+  readonly only?: TestDialect["name"];
+}
+
+const DIALECTS: readonly TestDialect[] = [SQLITE, await mysql()];
+
+/**
+ * A test over each kind of database, which leaves nothing behind: no socket, no timer, no worker, no
+ * database.
+ */
+export function scenario(
+  name: string,
+  body: (start: Start) => Promise<void>,
+  options: ScenarioOptions = {},
+): void {
+  for (const dialect of DIALECTS) {
+    if (options.only !== undefined && options.only !== dialect.name) continue;
+    const why = dialect.skipped === undefined ? "" : ` (skipped: ${dialect.skipped})`;
+    Deno.test({
+      name: `${name}, on ${dialect.name}${why}`,
+      ignore: dialect.skipped !== undefined,
+      sanitizeOps: true,
+      sanitizeResources: true,
+      fn: async () => {
+        await using databases = new AsyncDisposableStack();
+        await body(startOn(databases, dialect));
+      },
+    });
+  }
+}
+
+/** A test over a new database of each kind, for what starts processes of its own. */
+export function databaseScenario(name: string, body: (url: string) => Promise<void>): void {
+  for (const dialect of DIALECTS) {
+    const why = dialect.skipped === undefined ? "" : ` (skipped: ${dialect.skipped})`;
+    Deno.test({
+      name: `${name}, on ${dialect.name}${why}`,
+      ignore: dialect.skipped !== undefined,
+      fn: async () => {
+        await using database = await dialect.database();
+        await body(database.url);
+      },
+    });
+  }
+}
+
+/** One key for all that a scenario starts, as an operator has one; an embedded database brings its own. */
+export function startOn(databases: AsyncDisposableStack, dialect: TestDialect): Start {
+  const key: Record<string, string> = dialect.name === "mysql"
+    ? { CREDENTIALS_KEY: generateCredentialKey() }
+    : {};
+  return async (options = {}) => {
+    const databaseUrl = options.databaseUrl ?? databases.use(await dialect.database()).url;
+    return await World.start({ ...options, databaseUrl, environment: { ...key, ...options.environment } });
+  };
 }

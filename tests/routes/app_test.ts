@@ -15,8 +15,24 @@ function frontDoor(outcome: () => never) {
     reportConnected: answer,
     reportDisconnected: answer,
   };
-  const log = { error: (fields: Record<string, unknown>) => void lines.push(fields) };
-  return { app: createApp({ sessions, hubKeys: [], internalKeys: [], log }), lines };
+  const log = {
+    debug: () => {},
+    info: () => {},
+    error: (fields: Record<string, unknown>) => void lines.push(fields),
+  };
+  const app = createApp({
+    sessions,
+    operations: {
+      readiness: () => Promise.reject(new Error("unused")),
+      metrics: () => Promise.resolve(""),
+    },
+    hubKeys: [],
+    internalKeys: [],
+    rateLimits: { key: 0, read: 0, qr: 0 },
+    log,
+    meter: { observe: () => {} },
+  });
+  return { app, lines };
 }
 
 Deno.test("createApp() answers a bare 500 and logs the cause when a use case throws the unforeseen", async () => {

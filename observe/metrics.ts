@@ -1,0 +1,60 @@
+/**
+ * What the service counts and measures, for Prometheus. No label names an instance, and none holds a secret.
+ * @module
+ */
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+
+/** Seconds; from a read in memory to a request that waits for a QR. */
+const HTTP_SECONDS = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 30];
+const DATABASE_SECONDS = [0.0005, 0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 15];
+const QR_SECONDS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20];
+
+const PREFIX = "session_manager_";
+
+/** Every metric of the service, registered. */
+export function createMetrics() {
+  const registry = new Registry();
+  const registers = [registry];
+  const counter = <L extends string = never>(name: string, help: string, labelNames: L[] = []) =>
+    new Counter<L>({ name: PREFIX + name, help, labelNames, registers });
+  const gauge = <L extends string = never>(name: string, help: string, labelNames: L[] = []) =>
+    new Gauge<L>({ name: PREFIX + name, help, labelNames, registers });
+  const histogram = <L extends string = never>(
+    name: string,
+    help: string,
+    buckets: number[],
+    labelNames: L[] = [],
+  ) => new Histogram<L>({ name: PREFIX + name, help, buckets, labelNames, registers });
+
+  return {
+    registry,
+    sessions: gauge("sessions", "Sessions in the table, by status.", ["status"]),
+    supervised: gauge("supervised_sessions", "Sessions for which something is going on."),
+    stalled: gauge("stalled_sessions", "Sessions with a change that waits for the database."),
+    qrGenerated: counter("qr_generated_total", "QRs shown."),
+    qrScanned: counter("qr_scanned_total", "QRs that a phone scanned."),
+    qrExpired: counter("qr_expired_total", "QRs that nobody scanned in time."),
+    timeToQr: histogram("time_to_qr_seconds", "From opening a socket to its first QR.", QR_SECONDS),
+    pairings: counter("pairings_total", "Scans that WhatsApp accepted."),
+    loginAttempts: counter("login_attempts_total", "Sockets opened with stored credentials."),
+    disconnects: counter("disconnects_total", "Sessions disconnected or in error, by last_error_code.", [
+      "code",
+    ]),
+    loginQueue: gauge("login_queue_length", "Sessions that wait for their turn to log in."),
+    workers: gauge("workers", "Socket workers at work."),
+    workerRestarts: counter("worker_restarts_total", "Socket workers that were replaced."),
+    workerMemory: gauge("worker_memory_bytes", "Memory of each socket worker.", ["worker"]),
+    sockets: gauge("sockets", "Sockets to WhatsApp, opening or open."),
+    httpRequests: counter("http_requests_total", "HTTP requests answered.", ["route", "method", "status"]),
+    httpDuration: histogram("http_request_duration_seconds", "Time to an HTTP answer.", HTTP_SECONDS, [
+      "route",
+      "method",
+    ]),
+    databaseDuration: histogram("database_duration_seconds", "Time of a store operation.", DATABASE_SECONDS, [
+      "operation",
+    ]),
+    databaseErrors: counter("database_errors_total", "Store operations that failed.", ["operation"]),
+  };
+}
+
+export type Metrics = ReturnType<typeof createMetrics>;

@@ -1,0 +1,42 @@
+/**
+ * The figures that are read off the service when somebody asks, rather than counted as things happen.
+ * @module
+ */
+import type { SessionStatus } from "../domain/names.ts";
+import type { Metrics } from "./metrics.ts";
+
+/** Where the figures come from. */
+export interface Sources {
+  /** How many rows have each status. */
+  countByStatus(): Promise<ReadonlyMap<SessionStatus, number>>;
+  readonly sessions: { readonly supervised: number; readonly stalled: number };
+  readonly admission: { readonly waiting: number };
+  readonly workers: {
+    readonly load: readonly number[];
+    readonly memory: readonly number[];
+    readonly restarts: number;
+  };
+}
+
+/**
+ * Everything, in Prometheus's text format. A database that does not answer costs the figures that are read
+ * from it, and no others.
+ */
+export async function readMetrics(metrics: Metrics, sources: Sources): Promise<string> {
+  const { sessions, admission, workers } = sources;
+  metrics.supervised.set(sessions.supervised);
+  metrics.stalled.set(sessions.stalled);
+  metrics.loginQueue.set(admission.waiting);
+  metrics.workers.set(workers.load.length);
+  metrics.sockets.set(workers.load.reduce((sum, size) => sum + size, 0));
+  workers.memory.forEach((bytes, worker) => metrics.workerMemory.set({ worker: String(worker) }, bytes));
+  metrics.workerRestarts.reset();
+  metrics.workerRestarts.inc(workers.restarts);
+  metrics.sessions.reset();
+  try {
+    for (const [status, count] of await sources.countByStatus()) metrics.sessions.set({ status }, count);
+  } catch {
+    metrics.databaseErrors.inc({ operation: "countByStatus" });
+  }
+  return await metrics.registry.metrics();
+}

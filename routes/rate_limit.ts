@@ -1,0 +1,96 @@
+/**
+ * How often one caller, and one instance, may ask.
+ *
+ * The libraries for this keep a timer for every caller they have seen; an arrival time for each is enough, and
+ * leaves nothing running.
+ *
+ * Source: decisions, "Endpoints": 429 `TOO_MANY_REQUESTS`, with `Retry-After`.
+ * @module
+ */
+import type { Context, MiddlewareHandler } from "hono";
+import { SessionManagerError } from "../domain/errors.ts";
+
+/** Requests at most; 0 for no limit. */
+export interface RateLimits {
+  /** A second, for each key. */
+  readonly key: number;
+  /** A second, for each instance: reading its state. */
+  readonly read: number;
+  /** A minute, for each instance: asking for its QR. */
+  readonly qr: number;
+}
+
+/** Names remembered before those that have had their rest are forgotten. */
+const SWEEP_AT = 10_000;
+
+/**
+ * The generic cell rate algorithm: so many at once, and as many in each period on average. What is kept of a
+ * name is one number, the time until which its allowance is spoken for.
+ */
+export class RateLimiter {
+  readonly #spokenFor = new Map<string, number>();
+  readonly #gapMs: number;
+  readonly #periodMs: number;
+
+  /**
+   * @param points how many in a period, and at once
+   * @param periodMs milliseconds
+   */
+  constructor(points: number, periodMs: number) {
+    this.#gapMs = periodMs / points;
+    this.#periodMs = periodMs;
+  }
+
+  /**
+   * Takes one request of this name's allowance.
+   * @param now milliseconds
+   * @returns 0, or how many milliseconds to wait before the next one, which is then not counted
+   */
+  take(name: string, now: number): number {
+    if (this.#spokenFor.size >= SWEEP_AT) this.#sweep(now);
+    const until = Math.max(this.#spokenFor.get(name) ?? 0, now) + this.#gapMs;
+    const waitMs = until - now - this.#periodMs;
+    // A rounding error is no reason to refuse.
+    if (waitMs > 1e-6) return waitMs;
+    this.#spokenFor.set(name, until);
+    return 0;
+  }
+
+  #sweep(now: number): void {
+    for (const [name, until] of this.#spokenFor) if (until <= now) this.#spokenFor.delete(name);
+  }
+}
+
+const pass: MiddlewareHandler = (_c, next) => next();
+
+/**
+ * Refuses what comes too often, and says after how many seconds to come back.
+ * @param points how many requests; 0 for no limit
+ * @param seconds in how long a time
+ * @param countedBy what the limit holds for
+ */
+export function limitRate(
+  points: number,
+  seconds: number,
+  countedBy: (c: Context) => string,
+): MiddlewareHandler {
+  if (points === 0) return pass;
+  const limiter = new RateLimiter(points, seconds * 1_000);
+  return async (c, next) => {
+    const waitMs = limiter.take(countedBy(c), performance.now());
+    if (waitMs > 0) {
+      throw new SessionManagerError("TOO_MANY_REQUESTS", { retryAfterSeconds: Math.ceil(waitMs / 1_000) });
+    }
+    await next();
+  };
+}
+
+/** The caller's key, or everybody without one. Kept in memory, never logged. */
+export function byKey(c: Context): string {
+  return c.req.header("authorization") ?? "";
+}
+
+/** The instance in the path. */
+export function byInstance(c: Context): string {
+  return c.req.param("instance_id") ?? "";
+}
