@@ -6,11 +6,13 @@ import { type Config, CONFIG_VARIABLES, ConfigError, parseConfig } from "./confi
 import { DatabaseUnusableError, parseDatabaseUrl } from "./db/mod.ts";
 import { StoreUnavailableError } from "./domain/ports.ts";
 import { createLog } from "./log.ts";
-import { type Service, startService } from "./service.ts";
+import { type Service, type ServiceOptions, startService } from "./service.ts";
 import type { Log } from "./whatsapp/log.ts";
 
 /** How long a stop may take before the process ends regardless, in milliseconds. */
 const STOP_MS = 10_000;
+
+type Bounds = Pick<ServiceOptions, "storePausesMs">;
 
 function readConfig(): Config {
   const environment = Object.fromEntries(CONFIG_VARIABLES.map((name) => [name, Deno.env.get(name)]));
@@ -24,9 +26,9 @@ function readConfig(): Config {
 }
 
 /** Ends the process with one sentence where the database is at fault. */
-async function start(config: Config, log: Log): Promise<Service> {
+async function start(config: Config, log: Log, bounds: Bounds): Promise<Service> {
   try {
-    return await startService({ config, log });
+    return await startService({ config, log, ...bounds });
   } catch (error) {
     if (error instanceof StoreUnavailableError) {
       console.error(
@@ -48,15 +50,36 @@ function placeOf({ databaseUrl }: Config): string {
   return target.dialect === "sqlite" ? target.path : `${target.host}:${target.port}/${target.database}`;
 }
 
-async function main(): Promise<void> {
+/** Answers HTTP; ends the process with one sentence where its address is not to be had. */
+async function listen(config: Config, log: Log, service: Service): Promise<Deno.HttpServer> {
+  const { host, port } = config;
+  try {
+    return Deno.serve({
+      hostname: host,
+      port,
+      onListen: (address) => log.info({ event: "listening", host: address.hostname, port: address.port }),
+    }, service.fetch);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AddrInUse || error instanceof Deno.errors.AddrNotAvailable)) {
+      throw error;
+    }
+    console.error(
+      `HOST ${host} with PORT ${port} is taken, or no address of this machine's; choose another.`,
+    );
+    await service.stop();
+    Deno.exit(78);
+  }
+}
+
+/**
+ * The process, from its environment to its exit code.
+ * @param bounds other than the product's own; for tests
+ */
+export async function main(bounds: Bounds = {}): Promise<void> {
   const config = readConfig();
   const log = createLog(config.logLevel);
-  const service = await start(config, log);
-  const server = Deno.serve({
-    hostname: config.host,
-    port: config.port,
-    onListen: ({ hostname, port }) => log.info({ event: "listening", host: hostname, port }),
-  }, service.fetch);
+  const service = await start(config, log, bounds);
+  const server = await listen(config, log, service);
 
   let stopping = false;
   const stop = async (signal: Deno.Signal) => {

@@ -40,6 +40,8 @@ export type SessionEvent =
   | { readonly type: "credentials_unreadable" }
   /** The service started and found this session in its store. */
   | { readonly type: "restored" }
+  /** The service stops; it closes every socket without unlinking. */
+  | { readonly type: "stopping" }
   /** Time has passed. */
   | { readonly type: "tick" };
 

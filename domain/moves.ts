@@ -37,7 +37,7 @@ export function to(life: Life, change: Partial<Life>, effects: readonly Effect[]
 }
 
 /** Closes the socket where there is one. */
-function closing(life: Life): Effect[] {
+export function closing(life: Life): Effect[] {
   return hasSocket(life.activity) ? [CLOSE] : [];
 }
 

@@ -12,6 +12,7 @@ import {
   attemptsOf,
   type Circumstances,
   CLOSE,
+  closing,
   drop,
   fail,
   login,
@@ -57,6 +58,8 @@ export function transition(before: Life, event: SessionEvent, at: Circumstances)
       return usesCredentials(life) ? fail(life, "CREDENTIALS_UNREADABLE", at) : unchanged(life);
     case "restored":
       return onRestored(life, at);
+    case "stopping":
+      return onStopping(life, at);
     case "tick":
       return onTick(life, at);
     default:
@@ -204,6 +207,16 @@ function onRestored(life: Life, at: Circumstances): Transition {
     ? disconnected(session, "TIMEOUT", at.now)
     : withoutValidQr(session, at.now);
   return rested === session ? unchanged(life) : to(life, { session: rested });
+}
+
+/** What the table says while nobody runs: no socket, so neither a QR to scan nor a connection. */
+function onStopping(life: Life, at: Circumstances): Transition {
+  if (life.activity.kind === "idle") return unchanged(life);
+  const { status } = life.session;
+  const session = status === "connecting" || status === "connected"
+    ? disconnected(life.session, "NETWORK", at.now)
+    : withoutValidQr(life.session, at.now);
+  return to(life, { session, activity: { kind: "idle" } }, closing(life));
 }
 
 function onTick(life: Life, at: Circumstances): Transition {

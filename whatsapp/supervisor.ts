@@ -47,6 +47,8 @@ export class Supervisor {
     if (this.isIdle) this.#around.onIdle(this);
   });
   readonly #persistence: Persistence;
+  /** How many of the tasks in the mailbox are events. The others, on the login's keys, change no state. */
+  #events = 0;
   #life: Life;
   #socket: Socket | null = null;
   /** Counts sockets: a word from any but the last one is stale. */
@@ -74,10 +76,10 @@ export class Supervisor {
 
   /** Whether something has happened that could not be written yet, so that `life` no longer tells all. */
   get isStalled(): boolean {
-    return this.#persistence.isStalled;
+    return this.#persistence.isStalled && this.#events > 0;
   }
 
-  /** Rejects with the store's error once `isStalled`. */
+  /** Rejects with the store's error once anything has to wait for the store. */
   get stalled(): Promise<never> {
     return this.#persistence.stalled;
   }
@@ -93,20 +95,18 @@ export class Supervisor {
    *   in its turn, when the store is back
    */
   async submit(event: SessionEvent): Promise<void> {
-    await Promise.race([this.#mailbox.put(() => this.#apply(event)), this.#persistence.stalled]);
+    await Promise.race([this.#put(() => this.#apply(event)), this.#persistence.stalled]);
   }
 
   /**
-   * Finishes what is in the mailbox, unless the store holds it up, and closes the socket without
-   * unlinking. Nothing happens to this session in this process afterwards.
+   * Finishes what is in the mailbox, settles the row and closes the socket without unlinking, as far as the
+   * store lets it. Nothing happens to this session in this process afterwards.
    */
   async stop(): Promise<void> {
-    this.#cancelTick?.();
     this.#turn?.giveUp();
-    await Promise.race([this.#mailbox.drained(), this.#persistence.stalled]).catch(() => {});
+    await this.submit({ type: "stopping" }).catch(() => {});
     this.#stopping.abort();
     this.#cancelTick?.();
-    this.#turn?.giveUp();
     this.#closeSocket(false);
     this.#changed.resolve();
     await this.#mailbox.drained();
@@ -120,10 +120,15 @@ export class Supervisor {
   }
 
   #enqueue(task: () => Promise<void>): void {
-    this.#mailbox.put(task).catch((error) => {
+    this.#put(task).catch((error) => {
       if (this.#stopping.signal.aborted) return;
       this.#around.log.error({ event: "supervision_failed", instance_id: this.instanceId, err: error });
     });
+  }
+
+  #put(event: () => Promise<void>): Promise<void> {
+    this.#events++;
+    return this.#mailbox.put(event).finally(() => this.#events--);
   }
 
   async #apply(event: SessionEvent, pairing?: Pairing): Promise<void> {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { atRest, FAULT_CODES, type Life, nextTick } from "../../domain/mod.ts";
+import { atRest, FAULT_CODES, type Life, nextTick, type SessionEvent } from "../../domain/mod.ts";
 import {
   asked,
   closedBy,
@@ -109,3 +109,21 @@ for (const link of ["none", "suspended"] as const) {
     assert.deepEqual(found.effects, []);
   });
 }
+
+Deno.test("transition() leaves neither QR nor connection behind when the service stops", () => {
+  const stopping: SessionEvent = { type: "stopping" };
+  const shown = then(showingQr(), stopping);
+  assert.deepEqual([shown.life.session.status, shown.life.session.qr.status], ["qr_required", "expired"]);
+  assert.deepEqual(asked(shown), ["close_socket"]);
+  for (const place of [scanned(), loggingIn(), online(), queued()]) {
+    const { life } = then(place, stopping);
+    assert.equal(life.session.status, "disconnected");
+    assert.equal(life.link, "working");
+    assert.equal(life.activity.kind, "idle");
+    assert.equal(restarted({ ...place, life }).life.session.status, "connecting");
+  }
+  const waiting = dropped();
+  assert.equal(then(waiting, stopping).life.session, waiting.life.session);
+  const rest = created();
+  assert.equal(then(rest, stopping).life, rest.life);
+});

@@ -123,6 +123,7 @@ Deno.test("transition() moves to no status that the table does not name for the 
     closed: ["connecting", "disconnected", "error"],
     credentials_unreadable: ["error"],
     restored: ["connecting", "disconnected"],
+    stopping: ["disconnected"],
     tick: ["disconnected"],
   };
   atEveryMoment(({ before, event, after }) => {
