@@ -19,6 +19,8 @@ export function createLog(level: Config["logLevel"], write: (line: string) => vo
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
+    // Under its own name for errors, pino repeats an error's text as the line's message, whole.
+    errorKey: "unused",
     serializers: { err: (error) => describeError(error) },
     redact: { paths: SECRET_FIELDS.flatMap((name) => [name, `*.${name}`]), censor: "[redacted]" },
   }, { write });

@@ -3,7 +3,7 @@
  * Another `PORT` or `DATABASE_URL` changes the flags by itself; nobody edits them by hand.
  * @module
  */
-import { type Config, CONFIG_VARIABLES } from "./config.ts";
+import { type Config, CONFIG_VARIABLES, ConfigError } from "./config.ts";
 import { parseDatabaseUrl } from "./db/database_url.ts";
 import { hostAndPort, WORKER_ENVIRONMENT, WORKER_SYSTEM } from "./whatsapp/wall.ts";
 
@@ -17,36 +17,66 @@ import { hostAndPort, WORKER_ENVIRONMENT, WORKER_SYSTEM } from "./whatsapp/wall.
  * - `env`, `sys`: the configuration's names, and the few that the libraries ask for.
  *
  * @param root the folder of the service's code, absolute
+ * @throws {ConfigError} when a path cannot be written as a flag
  */
 export function permissionFlags(config: Config, root: string): string[] {
+  const database = databaseNeeds(config);
+  return flags({
+    net: [place(config.host, config.port), hostAndPort(config.whatsappUrl), ...database.net],
+    env: [...CONFIG_VARIABLES, ...WORKER_ENVIRONMENT],
+    sys: WORKER_SYSTEM,
+    read: [`${root}/whatsapp/worker`, ...database.read],
+    write: database.write,
+  });
+}
+
+/** The permission flags for a tool that works on the database and on nothing else. */
+export function databasePermissionFlags(config: Config): string[] {
+  return flags({ ...databaseNeeds(config), env: CONFIG_VARIABLES, sys: [] });
+}
+
+interface Needs {
+  readonly net: readonly string[];
+  readonly env: readonly string[];
+  readonly sys: readonly string[];
+  readonly read: readonly string[];
+  readonly write: readonly string[];
+}
+
+function flags(needs: Needs): string[] {
+  const given = (["net", "env", "sys", "read", "write"] as const).filter((name) => needs[name].length > 0);
+  return [...given.map((name) => `--allow-${name}=${needs[name].join(",")}`), "--no-prompt"];
+}
+
+/** A host and its port, as the flags write them. */
+function place(host: string, port: number): string {
+  return host.includes(":") && !host.startsWith("[") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** A server's address and the file of its authorities, or an embedded database's folder. */
+function databaseNeeds(config: Config): Pick<Needs, "net" | "read" | "write"> {
   const database = parseDatabaseUrl(config.databaseUrl);
-  const host = config.host.includes(":") ? `[${config.host}]` : config.host;
-  const net = [`${host}:${config.port}`, hostAndPort(config.whatsappUrl)];
-  const read = [`${root}/whatsapp/worker`];
-  const write: string[] = [];
   switch (database.dialect) {
-    case "mysql":
-      net.push(`${database.host}:${database.port}`);
-      if (database.tlsAuthorities !== null) read.push(database.tlsAuthorities);
-      break;
-    case "sqlite":
-      if (database.path !== ":memory:") {
-        const folder = folderOf(database.path);
-        read.push(folder);
-        write.push(folder);
-      }
-      break;
+    case "mysql": {
+      const read = database.tlsAuthorities === null ? [] : [onePath(database.tlsAuthorities)];
+      return { net: [place(database.host, database.port)], read, write: [] };
+    }
+    case "sqlite": {
+      const folders = database.path === ":memory:" ? [] : [onePath(folderOf(database.path))];
+      return { net: [], read: folders, write: folders };
+    }
     default:
-      database satisfies never;
+      return database satisfies never;
   }
-  return [
-    `--allow-net=${net.join(",")}`,
-    `--allow-env=${[...CONFIG_VARIABLES, ...WORKER_ENVIRONMENT].join(",")}`,
-    `--allow-sys=${WORKER_SYSTEM.join(",")}`,
-    `--allow-read=${read.join(",")}`,
-    ...(write.length > 0 ? [`--allow-write=${write.join(",")}`] : []),
-    "--no-prompt",
-  ];
+}
+
+/**
+ * A path that stays one path: a flag's list is separated by commas, and a comma in a path would open another.
+ * @throws {ConfigError} when it has one
+ */
+function onePath(path: string): string {
+  if (path.includes(",")) throw new ConfigError("DATABASE_URL has a comma in a path; choose a path without.");
+  return path;
 }
 
 /** The folder of a file's path. */

@@ -87,10 +87,18 @@ export async function eraseAll(db: Kysely<Tables>, instanceId: string): Promise<
 }
 
 /**
- * Removes the rows of keys that were erased in the same statement in which others were written.
+ * Removes the rows of keys that were erased in the same statement in which others were written. Looks first,
+ * without a lock: a deletion that looks for itself would wait for every row that somebody else has locked.
  * @returns how many
  */
 export async function purgeErased(db: Kysely<Tables>): Promise<number> {
-  const { numDeletedRows } = await db.deleteFrom(CREDENTIALS).where("sealed", "is", null).executeTakeFirst();
-  return Number(numDeletedRows);
+  const erased = await db.selectFrom(CREDENTIALS).select("instance_id").distinct()
+    .where("sealed", "is", null).execute();
+  let purged = 0n;
+  for (const { instance_id } of erased) {
+    const { numDeletedRows } = await db.deleteFrom(CREDENTIALS)
+      .where("instance_id", "=", instance_id).where("sealed", "is", null).executeTakeFirst();
+    purged += numDeletedRows;
+  }
+  return Number(purged);
 }

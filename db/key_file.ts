@@ -18,16 +18,24 @@ export function keyFilePath(databasePath: string): string {
 /**
  * The key beside this database file, made when there is none. Any number of starters agree on one.
  * @param databasePath the SQLite file; its folder exists or is made
- * @throws {DatabaseUnusableError} when the file does not hold a key
+ * @throws {DatabaseUnusableError} when the file does not hold a key, or can be neither read nor made
  */
 export async function loadOrCreateKeyFile(databasePath: string): Promise<CredentialKeys> {
   const path = keyFilePath(databasePath);
-  const text = await readIfThere(path);
-  if (text !== null) return parse(path, text);
-  const folder = folderOf(path);
-  await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
-  await create(path, folder);
-  return parse(path, await Deno.readTextFile(path));
+  return parse(path, await readOrCreate(path));
+}
+
+async function readOrCreate(path: string): Promise<string> {
+  try {
+    const text = await readIfThere(path);
+    if (text !== null) return text;
+    const folder = folderOf(path);
+    await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+    await create(path, folder);
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    throw new DatabaseUnusableError(`The key file ${path} can be neither read nor made.`, { cause: error });
+  }
 }
 
 async function readIfThere(path: string): Promise<string | null> {

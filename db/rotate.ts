@@ -55,6 +55,8 @@ export async function rotateCredentials(options: RotationOptions): Promise<Rotat
     let finished = true;
     let place: Place | undefined = { instanceId: "", kind: "", name: new Uint8Array() };
     while (place !== undefined) {
+      // An embedded database answers without the event loop ever turning, and no signal would be heard.
+      await new Promise((resolve) => setTimeout(resolve, 0));
       if (signal?.aborted) {
         finished = false;
         break;

@@ -5,6 +5,7 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { type Dialect, SqliteDialect } from "kysely";
 import type { SqliteDatabase, SqliteStatement } from "kysely";
+import { StoreUnavailableError } from "../domain/ports.ts";
 import type { SqliteTarget } from "./database_url.ts";
 import { DatabaseUnusableError } from "./errors.ts";
 import { judgeFault } from "./faults.ts";
@@ -13,7 +14,7 @@ import { judgeFault } from "./faults.ts";
  * How long one statement waits for another process's lock, in milliseconds. The main thread waits with
  * it, so it is short; the store tries again later without blocking anybody.
  */
-const BUSY_TIMEOUT_MS = 250;
+const BUSY_TIMEOUT_MS = 50;
 
 /** Statements that are kept prepared; longer ones are written in many lengths and would only crowd. */
 const KEPT_STATEMENTS = 64;
@@ -23,6 +24,7 @@ const KEPT_LENGTH = 1_000;
  * Opens the file, made with mode 0600 where there is none, and its folder with it.
  * @param options.readOnly look only: nothing is made, and the file is not touched
  * @throws {DatabaseUnusableError} when the file cannot be opened, or is damaged or no database
+ * @throws {StoreUnavailableError} when another process has it locked
  */
 export function openSqlite(target: SqliteTarget, options: { readOnly?: boolean } = {}): Dialect {
   const readOnly = options.readOnly ?? false;
@@ -30,9 +32,9 @@ export function openSqlite(target: SqliteTarget, options: { readOnly?: boolean }
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(target.path, { readOnly });
+    database.exec(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}; pragma foreign_keys = on`);
     // WAL: a reader never waits for the writer. FULL: what was answered outlives a power cut.
     if (!readOnly) database.exec("pragma journal_mode = wal; pragma synchronous = full");
-    database.exec(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}; pragma foreign_keys = on`);
     database.prepare("select count(*) from sqlite_schema").get(); // reads the file, however little is asked of it
   } catch (error) {
     database?.close();
@@ -72,6 +74,7 @@ function refusal(target: SqliteTarget, error: unknown): unknown {
         cause: error,
       });
     case "contended":
+      return new StoreUnavailableError(error); // another process has the file to itself for now
     case "disconnected":
     case "other":
       return error;

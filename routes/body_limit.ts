@@ -14,13 +14,13 @@ import { fail } from "./errors.ts";
  */
 export function limitBody(limit: number, withinMs: number): MiddlewareHandler {
   return async (c, next) => {
-    const { body, headers } = c.req.raw;
+    const { body, headers, method, url } = c.req.raw;
     if (body !== null) {
       if (Number(headers.get("content-length") ?? 0) > limit) {
         await body.cancel();
         fail("PAYLOAD_TOO_LARGE");
       }
-      c.req.raw = new Request(c.req.raw, { body: await read(body, limit, withinMs) });
+      c.req.raw = new Request(url, { method, headers, body: await read(body, limit, withinMs) });
     }
     await next();
   };

@@ -10,7 +10,7 @@ import type { SessionView } from "../domain/view.ts";
 import { permissionFlags } from "../permissions.ts";
 import { startGateway } from "../tests/gateway/mod.ts";
 import { readQrImage } from "../tests/gateway/qr.ts";
-import { startCommand } from "./start.ts";
+import { cacheCommand, startCommand } from "./start.ts";
 
 const INSTANCE = "sender_51";
 /** How often a Hub would look, in milliseconds. */
@@ -76,6 +76,7 @@ class Client {
 /** Starts the service as `deno task start` does, on a free port and a database of its own. */
 async function startService(environment: Record<string, string>): Promise<Deno.ChildProcess> {
   const flags = permissionFlags(parseConfig(environment, navigator.hardwareConcurrency), root);
+  await new Deno.Command(Deno.execPath(), { args: cacheCommand(root), stdin: "null" }).output();
   const service = new Deno.Command(Deno.execPath(), {
     args: startCommand(root, flags),
     env: environment,

@@ -1,41 +1,36 @@
 /**
  * `deno task start`: works out the permissions that the configuration asks for, and starts the service
- * with exactly these. Signals are passed on; the service's exit code is this one's.
+ * with exactly these.
  * @module
  */
-import { CONFIG_VARIABLES, ConfigError, parseConfig } from "../config.ts";
 import { permissionFlags } from "../permissions.ts";
+import { launch } from "./launch.ts";
 
-/** The command line that runs the service with its own permissions and no others. */
+/**
+ * The command line that runs the service with its own permissions and no others. What it is made of has to be
+ * cached already: a running service fetches no module, whatever asks for one.
+ */
 export function startCommand(root: string, flags: readonly string[]): string[] {
-  return ["run", "--quiet", "--frozen", `--config=${root}/deno.json`, ...flags, `${root}/main.ts`];
+  return [
+    "run",
+    "--quiet",
+    "--frozen",
+    "--cached-only",
+    `--config=${root}/deno.json`,
+    ...flags,
+    `${root}/main.ts`,
+  ];
 }
 
-async function start(): Promise<number> {
-  const environment = Object.fromEntries(CONFIG_VARIABLES.map((name) => [name, Deno.env.get(name)]));
-  const root = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
-  const flags = permissionFlags(parseConfig(environment, navigator.hardwareConcurrency), root);
-  const child = new Deno.Command(Deno.execPath(), { args: startCommand(root, flags), stdin: "null" }).spawn();
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    Deno.addSignalListener(signal, () => {
-      // A terminal sends its Ctrl-C to both processes; passing it on would be the second one.
-      if (signal === "SIGINT" && Deno.stdin.isTerminal()) return;
-      try {
-        child.kill(signal);
-      } catch {
-        // It has ended by itself in the meantime.
-      }
-    });
-  }
-  return (await child.status).code;
+/** The command line that caches what the service and its workers are made of; quick when it is there already. */
+export function cacheCommand(root: string): string[] {
+  const entries = [`${root}/main.ts`, `${root}/whatsapp/worker/main.ts`];
+  return ["cache", "--quiet", "--frozen", `--config=${root}/deno.json`, ...entries];
 }
 
 if (import.meta.main) {
-  try {
-    Deno.exit(await start());
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    console.error(error.message);
-    Deno.exit(78); // EX_CONFIG
-  }
+  await launch(
+    (config, root) => startCommand(root, permissionFlags(config, root)),
+    (root) => cacheCommand(root),
+  );
 }

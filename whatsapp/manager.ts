@@ -11,6 +11,7 @@ import type { DisconnectReason } from "../domain/names.ts";
 import { type StoredSession, StoreUnavailableError } from "../domain/ports.ts";
 import { type QrView, type SessionView, viewQr, viewSession } from "../domain/view.ts";
 import { Logins } from "./logins.ts";
+import { traced } from "./tracing.ts";
 import { Supervisor, type Surroundings } from "./supervisor.ts";
 
 /** A change of a session, once it is durable. */
@@ -127,7 +128,8 @@ export class SessionManager {
       const answer = await this.#using(
         instanceId,
         create,
-        (supervisor) => supervisor && this.#obtainQr(supervisor),
+        (supervisor) =>
+          supervisor && traced("session obtain_qr", instanceId, () => this.#obtainQr(supervisor)),
       );
       // Null when this call met another one that was just finding out that there is no such session.
       return answer ?? await this.requestQr(instanceId);

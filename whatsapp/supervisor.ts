@@ -3,6 +3,7 @@
  * transition, writes the outcome, makes it visible, and only then acts on it.
  * @module
  */
+import type { Span } from "@opentelemetry/api";
 import type { Effect, SessionEvent } from "../domain/events.ts";
 import { type Life, nextTick, type Policy } from "../domain/life.ts";
 import { phoneNumberOf } from "../domain/phone.ts";
@@ -16,6 +17,7 @@ import type { Logins } from "./logins.ts";
 import { Mailbox } from "./mailbox.ts";
 import { Persistence } from "./persistence.ts";
 import type { Purpose } from "./protocol.ts";
+import { startSocketSpan, traced } from "./tracing.ts";
 import type { Socket, SocketLayer, SocketListener } from "./socket_layer.ts";
 
 /** What all supervisors of a process share. */
@@ -95,7 +97,10 @@ export class Supervisor {
    *   in its turn, when the store is back
    */
   async submit(event: SessionEvent): Promise<void> {
-    await Promise.race([this.#put(() => this.#apply(event)), this.#persistence.stalled]);
+    const applied = this.#put(() =>
+      traced(`session ${event.type}`, this.instanceId, () => this.#apply(event))
+    );
+    await Promise.race([applied, this.#persistence.stalled]);
   }
 
   /**
@@ -215,7 +220,8 @@ export class Supervisor {
   #openSocket(purpose: Purpose): void {
     this.#closeSocket(false);
     const generation = this.#generation;
-    this.#socket = this.#around.sockets.open(purpose, this.#listenerOf(generation));
+    const span = startSocketSpan(purpose.kind, this.instanceId);
+    this.#socket = this.#around.sockets.open(purpose, this.#listenerOf(generation, span));
   }
 
   #closeSocket(unlink: boolean): void {
@@ -237,7 +243,8 @@ export class Supervisor {
 
   // ── What the socket says ───────────────────────────────────────────────────────────────────────
 
-  #listenerOf(generation: number): SocketListener {
+  /** @param span ends with the socket's first word */
+  #listenerOf(generation: number, span: Span): SocketListener {
     const { store, log } = this.#around;
     const isStale = () => generation !== this.#generation;
     // Judged when its turn comes: what lies before it in the mailbox may have replaced the socket.
@@ -251,12 +258,19 @@ export class Supervisor {
         return await this.#persistence.insist(work);
       });
     return {
-      qr: (string, ordinal, generatedAt) => hear({ type: "qr", string, ordinal, generatedAt }),
+      qr: (string, ordinal, generatedAt) => {
+        span.end();
+        hear({ type: "qr", string, ordinal, generatedAt });
+      },
       paired: (credentials, keys) => hear({ type: "paired" }, { credentials, keys }),
       passkeyDemanded: () => hear({ type: "passkey_demanded" }),
-      connected: (jid) => hear({ type: "connected", phoneNumber: phoneNumberOf(jid), source: "socket" }),
+      connected: (jid) => {
+        span.end();
+        hear({ type: "connected", phoneNumber: phoneNumberOf(jid), source: "socket" });
+      },
       identified: (jid) => this.#onIdentified(jid),
       closed: (cause) => {
+        span.end();
         log.info({ event: "socket_closed", instance_id: this.instanceId, ...cause });
         const rival = this.#around.logins.rivalOf(this.instanceId);
         hear({ type: "closed", cause, rival });

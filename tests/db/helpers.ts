@@ -10,7 +10,7 @@ import { connect } from "../../db/database.ts";
 import { migrateDatabase } from "../../db/migrate.ts";
 import { CredentialKeys, openStore, type Store } from "../../db/mod.ts";
 import { SqlStore } from "../../db/store.ts";
-import { testServer } from "./mariadb.ts";
+import { type TestServer, testServer } from "./mariadb.ts";
 
 /** A dialect under test. */
 export interface TestDialect {
@@ -37,9 +37,9 @@ export const SQLITE: TestDialect = {
   },
 };
 
-/** MySQL over this file's server. */
-export async function mysql(): Promise<TestDialect> {
-  const server = await testServer();
+/** MySQL over this server, or over the one that all tests share. */
+export async function mysql(own?: TestServer): Promise<TestDialect> {
+  const server = own ?? await testServer();
   return {
     name: "mysql",
     skipped: server === undefined ? "neither TEST_MYSQL_URL nor a mariadbd here" : undefined,

@@ -1,7 +1,7 @@
 /**
- * A MySQL or MariaDB server for the tests of one file (each file is an isolate of its own): that of
- * `TEST_MYSQL_URL` where it is set, otherwise a server of our own in a temporary folder, which the fault
- * tests may kill. Without either the tests that need one are skipped, or fail where `TEST_MYSQL_REQUIRED` is 1.
+ * A MySQL or MariaDB server for the tests: that of `TEST_MYSQL_URL` where it is set, otherwise one of our
+ * own in a temporary folder, started once for the whole test process. The fault tests start others, which they
+ * may kill. Without either the tests that need one are skipped, or fail where `TEST_MYSQL_REQUIRED` is 1.
  * @module
  */
 import { type Connection, createConnection } from "mysql2";
@@ -15,7 +15,6 @@ export class TestServer {
   #process: Deno.ChildProcess | undefined;
   #program = "";
   #options: readonly string[] = [];
-  #databases = 0;
 
   private constructor(
     address: { host: string; port: number; user: string; password: string },
@@ -39,20 +38,8 @@ export class TestServer {
 
   /** A server of our own: a new data folder, a free port, this machine alone. */
   static async start(program: string, options: readonly string[] = []): Promise<TestServer> {
-    const folder = await Deno.makeTempDir({ prefix: "mariadb-" });
+    const folder = await install();
     const port = freePort();
-    const user = Deno.uid() === 0 ? ["--user=root"] : [];
-    const install = await new Deno.Command("mariadb-install-db", {
-      args: [
-        "--no-defaults",
-        `--datadir=${folder}/data`,
-        "--auth-root-authentication-method=normal",
-        ...user,
-      ],
-      stdout: "null",
-      stderr: "piped",
-    }).output();
-    if (!install.success) throw new Error(new TextDecoder().decode(install.stderr));
     const server = new TestServer({ host: "127.0.0.1", port, user: "root", password: "" }, folder);
     server.#program = program;
     server.#options = options;
@@ -61,10 +48,34 @@ export class TestServer {
     return server;
   }
 
+  /**
+   * The server that every file of this test process shares. Files are isolates of their own and see nothing of
+   * each other but the environment, so its port is left there; a shell that outlives them all ends the server
+   * once this process is gone.
+   */
+  static async shared(program: string): Promise<TestServer> {
+    const known = Deno.env.get(SHARED)?.split(":");
+    if (known?.[0] === String(Deno.pid)) return TestServer.at(`mysql://root@127.0.0.1:${known[1]}`);
+    const folder = await install();
+    const port = freePort();
+    const server = TestServer.at(`mysql://root@127.0.0.1:${port}`);
+    const shell = new Deno.Command("sh", {
+      args: ["-c", WATCH, "watch", String(Deno.pid), folder, program, ...serverArguments(folder, port)],
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+      detached: true,
+    }).spawn();
+    shell.unref();
+    await server.#untilReady();
+    Deno.env.set(SHARED, `${Deno.pid}:${port}`);
+    return server;
+  }
+
   /** A new, empty database: its URL, and how to drop it. */
   async database(): Promise<{ url: string; name: string; drop: () => Promise<void> }> {
     // Not `test_…`: MariaDB lets everybody into such a database.
-    const name = `store_${Deno.pid}_${this.#address.port}_${this.#databases++}`;
+    const name = `store_${crypto.randomUUID().replaceAll("-", "")}`;
     await this.run(`create database ${name} character set utf8mb4`);
     const { host, port, user, password } = this.#address;
     const login = `${encodeURIComponent(user)}:${encodeURIComponent(password)}`;
@@ -95,6 +106,11 @@ export class TestServer {
     return new TestSession(connection);
   }
 
+  /** Whether a server of our own has been started and not been ended. */
+  get running(): boolean {
+    return this.#process !== undefined;
+  }
+
   /** Ends the server without a word, as a power cut would. Its port refuses connections afterwards. */
   async kill9(): Promise<void> {
     await this.#end("SIGKILL");
@@ -120,18 +136,7 @@ export class TestServer {
     const folder = this.#folder;
     if (folder === undefined) throw new Error("This server is not ours to start.");
     this.#process = new Deno.Command(this.#program, {
-      args: [
-        "--no-defaults",
-        `--datadir=${folder}/data`,
-        `--socket=${folder}/server.sock`,
-        `--pid-file=${folder}/server.pid`,
-        `--port=${this.#address.port}`,
-        "--bind-address=127.0.0.1",
-        "--innodb-buffer-pool-size=32M",
-        "--innodb-log-file-size=8M",
-        ...this.#options,
-        ...(Deno.uid() === 0 ? ["--user=root"] : []),
-      ],
+      args: [...serverArguments(folder, this.#address.port), ...this.#options],
       stdout: "null",
       stderr: "null",
     }).spawn();
@@ -206,6 +211,55 @@ export class TestSession implements AsyncDisposable {
   }
 }
 
+/** Where the port of the shared server is left, after the id of the process that shares it. */
+const SHARED = "TEST_MYSQL_SHARED";
+
+/** Runs a server until the process with id `$1` is gone, then ends it and removes the folder `$2`. */
+const WATCH = `trap '' INT TERM
+process=$1 folder=$2
+shift 2
+"$@" &
+while kill -0 "$process" && kill -0 $!; do sleep 0.5; done
+kill -9 $!
+wait
+rm -rf "$folder"`;
+
+/** An empty data folder, in a temporary folder of its own. */
+async function install(): Promise<string> {
+  const folder = await Deno.makeTempDir({ prefix: "mariadb-" });
+  const { success, stderr } = await new Deno.Command("mariadb-install-db", {
+    args: [
+      "--no-defaults",
+      `--datadir=${folder}/data`,
+      "--auth-root-authentication-method=normal",
+      ...asRoot(),
+    ],
+    stdout: "null",
+    stderr: "piped",
+  }).output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
+  return folder;
+}
+
+function serverArguments(folder: string, port: number): string[] {
+  return [
+    "--no-defaults",
+    `--datadir=${folder}/data`,
+    `--socket=${folder}/server.sock`,
+    `--pid-file=${folder}/server.pid`,
+    `--port=${port}`,
+    "--bind-address=127.0.0.1",
+    "--innodb-buffer-pool-size=32M",
+    "--innodb-log-file-size=8M",
+    ...asRoot(),
+  ];
+}
+
+/** The server refuses to run as root unless it is told to. */
+function asRoot(): string[] {
+  return Deno.uid() === 0 ? ["--user=root"] : [];
+}
+
 function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;
@@ -243,7 +297,7 @@ export async function ownServerProgram(): Promise<string | undefined> {
 
 let shared: Promise<TestServer | undefined> | undefined;
 
-/** The server of this test file, started for the first who asks; undefined when there is none to be had. */
+/** The server of this test process, started for the first who asks; undefined when there is none to be had. */
 export function testServer(): Promise<TestServer | undefined> {
   return shared ??= startShared();
 }
@@ -253,5 +307,5 @@ async function startShared(): Promise<TestServer | undefined> {
   if (url) return TestServer.at(url);
   const program = await ownServerProgram();
   if (program === undefined) return undefined;
-  return await TestServer.start(program);
+  return await TestServer.shared(program);
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { ErrorAnswer } from "../../routes/schemas.ts";
 import { type Answer, fault } from "./hub.ts";
-import { scenario, World } from "./world.ts";
+import { scenario, type World } from "./world.ts";
 
 const JSON_TYPE = { "content-type": "application/json" };
 const CONNECTED = "/internal/events/connected";
@@ -16,8 +16,8 @@ function rejects(answer: Answer, expected: string, field = ""): void {
   assert.equal(answer.headers.get("cache-control"), "no-store");
 }
 
-scenario("bad input gets the right 4xx, and no row is touched", async () => {
-  await using world = await World.start();
+scenario("bad input gets the right 4xx, and no row is touched", async (start) => {
+  await using world = await start();
   const { hub } = world;
   await hub.qr("here");
   const before = await hub.session("here");
@@ -91,29 +91,29 @@ scenario("bad input gets the right 4xx, and no row is touched", async () => {
   }
   assert.equal(fault(await hub.get("nobody")), "404 SESSION_NOT_FOUND");
   assert.deepEqual(await hub.session("here"), before);
-});
+}, { only: "sqlite" });
 
-scenario("a body of exactly 64 KiB is read", async () => {
-  await using world = await World.start();
+scenario("a body of exactly 64 KiB is read", async (start) => {
+  await using world = await start();
   await world.hub.qr("full");
   const body = JSON.stringify({ instance_id: "full", reason: "NETWORK", padding: "" });
   const full = body.replace('"padding":""', `"padding":"${"x".repeat(64 * 1024 - body.length)}"`);
   assert.equal(full.length, 64 * 1024);
   assert.equal((await world.hub.call("POST", DISCONNECTED, full, JSON_TYPE)).status, 200);
-});
+}, { only: "sqlite" });
 
-scenario("a request target that no URL holds gets a 4xx", async () => {
-  await using world = await World.start();
+scenario("a request target that no URL holds gets a 4xx", async (start) => {
+  await using world = await start();
   const port = Number(new URL(world.origin).port);
   for (const path of ["/api/session-manager/sessions/%E0%A4%A", "/api/session-manager/sessions/%"]) {
     const answer = await raw(port, `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
     assert.match(answer, /^HTTP\/1\.1 400 /);
   }
-});
+}, { only: "sqlite" });
 
-scenario("keys are asked for where they are set, each for its own endpoints", async () => {
+scenario("keys are asked for where they are set, each for its own endpoints", async (start) => {
   const [hubKey, oldKey, internalKey] = ["h".repeat(20), "o".repeat(20), "i".repeat(20)];
-  await using world = await World.start({
+  await using world = await start({
     environment: { HUB_API_KEY: `${hubKey},${oldKey}`, INTERNAL_API_KEY: internalKey },
   });
   const { hub } = world;
@@ -137,7 +137,7 @@ scenario("keys are asked for where they are set, each for its own endpoints", as
     fault(await hub.call("POST", DISCONNECTED, body, { ...JSON_TYPE, ...bearer(internalKey) })),
     "404 SESSION_NOT_FOUND",
   );
-});
+}, { only: "sqlite" });
 
 /** A body whose length nobody announces. */
 function chunked(world: World, path: string, body: string): Promise<string> {

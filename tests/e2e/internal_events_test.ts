@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import { SessionAnswer } from "../../routes/schemas.ts";
 import { fault } from "./hub.ts";
-import { scenario, World } from "./world.ts";
+import { scenario } from "./world.ts";
 
-scenario("internal events answer 404 for an unknown session, and create none", async () => {
-  await using world = await World.start();
+scenario("internal events answer 404 for an unknown session, and create none", async (start) => {
+  await using world = await start();
   assert.equal(fault(await world.hub.connected("nobody", "+5491155550000")), "404 SESSION_NOT_FOUND");
   assert.equal(fault(await world.hub.disconnected("nobody", "NETWORK")), "404 SESSION_NOT_FOUND");
   assert.equal(fault(await world.hub.get("nobody")), "404 SESSION_NOT_FOUND");
 });
 
-scenario("connected closes a socket that is only showing a QR", async () => {
-  await using world = await World.start();
+scenario("connected closes a socket that is only showing a QR", async (start) => {
+  await using world = await start();
   await world.hub.qr("told");
   const closed = world.gateway.when("closed");
   const answer = await world.hub.connected("told", "+5491155550000");
@@ -24,8 +24,8 @@ scenario("connected closes a socket that is only showing a QR", async () => {
   assert.equal(fault(await world.hub.requestQr("told")), "409 SESSION_ALREADY_CONNECTED");
 });
 
-scenario("disconnected LOGOUT unlinks the device, erases the login and is idempotent", async () => {
-  await using world = await World.start();
+scenario("disconnected LOGOUT unlinks the device, erases the login and is idempotent", async (start) => {
+  await using world = await start();
   const phone = await world.link("logout");
   const loggedOut = world.gateway.when("logout");
   const answer = await world.hub.disconnected("logout", "LOGOUT");
@@ -40,27 +40,30 @@ scenario("disconnected LOGOUT unlinks the device, erases the login and is idempo
   assert.equal(phone.devices.length, 0);
   assert.deepEqual((await world.hub.disconnected("logout", "LOGOUT")).body, answer.body);
   await world.stopService();
-  await using next = await World.start({ gateway: world.gateway, databaseUrl: world.config.databaseUrl });
+  await using next = await start({ gateway: world.gateway, databaseUrl: world.config.databaseUrl });
   assert.equal((await next.hub.session("logout")).status, "disconnected");
   assert.equal(next.service.sessions.supervised, 0);
 });
 
 for (const reason of ["NETWORK", "TIMEOUT", "UNKNOWN"] as const) {
-  scenario(`disconnected ${reason} closes the socket, and supervision brings the link back`, async () => {
-    await using world = await World.start();
-    const phone = await world.link("event");
-    const closed = world.gateway.when("closed");
-    const answer = await world.hub.disconnected("event", reason);
-    assert.equal((answer.body as { status: string }).status, "disconnected");
-    await closed;
-    await world.untilStatus("event", "connected");
-    assert.equal(phone.devices[0]?.logins, 2);
-    assert.equal(world.gateway.stats.overlaps, 0);
-  });
+  scenario(
+    `disconnected ${reason} closes the socket, and supervision brings the link back`,
+    async (start) => {
+      await using world = await start();
+      const phone = await world.link("event");
+      const closed = world.gateway.when("closed");
+      const answer = await world.hub.disconnected("event", reason);
+      assert.equal((answer.body as { status: string }).status, "disconnected");
+      await closed;
+      await world.untilStatus("event", "connected");
+      assert.equal(phone.devices[0]?.logins, 2);
+      assert.equal(world.gateway.stats.overlaps, 0);
+    },
+  );
 }
 
-scenario("connected twice changes nothing, the row's updated_at included", async () => {
-  await using world = await World.start();
+scenario("connected twice changes nothing, the row's updated_at included", async (start) => {
+  await using world = await start();
   await world.hub.qr("twice");
   const first = await world.hub.connected("twice", "+5491155550000");
   const second = await world.hub.connected("twice", "+5491155550000");

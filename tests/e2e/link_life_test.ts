@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { scenario, World } from "./world.ts";
+import { scenario, type World } from "./world.ts";
 
 /** Waits for a status that may be gone before the front door can be asked: read off the changes themselves. */
 function passes(world: World, instanceId: string, status: string): Promise<string | undefined> {
@@ -12,8 +12,8 @@ function passes(world: World, instanceId: string, status: string): Promise<strin
   return promise;
 }
 
-scenario("a dropped link is disconnected for NETWORK, and comes back by itself", async () => {
-  await using world = await World.start();
+scenario("a dropped link is disconnected for NETWORK, and comes back by itself", async (start) => {
+  await using world = await start();
   const phone = await world.link("drop");
   const reason = passes(world, "drop", "disconnected");
   const connecting = passes(world, "drop", "connecting");
@@ -25,16 +25,16 @@ scenario("a dropped link is disconnected for NETWORK, and comes back by itself",
   assert.equal(world.gateway.stats.overlaps, 0);
 });
 
-scenario("a login without success ends at its deadline in TIMEOUT, and is tried again", async () => {
-  await using world = await World.start({ policy: { loginMs: 400 } });
+scenario("a login without success ends at its deadline in TIMEOUT, and is tried again", async (start) => {
+  await using world = await start({ policy: { loginMs: 400 } });
   world.gateway.faults.add({ do: "no-success", kind: "login", times: 1 });
   const reason = passes(world, "deadline", "disconnected");
   await world.link("deadline");
   assert.equal(await reason, "TIMEOUT");
 });
 
-scenario("a pairing whose 515 never comes ends at its deadline, and the link is kept", async () => {
-  await using world = await World.start({ policy: { restartMs: 400 } });
+scenario("a pairing whose 515 never comes ends at its deadline, and the link is kept", async (start) => {
+  await using world = await start({ policy: { restartMs: 400 } });
   world.gateway.faults.add({ do: "no-515", times: 1 });
   const reason = passes(world, "no515", "disconnected");
   const phone = await world.link("no515");
@@ -42,36 +42,39 @@ scenario("a pairing whose 515 never comes ends at its deadline, and the link is 
   assert.equal(phone.devices.length, 1);
 });
 
-scenario("a pairing whose socket closes without 515 goes on with the login", async () => {
-  await using world = await World.start();
+scenario("a pairing whose socket closes without 515 goes on with the login", async (start) => {
+  await using world = await start();
   world.gateway.faults.add({ do: "no-515", close: true, times: 1 });
   await world.link("closed");
 });
 
-scenario("asking for a QR keeps a link that works, and takes it up again when nobody scans", async () => {
-  await using world = await World.start({
-    policy: { qrLife: { firstMs: 300, nextMs: 300 }, backoff: { baseMs: 60_000, capMs: 60_000 } },
-    socketSettings: { qrMs: 300 },
-  });
-  const phone = await world.link("kept");
-  const device = phone.devices[0]?.jid;
-  const gone = passes(world, "kept", "disconnected");
-  world.gateway.drop(phone);
-  await gone;
-  await world.hub.qr("kept");
-  const expired = await world.until("kept", ({ qr_status }) => qr_status === "expired");
-  assert.equal(expired.status, "qr_required");
-  assert.equal(phone.devices[0]?.jid, device);
-  // The next start takes the same login up again.
-  await world.stopService();
-  await using next = await World.start({ gateway: world.gateway, databaseUrl: world.config.databaseUrl });
-  await next.untilStatus("kept", "connected");
-  assert.equal(phone.devices[0]?.jid, device);
-  assert.equal(phone.devices[0]?.logins, 2);
-});
+scenario(
+  "asking for a QR keeps a link that works, and takes it up again when nobody scans",
+  async (start) => {
+    await using world = await start({
+      policy: { qrLife: { firstMs: 300, nextMs: 300 }, backoff: { baseMs: 60_000, capMs: 60_000 } },
+      socketSettings: { qrMs: 300 },
+    });
+    const phone = await world.link("kept");
+    const device = phone.devices[0]?.jid;
+    const gone = passes(world, "kept", "disconnected");
+    world.gateway.drop(phone);
+    await gone;
+    await world.hub.qr("kept");
+    const expired = await world.until("kept", ({ qr_status }) => qr_status === "expired");
+    assert.equal(expired.status, "qr_required");
+    assert.equal(phone.devices[0]?.jid, device);
+    // The next start takes the same login up again.
+    await world.stopService();
+    await using next = await start({ gateway: world.gateway, databaseUrl: world.config.databaseUrl });
+    await next.untilStatus("kept", "connected");
+    assert.equal(phone.devices[0]?.jid, device);
+    assert.equal(phone.devices[0]?.logins, 2);
+  },
+);
 
-scenario("a link taken up again after an unscanned QR is connected without a new start", async () => {
-  await using world = await World.start({
+scenario("a link taken up again after an unscanned QR is connected without a new start", async (start) => {
+  await using world = await start({
     policy: { qrLife: { firstMs: 200, nextMs: 200 }, nextQrMs: 2_000 },
     socketSettings: { qrMs: 200 },
   });
@@ -87,15 +90,15 @@ scenario("a link taken up again after an unscanned QR is connected without a new
   assert.equal(phone.devices.length, 1);
 });
 
-scenario("a new pairing replaces the login that was there", async () => {
-  await using world = await World.start({ policy: { backoff: { baseMs: 60_000, capMs: 60_000 } } });
+scenario("a new pairing replaces the login that was there", async (start) => {
+  await using world = await start({ policy: { backoff: { baseMs: 60_000, capMs: 60_000 } } });
   const first = await world.link("replaced", world.gateway.phone("+5491155550001"));
   const gone = passes(world, "replaced", "disconnected");
   world.gateway.drop(first);
   await gone;
   await world.link("replaced", world.gateway.phone("+5491155550002"));
   await world.stopService();
-  await using next = await World.start({ gateway: world.gateway, databaseUrl: world.config.databaseUrl });
+  await using next = await start({ gateway: world.gateway, databaseUrl: world.config.databaseUrl });
   const back = next.gateway.when("online", { phone: "+5491155550002" });
   await next.untilStatus("replaced", "connected");
   await back;
@@ -108,8 +111,8 @@ for (
     ["403", "ACCOUNT_FORBIDDEN", { code: 403 }],
   ] as const
 ) {
-  scenario(`a stream error ${what} is the error ${code}, and is not fought`, async () => {
-    await using world = await World.start();
+  scenario(`a stream error ${what} is the error ${code}, and is not fought`, async (start) => {
+    await using world = await start();
     const phone = await world.link("fault");
     const reason = passes(world, "fault", "error");
     world.gateway.streamError(phone, strike);
@@ -119,8 +122,8 @@ for (
   });
 }
 
-scenario("a login that WhatsApp does not know is a logout", async () => {
-  await using world = await World.start();
+scenario("a login that WhatsApp does not know is a logout", async (start) => {
+  await using world = await start();
   const phone = await world.link("unknown");
   world.gateway.faults.add({ do: "failure", code: 401, kind: "login", times: 1 });
   world.gateway.drop(phone);
@@ -128,8 +131,8 @@ scenario("a login that WhatsApp does not know is a logout", async () => {
   assert.equal(session.status, "disconnected");
 });
 
-scenario("a proxy that answers 401 to the upgrade costs no link", async () => {
-  await using world = await World.start();
+scenario("a proxy that answers 401 to the upgrade costs no link", async (start) => {
+  await using world = await start();
   const phone = await world.link("proxied");
   world.gateway.faults.add({ do: "http-status", status: 401, times: 1 });
   const gone = passes(world, "proxied", "disconnected");

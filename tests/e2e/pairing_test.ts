@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { QrAnswer, SessionAnswer } from "../../routes/schemas.ts";
 import type { SessionStatus } from "../../domain/names.ts";
 import { fault } from "./hub.ts";
-import { scenario, World } from "./world.ts";
+import { scenario, type World } from "./world.ts";
 
 /** The statuses that a session goes through from now on, each once in a row. */
 function watch(world: World, instanceId: string): SessionStatus[] {
@@ -13,8 +13,8 @@ function watch(world: World, instanceId: string): SessionStatus[] {
   return seen;
 }
 
-scenario("POST qr creates an unknown instance and shows a QR that GET shows too", async () => {
-  await using world = await World.start();
+scenario("POST qr creates an unknown instance and shows a QR that GET shows too", async (start) => {
+  await using world = await start();
   assert.equal(fault(await world.hub.get("sender_51")), "404 SESSION_NOT_FOUND");
 
   const asked = Date.now();
@@ -36,32 +36,35 @@ scenario("POST qr creates an unknown instance and shows a QR that GET shows too"
   assert.ok(life > 58_000 && life < 75_000, `the first QR lives 60 s, this one ${life} ms`);
 });
 
-scenario("POST qr returns a valid QR byte for byte when it is asked again", async () => {
-  await using world = await World.start();
+scenario("POST qr returns a valid QR byte for byte when it is asked again", async (start) => {
+  await using world = await start();
   const first = await world.hub.qr("again");
   assert.deepEqual(await world.hub.qr("again"), first);
   assert.equal(world.gateway.stats.registrations, 1);
 });
 
-scenario("a scan takes the session over connecting to connected, and 515 is never disconnected", async () => {
-  await using world = await World.start();
-  const seen = watch(world, "pair");
-  const phone = await world.link("pair", world.gateway.phone("+5491155550001"));
-  assert.deepEqual(seen, ["init", "qr_required", "connecting", "connected"]);
-  assert.equal(phone.devices.length, 1);
-  assert.deepEqual(await world.hub.session("pair"), {
-    instance_id: "pair",
-    status: "connected",
-    qr_status: "used",
-    qr_string: null,
-    qr_expires_at: (await world.hub.session("pair")).qr_expires_at,
-  });
-  assert.equal(fault(await world.hub.requestQr("pair")), "409 SESSION_ALREADY_CONNECTED");
-  assert.equal(world.gateway.stats.overlaps, 0);
-});
+scenario(
+  "a scan takes the session over connecting to connected, and 515 is never disconnected",
+  async (start) => {
+    await using world = await start();
+    const seen = watch(world, "pair");
+    const phone = await world.link("pair", world.gateway.phone("+5491155550001"));
+    assert.deepEqual(seen, ["init", "qr_required", "connecting", "connected"]);
+    assert.equal(phone.devices.length, 1);
+    assert.deepEqual(await world.hub.session("pair"), {
+      instance_id: "pair",
+      status: "connected",
+      qr_status: "used",
+      qr_string: null,
+      qr_expires_at: (await world.hub.session("pair")).qr_expires_at,
+    });
+    assert.equal(fault(await world.hub.requestQr("pair")), "409 SESSION_ALREADY_CONNECTED");
+    assert.equal(world.gateway.stats.overlaps, 0);
+  },
+);
 
-scenario("POST qr answers 409 when the session is connecting", async () => {
-  await using world = await World.start();
+scenario("POST qr answers 409 when the session is connecting", async (start) => {
+  await using world = await start();
   world.gateway.faults.add({ do: "no-success", kind: "login", times: 1 });
   const { qr_string } = await world.hub.qr("slow");
   const connecting = world.untilStatus("slow", "connecting");
@@ -70,32 +73,35 @@ scenario("POST qr answers 409 when the session is connecting", async () => {
   assert.equal(fault(await world.hub.requestQr("slow")), "409 SESSION_ALREADY_CONNECTED");
 });
 
-scenario("a session unlinked on the phone is disconnected without QR, and can be linked again", async () => {
-  await using world = await World.start();
-  const phone = await world.link("again");
-  await phone.unlink();
-  const gone = await world.untilStatus("again", "disconnected");
-  assert.deepEqual(gone, {
-    instance_id: "again",
-    status: "disconnected",
-    qr_status: "none",
-    qr_string: null,
-    qr_expires_at: null,
-  });
-  await world.link("again", phone);
-  assert.equal(phone.devices.length, 1);
-});
+scenario(
+  "a session unlinked on the phone is disconnected without QR, and can be linked again",
+  async (start) => {
+    await using world = await start();
+    const phone = await world.link("again");
+    await phone.unlink();
+    const gone = await world.untilStatus("again", "disconnected");
+    assert.deepEqual(gone, {
+      instance_id: "again",
+      status: "disconnected",
+      qr_status: "none",
+      qr_string: null,
+      qr_expires_at: null,
+    });
+    await world.link("again", phone);
+    assert.equal(phone.devices.length, 1);
+  },
+);
 
-scenario("fifty callers at once on a new instance get one QR from one socket", async () => {
-  await using world = await World.start();
+scenario("fifty callers at once on a new instance get one QR from one socket", async (start) => {
+  await using world = await start();
   const answers = await Promise.all(Array.from({ length: 50 }, () => world.hub.qr("crowd")));
   assert.equal(new Set(answers.map((answer) => JSON.stringify(answer))).size, 1);
   assert.equal(world.gateway.stats.registrations, 1);
   assert.equal(world.gateway.stats.connectionsOpened, 1);
 });
 
-scenario("fifty instances at once get fifty QRs", async () => {
-  await using world = await World.start({ environment: { SOCKET_WORKERS: "2" } });
+scenario("fifty instances at once get fifty QRs", async (start) => {
+  await using world = await start({ environment: { SOCKET_WORKERS: "2" } });
   const answers = await Promise.all(Array.from({ length: 50 }, (_, i) => world.hub.qr(`sender_${i}`)));
   assert.equal(new Set(answers.map(({ qr_string }) => qr_string)).size, 50);
   assert.deepEqual(world.service.socketLoad(), [25, 25]);

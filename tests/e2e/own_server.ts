@@ -1,0 +1,49 @@
+/**
+ * Scenarios that need a database server of their own, to kill, to silence and to crowd.
+ * @module
+ */
+import { mysql } from "../db/helpers.ts";
+import { ownServerProgram, TestServer } from "../db/mariadb.ts";
+import { type Start, startOn } from "./world.ts";
+
+const program = await ownServerProgram();
+
+/** Starts a server for the scenarios of one file; undefined where there is no program to start. */
+export async function ownServer(): Promise<TestServer | undefined> {
+  return program === undefined ? undefined : await TestServer.start(program);
+}
+
+/** A test over this file's own server, which runs again for the next test whatever became of this one. */
+export function faultScenario(
+  server: TestServer | undefined,
+  name: string,
+  body: (start: Start, server: TestServer) => Promise<void>,
+): void {
+  Deno.test({
+    name: `${name}, on mysql${server === undefined ? " (skipped: no mariadbd here)" : ""}`,
+    ignore: server === undefined,
+    sanitizeOps: true,
+    sanitizeResources: true,
+    fn: async () => {
+      await using databases = new AsyncDisposableStack();
+      try {
+        await body(startOn(databases, await mysql(server)), server!);
+      } finally {
+        if (server!.running) server!.resume();
+        else await server!.restart();
+      }
+    },
+  });
+}
+
+/** Asks until somebody waits for a row that another transaction has locked. */
+export async function untilLockWait(server: TestServer): Promise<void> {
+  // Not information_schema.innodb_trx: that is a copy, which asking too often keeps from being renewed.
+  while (await globalStatus(server, "Innodb_row_lock_current_waits") === 0);
+}
+
+/** One counter of the server. */
+export async function globalStatus(server: TestServer, name: string): Promise<number> {
+  const [row] = await server.run(`show global status like '${name}'`);
+  return Number(row?.["Value"]);
+}

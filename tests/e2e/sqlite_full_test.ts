@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { query } from "../db/helpers.ts";
+import { startGateway } from "../gateway/mod.ts";
+import { type Answer, fault } from "./hub.ts";
+import { flagsFor, hubOf, TestProcess } from "./process.ts";
+
+const CODE = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
+
+/** Whether a process's files can be kept from growing here, as a full disk would keep them. */
+async function canLimit(): Promise<boolean> {
+  try {
+    return (await new Deno.Command("prlimit", { args: ["--version"], stdout: "null" }).output()).success;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** From now on no file of this process may take another byte, or any may. */
+async function limit(pid: number, size: "0" | "unlimited"): Promise<void> {
+  const args = ["--pid", String(pid), `--fsize=${size}:unlimited`];
+  const { success, stderr } = await new Deno.Command("prlimit", { args }).output();
+  assert.ok(success, new TextDecoder().decode(stderr));
+}
+
+function unavailable(answer: Answer, expected: string): void {
+  assert.equal(fault(answer), `500 ${expected}`);
+  assert.match(answer.headers.get("retry-after") ?? "", /^[1-9]\d*$/);
+}
+
+const possible = await canLimit();
+
+Deno.test({
+  name: "changes wait for room, and nothing is lost, when the disk is full, on sqlite" +
+    (possible ? "" : " (skipped: no prlimit here)"),
+  ignore: !possible,
+  fn: fullDisk,
+});
+
+async function fullDisk(): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await using gateway = await startGateway();
+    const environment = {
+      PORT: "0",
+      DATABASE_URL: `sqlite:${folder}/sessions.db`,
+      WHATSAPP_WS_URL: gateway.url,
+      WHATSAPP_ROOT_KEY: gateway.rootKey,
+      SOCKET_WORKERS: "1",
+    };
+    // A full disk is an error that a program is told of; this limit would end it besides, were it not asked not to.
+    await using service = new TestProcess("sh", [
+      "-c",
+      'trap "" XFSZ; exec "$@"',
+      "service",
+      Deno.execPath(),
+      "run",
+      "--quiet",
+      `--config=${CODE}/deno.json`,
+      ...flagsFor(environment),
+      `${CODE}/main.ts`,
+    ], environment);
+    const hub = await hubOf(service);
+    const phone = gateway.phone();
+    assert.equal((await phone.scan((await hub.qr("linked")).qr_string)).outcome, "paired");
+    await service.event("session_changed", { instance_id: "linked", status: "connected" });
+
+    await limit(service.pid, "0");
+    assert.equal(((await hub.get("linked")).body as { status: string }).status, "connected");
+    unavailable(await hub.requestQr("new"), "QR_GENERATION_FAILED");
+    assert.equal(fault(await hub.get("new")), "404 SESSION_NOT_FOUND");
+    const before = service.lines.length;
+    gateway.drop(phone);
+    await service.event("socket_closed", { instance_id: "linked" }, before);
+    await service.event("store_unavailable", { instance_id: "linked" });
+    unavailable(await hub.get("linked"), "SESSION_MANAGER_ERROR");
+
+    const online = gateway.when("online", { phone: phone.number });
+    await limit(service.pid, "unlimited");
+    await service.event("session_changed", { instance_id: "linked", status: "disconnected" }, before);
+    await online;
+    assert.equal((await hub.requestQr("new")).status, 200);
+    assert.equal(phone.devices[0]?.logins, 2);
+    assert.equal(gateway.stats.overlaps, 0);
+    service.kill("SIGTERM");
+    assert.equal(await service.exit(), 0);
+    const rows = await query(
+      environment.DATABASE_URL,
+      "select s.instance_id as id, standing from ll_whatsapp_qr_sessions s left join ll_whatsapp_links l " +
+        "on l.instance_id = s.instance_id order by id",
+    );
+    assert.deepEqual(rows.map(({ id, standing }) => `${id} ${standing}`), ["linked working", "new null"]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}

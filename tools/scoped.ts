@@ -1,0 +1,18 @@
+/**
+ * `deno task migrate`, `deno task rotate-credentials`: a tool of the database, with permission for the database
+ * of the configuration and for nothing else.
+ * @module
+ */
+import { databasePermissionFlags } from "../permissions.ts";
+import { launch } from "./launch.ts";
+
+const [tool, ...args] = Deno.args;
+await launch((config, root) => [
+  "run",
+  "--quiet",
+  "--frozen",
+  `--config=${root}/deno.json`,
+  ...databasePermissionFlags(config),
+  `${root}/tools/${tool}.ts`,
+  ...args,
+]);
