@@ -1,0 +1,130 @@
+/**
+ * After a kill and a start: what came back, what did not, and what is left at WhatsApp.
+ * @module
+ */
+import type { SessionView } from "../../domain/view.ts";
+import type { Gateway } from "../gateway/mod.ts";
+import type { Actor } from "./actor.ts";
+import { pause } from "./random.ts";
+import type { Tally } from "./tally.ts";
+import type { Watcher } from "./watcher.ts";
+
+/** How long a link may take to come back, in milliseconds, before it counts as lost. */
+const PATIENCE_MS = 40_000;
+/** How long the questions rest between two rounds of them, in milliseconds. */
+const REST_MS = 10;
+
+export interface AftermathOptions {
+  readonly gateway: Gateway;
+  readonly watcher: Watcher;
+  readonly tally: Tally;
+  /** Everything about an actor that helps to understand a loss. */
+  readonly storyOf: (actor: Actor) => string;
+}
+
+/** Devices that may be linked besides the one in use, and by whose cut. */
+type Excuses = Map<string, "pairing" | "logout">;
+
+/**
+ * Judges every instance after a start, and waits until every link is back, or lost. What is left at
+ * WhatsApp besides is counted, and removed on the phone, as its owner would.
+ */
+export async function settle(actors: readonly Actor[], options: AftermathOptions): Promise<void> {
+  const excuses: Excuses = new Map();
+  // Without a rest in between: what the start has decided is what is judged here.
+  for (const actor of actors) await judge(actor, excuses, options);
+  await comeBack(actors.filter(({ standing }) => standing.kind === "linked"), options);
+  await bow(actors.filter(({ standing }) => standing.kind === "leaving"), options);
+  for (const actor of actors) await sweep(actor, excuses, options);
+}
+
+/** Decides what was open when the kill came. */
+async function judge(actor: Actor, excuses: Excuses, options: AftermathOptions): Promise<void> {
+  const before = actor.standing;
+  const view = await options.watcher.look(actor);
+  const { tally } = options;
+  switch (before.kind) {
+    case "unlinked":
+    case "linked":
+      return;
+    case "pairing":
+      if (actor.standing.kind === "linked") {
+        // It was kept, although nobody had been told yet. Without a device there is nothing to come back to.
+        if (actor.device !== null) return;
+        tally.hollow++;
+      } else if (before.device !== null) excuses.set(before.device, "pairing");
+      actor.standing = { kind: "unlinked" };
+      return;
+    case "leaving":
+      if (before.by === "phone") return;
+      if (hasLink(view)) {
+        if (before.answered) {
+          tally.faults.push(`A confirmed LOGOUT was forgotten.\n${options.storyOf(actor)}`);
+        }
+        actor.standing = { kind: "linked", device: before.device };
+      } else {
+        if (before.device !== null) excuses.set(before.device, "logout");
+        actor.standing = { kind: "unlinked" };
+      }
+      return;
+    default:
+      return before satisfies never;
+  }
+}
+
+/** Every link is connected again, by itself and as the same device; otherwise it is lost. */
+async function comeBack(actors: readonly Actor[], options: AftermathOptions): Promise<void> {
+  const { gateway, tally, watcher } = options;
+  const isBack = async (actor: Actor) =>
+    actor.device !== null && gateway.device(actor.device)?.online === true &&
+    (await watcher.look(actor))?.status === "connected";
+  for (const actor of await remaining(actors, isBack)) {
+    tally.losses.push(options.storyOf(actor));
+    actor.standing = { kind: "unlinked" };
+    await actor.phone.unlink();
+  }
+}
+
+/** Every session that was unlinked on the phone finds out, and says so. */
+async function bow(actors: readonly Actor[], options: AftermathOptions): Promise<void> {
+  const isGone = async (actor: Actor) => {
+    const view = await options.watcher.look(actor);
+    return view?.status === "disconnected" && view.qr_status === "none";
+  };
+  for (const actor of await remaining(actors, isGone)) {
+    options.tally.faults.push(`It never found out that it was unlinked.\n${options.storyOf(actor)}`);
+  }
+  for (const actor of actors) actor.standing = { kind: "unlinked" };
+}
+
+/** Counts and removes what is linked besides the device in use. */
+async function sweep(actor: Actor, excuses: Excuses, { tally, storyOf }: AftermathOptions): Promise<void> {
+  for (const device of actor.phone.devices) {
+    if (device.jid === actor.device) continue;
+    const excuse = excuses.get(device.jid);
+    if (excuse === "pairing") tally.ghosts++;
+    else if (excuse === "logout") tally.leftBehind++;
+    else tally.faults.push(`${device.jid} is linked besides.\n${storyOf(actor)}`);
+    actor.tell(`${device.jid} is removed on the phone`);
+    await actor.phone.unlink(device);
+  }
+}
+
+function hasLink(view: SessionView | null): boolean {
+  return view?.status === "connecting" || view?.status === "connected";
+}
+
+/** Those for which it did not come true in time. */
+async function remaining(
+  actors: readonly Actor[],
+  isDone: (actor: Actor) => Promise<boolean>,
+): Promise<Actor[]> {
+  const end = performance.now() + PATIENCE_MS;
+  for (let open = [...actors];;) {
+    const still: Actor[] = [];
+    for (const actor of open) if (!await isDone(actor)) still.push(actor);
+    if (still.length === 0 || performance.now() > end) return still;
+    open = still;
+    await pause(REST_MS);
+  }
+}

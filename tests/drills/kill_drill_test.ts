@@ -1,0 +1,25 @@
+/**
+ * The drill in short: a few kills at the moments that matter most, on each dialect.
+ * @module
+ */
+import assert from "node:assert/strict";
+import { runDrill } from "./drill.ts";
+import { breakGround, type DialectName } from "./ground.ts";
+import type { Aim } from "./plan.ts";
+import { Chance } from "./random.ts";
+
+const MOMENTS: readonly Aim[] = ["connecting", "prekeys", "drop"];
+const SEED = 20_260_104;
+
+async function drill(dialect: DialectName): Promise<void> {
+  await using ground = await breakGround(dialect);
+  if (ground === null) return; // no server here, and none is required
+  const tally = await runDrill({ ground, chance: new Chance(SEED), kills: MOMENTS, bound: 6, links: 2 });
+  assert.deepEqual(tally.losses, []);
+  assert.deepEqual(tally.faults, []);
+  assert.deepEqual([tally.killed, tally.missed, tally.overlaps], [MOMENTS.length, 0, 0]);
+  assert.ok(tally.stakes >= MOMENTS.length * 2);
+}
+
+Deno.test("links survive kill -9 on SQLite", () => drill("sqlite"));
+Deno.test("links survive kill -9 on MySQL", () => drill("mysql"));
