@@ -11,8 +11,9 @@ await launch((config, root) => [
   "run",
   "--quiet",
   "--frozen",
+  "--cached-only",
   `--config=${root}/deno.json`,
   ...databasePermissionFlags(config),
   `${root}/tools/${tool}.ts`,
   ...args,
-]);
+], (root) => ["cache", "--quiet", "--frozen", `--config=${root}/deno.json`, `${root}/tools/${tool}.ts`]);

@@ -63,7 +63,7 @@ const STRIKES: Readonly<Record<string, Strike>> = {
     outcome: "disconnected TIMEOUT",
     options: {
       ...PUT_OFF,
-      socketSettings: { silenceMs: 600, keepAliveMs: 200 },
+      socketSettings: { silenceMs: 2_000, keepAliveMs: 400 },
       supervision: { ...PUT_OFF.supervision, watch: { pulseMs: 200 } },
     },
   },
@@ -101,7 +101,7 @@ const STRIKES: Readonly<Record<string, Strike>> = {
     outcome: "disconnected UNKNOWN",
     options: {
       ...PUT_OFF,
-      supervision: { ...PUT_OFF.supervision, workerScript: SABOTEUR, watch: { pulseMs: 200, hangMs: 400 } },
+      supervision: { ...PUT_OFF.supervision, workerScript: SABOTEUR, watch: { pulseMs: 200, hangMs: 2_000 } },
     },
   },
 };

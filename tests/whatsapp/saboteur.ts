@@ -15,6 +15,9 @@ export interface Order {
   readonly socket?: number;
 }
 
+/** How long a saboteur keeps its worker from answering, in milliseconds. */
+const HANG_MS = 8_000;
+
 const kept: unknown[] = [];
 const carried = new Set<number>();
 
@@ -36,7 +39,9 @@ new BroadcastChannel("sabotage").onmessage = ({ data: { what, socket } }: Messag
     case "close":
       return self.close();
     case "hang":
-      for (;;);
+      // Not for ever: the runtime cannot end a thread that never yields, and it would outlive the test.
+      for (const end = Date.now() + HANG_MS; Date.now() < end;);
+      return;
     case "grow":
       // 160 MB of numbers.
       for (let i = 0; i < 1_000; i++) kept.push(Array.from({ length: 20_000 }, () => Math.random() + i));
