@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import dashboard from "../../packaging/grafana/dashboard.json" with { type: "json" };
+import { createMetrics } from "../../observe/metrics.ts";
 import { CONFIG_VARIABLES, parseConfig } from "../../config.ts";
 import { compileCommand, LEFT_OUT, packageFolder, STARTED_BY_ADDRESS } from "../../tools/compile.ts";
 
@@ -21,36 +22,14 @@ async function exists(command: string): Promise<boolean> {
 
 // ── Metrics ──────────────────────────────────────────────────────────────────────────────────────
 
-/** Every metric of the service, without its prefix, by kind. */
-const METRICS: Readonly<Record<"gauge" | "counter" | "histogram", readonly string[]>> = {
-  gauge: [
-    "sessions",
-    "workers",
-    "sockets",
-    "worker_memory_bytes",
-    "login_queue_length",
-    "supervised_sessions",
-    "stalled_sessions",
-  ],
-  counter: [
-    "qr_generated_total",
-    "qr_scanned_total",
-    "qr_expired_total",
-    "pairings_total",
-    "login_attempts_total",
-    "disconnects_total",
-    "worker_restarts_total",
-    "http_requests_total",
-    "database_errors_total",
-  ],
-  histogram: ["time_to_qr_seconds", "http_request_duration_seconds", "database_duration_seconds"],
-};
+/** Every metric of the service: its whole name and its kind. */
+const METRICS = await createMetrics().registry.getMetricsAsJSON();
 
-const SERIES: ReadonlySet<string> = new Set([
-  ...METRICS.gauge,
-  ...METRICS.counter,
-  ...METRICS.histogram.flatMap((name) => ["bucket", "sum", "count"].map((part) => `${name}_${part}`)),
-].map((name) => `session_manager_${name}`));
+const SERIES: ReadonlySet<string> = new Set(
+  METRICS.flatMap(({ name, type }) =>
+    String(type) === "histogram" ? ["bucket", "sum", "count"].map((part) => `${name}_${part}`) : [name]
+  ),
+);
 
 for (const file of ["prometheus/alerts.yml", "prometheus/alerts_test.yml", "grafana/dashboard.json"]) {
   Deno.test(`packaging/${file} names metrics that exist, and no others`, () => {
@@ -62,7 +41,7 @@ for (const file of ["prometheus/alerts.yml", "prometheus/alerts_test.yml", "graf
 
 Deno.test("the dashboard shows every metric, over a data source that is chosen when it is loaded", () => {
   const text = JSON.stringify(dashboard);
-  const missing = Object.values(METRICS).flat().filter((name) => !text.includes(`session_manager_${name}`));
+  const missing = METRICS.filter(({ name }) => !text.includes(name));
   assert.deepEqual(missing, []);
   assert.equal(new Set(dashboard.panels.map(({ id }) => id)).size, dashboard.panels.length);
   for (const { datasource, targets } of dashboard.panels) {
