@@ -8,7 +8,7 @@ import type { SessionStatus } from "../../domain/names.ts";
 import { systemClock } from "../../whatsapp/clock.ts";
 import type { Phone } from "../gateway/mod.ts";
 import { sabotage, SABOTEUR } from "../whatsapp/sabotage.ts";
-import { scenario, type World, type WorldOptions } from "./world.ts";
+import { scenario, type World, type WorldOptions } from "../e2e/world.ts";
 
 /** One way to end a linked session's socket, and what must come of it. */
 interface Strike {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { sabotage, SABOTEUR } from "../whatsapp/sabotage.ts";
-import { scenario, type World, type WorldOptions } from "./world.ts";
+import { scenario, type World, type WorldOptions } from "../e2e/world.ts";
 
 /** A worker that is asked for its pulse five times a second, and may owe it for two, as a busy machine needs. */
 const WATCHED: WorldOptions = {

@@ -4,7 +4,7 @@
  */
 import { mysql } from "../db/helpers.ts";
 import { ownServerProgram, TestServer } from "../db/mariadb.ts";
-import { type Start, startOn } from "./world.ts";
+import { type Start, startOn } from "../e2e/world.ts";
 
 const program = await ownServerProgram();
 

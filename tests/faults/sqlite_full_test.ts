@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { query } from "../db/helpers.ts";
 import { startGateway } from "../gateway/mod.ts";
-import { type Answer, fault } from "./hub.ts";
-import { flagsFor, hubOf, TestProcess } from "./process.ts";
+import { type Answer, fault } from "../e2e/hub.ts";
+import { flagsFor, hubOf, TestProcess } from "../e2e/process.ts";
 
 const CODE = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 
