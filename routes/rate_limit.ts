@@ -92,5 +92,5 @@ export function byKey(c: Context): string {
 
 /** The instance in the path. */
 export function byInstance(c: Context): string {
-  return c.req.param("instance_id") ?? "";
+  return String(c.req.param("instance_id"));
 }

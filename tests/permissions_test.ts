@@ -220,9 +220,7 @@ async function* scripts(folder: string): AsyncGenerator<string> {
 }
 
 Deno.test("a task that starts something with permissions of its own reads the configuration's names and no others", () => {
-  const launchers = COMMANDS.filter(([, command]) =>
-    /tools\/(start|scoped|doctor)\.ts/.test(command)
-  );
+  const launchers = COMMANDS.filter(([, command]) => /tools\/(start|scoped|doctor)\.ts/.test(command));
   assert.ok(launchers.length > 0);
   for (const [name, command] of launchers) {
     const [, names] = /--allow-env=(\S+)/.exec(command) ?? [];

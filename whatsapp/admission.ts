@@ -22,7 +22,7 @@ export interface AdmissionOptions {
 
 interface Place {
   readonly admit: () => void;
-  state: "waiting" | "admitted" | "over";
+  state: "waiting" | "admitted" | "attempted" | "over";
 }
 
 const SECOND_MS = 1_000;
@@ -30,9 +30,12 @@ const SECOND_MS = 1_000;
 export class Admission {
   readonly #options: AdmissionOptions;
   readonly #queue = new Set<Place>();
+  readonly #places = new WeakMap<Turn, Place>();
   /** When the attempts of the last second were made, oldest first. */
   readonly #attempts: number[] = [];
   #admitted = 0;
+  /** Those of the admitted whose attempt is still to come. */
+  #pending = 0;
   #cancelTimer: (() => void) | null = null;
 
   constructor(options: AdmissionOptions) {
@@ -49,15 +52,25 @@ export class Admission {
     const place: Place = { admit, state: "waiting" };
     this.#queue.add(place);
     queueMicrotask(() => this.#advance());
-    return { giveUp: () => this.#giveUp(place) };
+    const turn = { giveUp: () => this.#giveUp(place) };
+    this.#places.set(turn, place);
+    return turn;
   }
 
   /**
-   * Counts an attempt that could not wait for a turn, because a person stands before a QR; those that can
-   * wait then wait the longer.
+   * Counts an attempt, which is made now. Between a turn and its attempt lie a write and a read, which a busy
+   * machine draws out: the second that counts is the one in which the attempt is made.
+   * @param turn the turn that it was waited for; null where it could not wait, because a person stands before a
+   *   QR or WhatsApp asked for it; those that can wait then wait the longer
    */
-  count(): void {
+  count(turn: Turn | null = null): void {
+    const place = turn === null ? undefined : this.#places.get(turn);
+    if (place?.state === "admitted") {
+      place.state = "attempted";
+      this.#pending--;
+    }
     this.#attempts.push(this.#options.clock.now());
+    this.#advance();
   }
 
   /** Calls off the timer; nobody is admitted any more until somebody asks. */
@@ -71,8 +84,13 @@ export class Admission {
     const was = place.state;
     place.state = "over";
     this.#queue.delete(place);
-    if (was !== "admitted") return;
+    if (was === "waiting" || was === "over") return;
     this.#admitted--;
+    if (was === "admitted") {
+      // Its attempt was not made; it counts all the same, since it may have been about to be.
+      this.#pending--;
+      this.#attempts.push(this.#options.clock.now());
+    }
     this.#advance();
   }
 
@@ -80,11 +98,12 @@ export class Admission {
     for (const place of this.#queue) {
       if (this.#admitted >= this.#options.concurrent) return;
       const waitMs = this.#untilNextAttempt();
+      if (waitMs === null) return; // until one of the pending attempts is made
       if (waitMs > 0) return this.#advanceIn(waitMs);
       this.#queue.delete(place);
-      this.count();
       place.state = "admitted";
       this.#admitted++;
+      this.#pending++;
       place.admit();
     }
   }
@@ -96,12 +115,17 @@ export class Admission {
     });
   }
 
-  /** How long until one more attempt keeps within the limit, in milliseconds. */
-  #untilNextAttempt(): number {
+  /**
+   * How long until one more attempt keeps within the limit, whenever the pending ones are made.
+   * @returns milliseconds; null as long as those alone may fill the second
+   */
+  #untilNextAttempt(): number | null {
     const { perSecond, clock } = this.#options;
     const now = clock.now();
     while (this.#attempts.length > 0 && now - (this.#attempts[0] ?? now) >= SECOND_MS) this.#attempts.shift();
-    const oldest = this.#attempts[this.#attempts.length - perSecond];
+    const left = perSecond - this.#pending;
+    if (left <= 0) return null;
+    const oldest = this.#attempts[this.#attempts.length - left];
     return oldest === undefined ? 0 : oldest + SECOND_MS - now;
   }
 }

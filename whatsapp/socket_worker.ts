@@ -141,8 +141,12 @@ export class SocketWorker {
         return this.#options.onFault(report.name);
       default: {
         const listener = this.#sockets.get(report.socket);
-        // A late word otherwise: the socket was told to close, and nobody waits for it any more.
-        if (listener !== undefined) this.#pass(report, listener);
+        if (listener !== undefined) return this.#pass(report, listener);
+        // A late word: the socket is over, and nobody waits for it any more. A late question is refused, for in
+        // the worker an answer that never comes would keep the whole socket alive.
+        if (report.type === "load" || report.type === "save") {
+          this.#post({ type: "reply", request: report.request, values: null });
+        }
       }
     }
   }

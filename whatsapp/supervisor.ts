@@ -207,8 +207,8 @@ export class Supervisor {
         throw error;
       });
     if (credentials !== null) {
-      // Without a turn: the login that belongs to a pairing, or to a restart that WhatsApp asked for.
-      if (this.#turn === null) this.#around.admission.count();
+      // There is no turn for the login that belongs to a pairing, or to a restart that WhatsApp asked for.
+      this.#around.admission.count(this.#turn);
       return this.#openSocket({ kind: "login", credentials });
     }
     const generation = this.#generation;

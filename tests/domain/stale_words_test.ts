@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { SessionEvent } from "../../domain/mod.ts";
+import { judge, lastErrorOf, type SessionEvent } from "../../domain/mod.ts";
 import {
   asked,
   closedBy,
@@ -59,4 +59,24 @@ Deno.test("transition() obeys a restart at once only when the connection had hel
 Deno.test("transition() ignores a start that is told of a session at work", () => {
   const open = online();
   assert.equal(then(open, { type: "restored" }).life, open.life);
+});
+
+Deno.test("lastErrorOf() names the rival when another session uses the same login, and only then", () => {
+  const told = lastErrorOf("LOGGED_IN_ELSEWHERE", "sender_52");
+  assert.ok(told.message.includes("sender_52"));
+  assert.deepEqual(lastErrorOf("NETWORK", "sender_52"), lastErrorOf("NETWORK"));
+  const lost = then(online(), {
+    type: "closed",
+    cause: { origin: "whatsapp", code: 440 },
+    rival: "sender_52",
+  });
+  assert.deepEqual(lost.life.session.lastError, told);
+});
+
+Deno.test("judge() believes what a conflict is about before the code beside it", () => {
+  const conflict = (kind: string, code: number) =>
+    judge({ origin: "whatsapp", code, tag: "conflict", kind }).kind;
+  assert.equal(conflict("device_removed", 440), "logged_out");
+  assert.equal(conflict("replaced", 401), "unrecoverable");
+  assert.equal(conflict("unheard_of", 401), "logged_out");
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { SessionManagerError } from "../../domain/errors.ts";
 import { createApp } from "../../routes/app.ts";
+import { renderDocs } from "../../routes/docs_page.ts";
 import type { Sessions } from "../../routes/ports.ts";
 
 const BASE = "/api/session-manager";
@@ -23,7 +24,8 @@ function frontDoor(outcome: () => never) {
   const app = createApp({
     sessions,
     operations: {
-      readiness: () => Promise.reject(new Error("unused")),
+      readiness: () =>
+        Promise.resolve({ status: "not_ready", checks: { database: "failed", workers: "ok" } } as const),
       metrics: () => Promise.resolve(""),
     },
     hubKeys: [],
@@ -67,4 +69,37 @@ Deno.test("createApp() logs nothing when the caller is at fault", async () => {
   assert.equal(response.status, 404);
   assert.deepEqual(lines, []);
   await response.body?.cancel();
+});
+
+Deno.test("createApp() is not ready when something is missing", async () => {
+  const { app } = frontDoor(() => {
+    throw new Error("unused");
+  });
+  const response = await app.request("/readyz");
+  assert.equal(response.status, 503);
+  assert.deepEqual(await response.json(), {
+    status: "not_ready",
+    checks: { database: "failed", workers: "ok" },
+  });
+});
+
+Deno.test("renderDocs() escapes what the document holds, and makes do with a bare one", async () => {
+  const page = String(
+    await renderDocs({
+      info: { title: "<script>alert(1)</script>" },
+      paths: {
+        "/x": {
+          get: {
+            responses: {
+              200: { description: "<b>", content: { "text/plain": {} } },
+              204: { description: "" },
+            },
+          },
+        },
+      },
+    }),
+  );
+  assert.ok(!page.includes("<script>") && !page.includes("<b>"));
+  assert.ok(page.includes("text/plain"));
+  assert.ok(String(await renderDocs({})).trimStart().startsWith("<!doctype html>"));
 });
