@@ -59,7 +59,12 @@ export class SessionManager {
    * @throws the store's error when it cannot tell which sessions there are
    */
   async start(): Promise<void> {
-    const unsettled = await this.#options.store.listUnsettled();
+    const { store, clock } = this.#options;
+    // In another order every time, so that those at the end of the table are not always the last to be back.
+    const unsettled = (await store.listUnsettled())
+      .map((stored) => ({ stored, place: clock.random() }))
+      .sort((one, other) => one.place - other.place)
+      .map(({ stored }) => stored);
     await Promise.all(
       unsettled.map((stored) =>
         this.#using(stored.session.instanceId, () => Promise.resolve(stored), async (supervisor) => {

@@ -7,7 +7,8 @@ import type { SocketSettings } from "../../whatsapp/protocol.ts";
 import type { WatchOptions } from "../../whatsapp/worker_pool.ts";
 import type { LieBounds } from "./chaos_watch.ts";
 
-const QR_MS = 600;
+/** Longer than any lie about a QR may last, or its own end would hide one. */
+const QR_MS = 1_500;
 /** WhatsApp gives a socket so many QRs. */
 const QRS = 6;
 /** How long a pause the product makes at most between two attempts to write, in milliseconds. */
@@ -45,7 +46,7 @@ const HANG_MS = 2 * WATCH.pulseMs + WATCH.hangMs;
 export const LIES: LieBounds = {
   connected: SOCKETS.silenceMs + WATCH.pulseMs + WRITE_MS,
   absent: SOCKETS.silenceMs + WATCH.pulseMs + WRITE_MS,
-  qr: HANG_MS + WRITE_MS,
+  qr: WRITE_MS,
   hangMs: HANG_MS,
 };
 

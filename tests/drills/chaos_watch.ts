@@ -137,8 +137,11 @@ export class Watch {
 
   /** A worker that dies just before it finds a socket dead leaves that to whoever finds the worker dead. */
   #hangBetween(since: number, until: number): number {
-    const isHit = this.#strikesOnAll.some(({ fault, at }) => LETHAL.has(fault) && at >= since && at <= until);
-    return isHit ? this.#bounds.hangMs : 0;
+    const { hangMs } = this.#bounds;
+    const isHit = this.#strikesOnAll.some(({ fault, at }) =>
+      LETHAL.has(fault) && at >= since - hangMs && at <= until
+    );
+    return isHit ? hangMs : 0;
   }
 
   /** The last thing done to the session, or to all, before this instant. */
@@ -173,7 +176,7 @@ export class Watch {
       const ms = now - since;
       this.#longestDoubleMs = Math.max(this.#longestDoubleMs, ms);
       if ((seen.get(device) ?? 0) <= 1) this.#doubles.delete(device);
-      else if (ms > this.#bounds.qr) {
+      else if (ms > this.#bounds.qr + this.#bounds.hangMs) {
         this.#doubles.delete(device);
         this.#ledger.violate(`${device} has had two connections for ${Math.round(ms)} ms`);
       }
