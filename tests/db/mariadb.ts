@@ -122,8 +122,10 @@ export class TestServer {
   }
 
   /** Makes the server silent: connections stay open, nothing is answered until {@link resume}. */
-  pause(): void {
+  async pause(): Promise<void> {
     this.#process?.kill("SIGSTOP");
+    // The signal takes its time on a busy machine: every thread has to have stopped before it is silent.
+    while (this.#process !== undefined && !await isStopped(this.#process.pid)) { /* look again */ }
   }
 
   /** Ends a {@link pause}. */
@@ -308,4 +310,13 @@ async function startShared(): Promise<TestServer | undefined> {
   const program = await ownServerProgram();
   if (program === undefined) return undefined;
   return await TestServer.shared(program);
+}
+
+/** Whether the kernel has stopped every thread of this process. */
+async function isStopped(pid: number): Promise<boolean> {
+  for await (const { name } of Deno.readDir(`/proc/${pid}/task`)) {
+    const stat = await Deno.readTextFile(`/proc/${pid}/task/${name}/stat`);
+    if (!/\) [Tt] /.test(stat)) return false;
+  }
+  return true;
 }

@@ -88,7 +88,7 @@ serverTest("the store is unavailable when the server falls silent, and works aft
   await migrateDatabase(database);
   await using store = new SqlStore(database, KEYS);
   await fillPool(store);
-  server.pause();
+  await server.pause();
   await assert.rejects(store.find("s0"), StoreUnavailableError); // prepared
   await assert.rejects(store.loadKeys("never prepared", "session", ["1", "2"]), StoreUnavailableError);
   await assert.rejects(store.save(createSession("s0", 2), { kind: "erase" }), StoreUnavailableError);

@@ -40,7 +40,7 @@ faultScenario(
     await hub.qr("shown");
     const shown = await hub.session("shown");
 
-    server.pause();
+    await server.pause();
     const cut = gateway.when("closed", { phone: phone.number });
     gateway.drop(phone);
     const scanner = gateway.phone();
