@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { anySeed, describe } from "./chaos.ts";
+import { describe } from "./chaos.ts";
 import { runChaos } from "./chaos_run.ts";
 
-for (const seed of [20_260_104, anySeed()]) {
+// Seeds of which the outcome is known; new ones are for the drill.
+for (const seed of [20_260_104]) {
   Deno.test({
     name: `whatever goes wrong, HTTP tells what WhatsApp knows to be true, with seed ${seed}`,
     sanitizeOps: true,

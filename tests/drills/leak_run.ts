@@ -14,6 +14,8 @@ const WORKER = new URL("./leak_worker.ts", import.meta.url);
 const ID = "leak-1";
 const QR_MS = 60;
 const PATIENCE_MS = 60_000;
+/** How much of the log is kept for a cycle that fails, in lines. */
+const STORY_LINES = 40;
 
 /** The scales are at rest by then at the latest, in milliseconds. */
 const QUIET_MS = 240_000;
@@ -60,6 +62,7 @@ export async function runLeak(
 ): Promise<LeakResult> {
   await using gateway = await GatewayProcess.start();
   await using ground = (await breakGround("sqlite"))!;
+  const story: string[] = [];
   let workersLost = 0;
   let workerFaults = 0;
   await using stage = await Stage.start({
@@ -73,17 +76,23 @@ export async function runLeak(
     },
     socketSettings: { qrMs: QR_MS },
     supervision: { workerScript: WORKER, logins: { perSecond: 1_000 } },
-    onLine: ({ event }) => {
+    onLine: (line) => {
+      const { event } = line;
+      if (event !== "request") story.push(JSON.stringify({ ms: Math.round(performance.now()), ...line }));
+      if (story.length > STORY_LINES) story.shift();
       if (event === "worker_lost" || event === "worker_retired") workersLost++;
       if (event === "worker_fault") workerFaults++;
     },
   });
   using scales = new WorkerScales();
-  const circuit = new Circuit(stage, gateway, await gateway.phone());
+  const circuit = new Circuit(stage, gateway);
   await circuit.link();
   const go = async (count: number) => {
     for (let i = 0; i < count; i++) {
-      await circuit.go(kinds[i % kinds.length]!);
+      const kind = kinds[i % kinds.length]!;
+      await circuit.go(kind).catch((error) => {
+        throw new Error(`Cycle ${i + 1}, ${kind}, failed after\n${story.join("\n")}`, { cause: error });
+      });
       if (i % 100 === 99) onProgress(`${i + 1} cycles; ${describeNow(await scales.weigh(), weigh())}`);
     }
   };
@@ -97,12 +106,12 @@ export async function runLeak(
 class Circuit {
   readonly #stage: Stage;
   readonly #gateway: GatewayProcess;
-  readonly #phone: string;
+  /** A new one for each link: a phone has numbers for no more than 255 devices. */
+  #phone = "";
 
-  constructor(stage: Stage, gateway: GatewayProcess, phone: string) {
+  constructor(stage: Stage, gateway: GatewayProcess) {
     this.#stage = stage;
     this.#gateway = gateway;
-    this.#phone = phone;
   }
 
   async go(kind: CycleKind): Promise<void> {
@@ -137,6 +146,7 @@ class Circuit {
 
   /** Links it, and asks on while it is: what is answered then is part of a life too. */
   async link(): Promise<void> {
+    this.#phone = await this.#gateway.phone();
     for (let outcome = ""; outcome !== "paired";) {
       const { status, body } = await this.#stage.hub.requestQr(ID);
       // A QR lives so shortly here that it may be over before it was looked at.

@@ -109,9 +109,10 @@ export class BaileysSocket {
     if (this.#stage === "told_to_close" || this.#stage === "ended") return;
     if (Date.now() - this.#heardAt < silenceMs) return;
     this.#sign = { kind: "silence" };
+    // Cut before it is told, so that the next login finds no connection of this one.
+    this.#cut();
     this.#onClosed(undefined);
     void this.#socket.end(undefined);
-    this.#cut();
   }
 
   #listen(): void {
