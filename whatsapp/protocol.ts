@@ -36,7 +36,8 @@ export type Purpose =
 
 /** Main thread → worker. */
 export type Command =
-  | { readonly type: "start"; readonly settings: SocketSettings }
+  /** `lifeline` is kept and never used: its other end closes when the worker's thread is over. */
+  | { readonly type: "start"; readonly settings: SocketSettings; readonly lifeline: MessagePort }
   | { readonly type: "open"; readonly socket: SocketId; readonly purpose: Purpose }
   | { readonly type: "close"; readonly socket: SocketId; readonly unlink: boolean }
   /** Tell how you are; a worker that hangs cannot. */
@@ -85,6 +86,8 @@ export type Report =
   | { readonly type: "identified"; readonly socket: SocketId; readonly jid: string }
   | { readonly type: "connected"; readonly socket: SocketId; readonly jid: string }
   | { readonly type: "closed"; readonly socket: SocketId; readonly cause: DisconnectCause }
+  /** Its connection is down, or there never was one. The last word of every socket, told to close or not. */
+  | { readonly type: "gone"; readonly socket: SocketId }
   | {
     readonly type: "load";
     readonly socket: SocketId;

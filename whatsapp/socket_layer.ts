@@ -11,6 +11,11 @@ export interface Socket {
   /** When it last heard a word from WhatsApp, known to within a few seconds; null before the first. Milliseconds. */
   readonly heardAt: number | null;
   /**
+   * Resolves once its connection is down, which can be seconds after its end was told or asked for. Never
+   * rejects, and never waits for ever.
+   */
+  readonly gone: Promise<void>;
+  /**
    * Ends it; nothing more is heard of it. With `unlink`, WhatsApp is told besides, where the connection
    * still carries the word, that this device is no longer linked.
    */

@@ -2,6 +2,7 @@
  * One worker, from the outside: its sockets, its pulse, its end.
  * @module
  */
+import { MessageChannel, type MessagePort } from "node:worker_threads";
 import type { Clock } from "./clock.ts";
 import type { Command, Pulse, Purpose, Report, SocketId, SocketSettings } from "./protocol.ts";
 import type { SocketListener } from "./socket_layer.ts";
@@ -18,6 +19,18 @@ export interface SocketWorkerOptions {
   readonly onEnd: (end: WorkerEnd, detail: string) => void;
   /** Called when something threw in the worker that nobody caught; it goes on. */
   readonly onFault: (name: string) => void;
+  /** Called when the thread of a worker that was given up does not end; its sockets are counted as gone. */
+  readonly onUnended: () => void;
+  /** How long that thread is waited for, in milliseconds. */
+  readonly unendedMs: number;
+}
+
+/** One socket, until its connection is down. */
+interface Carried {
+  /** Null once nothing more is to be told. */
+  listener: SocketListener | null;
+  heardAt: number | null;
+  readonly gone: PromiseWithResolvers<void>;
 }
 
 /** How long a worker that was asked to close its sockets may take, in milliseconds. */
@@ -27,14 +40,16 @@ export class SocketWorker {
   readonly startedAt: number;
   readonly #options: SocketWorkerOptions;
   readonly #worker: Worker;
-  readonly #sockets = new Map<SocketId, SocketListener>();
-  readonly #heardAt = new Map<SocketId, number>();
+  /** Closes when the worker's thread is over, and with it every connection; however it came about. */
+  readonly #lifeline: MessagePort;
+  readonly #sockets = new Map<SocketId, Carried>();
   readonly #closed = Promise.withResolvers<void>();
   #askedPulseAt: number | null = null;
   #memoryBytes = 0;
   /** Sockets that ended unanswered since the worker last heard a word from WhatsApp. */
   #unanswered = 0;
   #over = false;
+  #cancelWait: (() => void) | null = null;
 
   constructor(options: SocketWorkerOptions) {
     const { script, settings, clock } = options;
@@ -51,10 +66,15 @@ export class SocketWorker {
       // The library's own words stay out of the log: they may quote what it was working on.
       this.giveUp("crashed", event.error instanceof Error ? event.error.name : "an error");
     };
-    this.#post({ type: "start", settings });
+    const { port1, port2 } = new MessageChannel();
+    this.#lifeline = port1;
+    // Only a port that listens learns of the other one's end.
+    port1.on("close", () => this.#onThreadOver()).start();
+    const lifeline = port2 as unknown as globalThis.MessagePort;
+    this.#post({ type: "start", settings, lifeline }, [lifeline]);
   }
 
-  /** How many sockets it carries. */
+  /** How many sockets it carries, those included whose connection is only going down. */
   get size(): number {
     return this.#sockets.size;
   }
@@ -70,17 +90,22 @@ export class SocketWorker {
 
   /** When this socket last heard a word from WhatsApp, as of the last pulse; milliseconds. */
   heardAt(socket: SocketId): number | null {
-    return this.#heardAt.get(socket) ?? null;
+    return this.#sockets.get(socket)?.heardAt ?? null;
   }
 
-  open(socket: SocketId, purpose: Purpose, listener: SocketListener): void {
-    this.#sockets.set(socket, listener);
+  /** Opens a socket. @returns what resolves once its connection is down */
+  open(socket: SocketId, purpose: Purpose, listener: SocketListener): Promise<void> {
+    const gone = Promise.withResolvers<void>();
+    this.#sockets.set(socket, { listener, heardAt: null, gone });
     this.#post({ type: "open", socket, purpose });
+    return gone.promise;
   }
 
   close(socket: SocketId, unlink: boolean): void {
-    this.#heardAt.delete(socket);
-    if (this.#sockets.delete(socket)) this.#post({ type: "close", socket, unlink });
+    const carried = this.#sockets.get(socket);
+    if (!carried?.listener) return;
+    carried.listener = null;
+    this.#post({ type: "close", socket, unlink });
   }
 
   /** Asks for a pulse, or gives the worker up when it has owed one for too long. */
@@ -98,36 +123,61 @@ export class SocketWorker {
     this.#post({ type: "pulse" });
   }
 
-  /** Closes every socket without unlinking, and ends the worker. */
+  /**
+   * Closes every socket without unlinking, and ends the worker; one that was given up is not waited for any
+   * longer. Nothing more is told of any socket.
+   */
   async stop(): Promise<void> {
-    if (this.#over) return;
-    this.#sockets.clear();
-    const cancel = this.#options.clock.after(CLOSE_MS, () => this.#closed.resolve());
-    this.#post({ type: "stop" });
-    await this.#closed.promise;
-    cancel();
-    this.#terminate();
+    for (const carried of this.#sockets.values()) carried.listener = null;
+    if (!this.#over) {
+      const cancel = this.#options.clock.after(CLOSE_MS, () => this.#closed.resolve());
+      this.#post({ type: "stop" });
+      await this.#closed.promise;
+      cancel();
+      this.#terminate();
+    }
+    this.#letGo();
   }
 
-  /** Ends the worker at once. Its sockets end with it, and are told so. */
+  /** Ends the worker as soon as the runtime can. Its sockets end with it, and are told so at once. */
   giveUp(end: WorkerEnd, detail: string): void {
     if (this.#over) return;
     this.#terminate();
-    const orphans = [...this.#sockets.values()];
-    this.#sockets.clear();
-    this.#options.onEnd(end, detail);
-    for (const listener of orphans) listener.closed({ origin: "worker" });
+    const { clock, unendedMs, onEnd, onUnended } = this.#options;
+    // A thread that never yields is not ended by anything.
+    this.#cancelWait = clock.after(unendedMs, () => {
+      onUnended();
+      this.#letGo();
+    });
+    onEnd(end, detail);
+    for (const carried of this.#sockets.values()) {
+      const { listener } = carried;
+      carried.listener = null;
+      listener?.closed({ origin: "worker" });
+    }
   }
 
   #terminate(): void {
     this.#over = true;
-    this.#heardAt.clear();
     this.#closed.resolve();
     this.#worker.terminate();
   }
 
-  #post(command: Command): void {
-    if (!this.#over) this.#worker.postMessage(command);
+  #onThreadOver(): void {
+    this.giveUp("crashed", "it ended by itself");
+    this.#letGo();
+  }
+
+  /** Nothing is left of the worker, or nothing that could be waited for. */
+  #letGo(): void {
+    this.#cancelWait?.();
+    this.#lifeline.close();
+    for (const { gone } of this.#sockets.values()) gone.resolve();
+    this.#sockets.clear();
+  }
+
+  #post(command: Command, transfer: Transferable[] = []): void {
+    if (!this.#over) this.#worker.postMessage(command, transfer);
   }
 
   #onReport(report: Report): void {
@@ -140,8 +190,12 @@ export class SocketWorker {
       case "fault":
         return this.#options.onFault(report.name);
       default: {
-        const listener = this.#sockets.get(report.socket);
-        if (listener !== undefined) return this.#pass(report, listener);
+        const carried = this.#sockets.get(report.socket);
+        if (report.type === "gone") {
+          this.#sockets.delete(report.socket);
+          return carried?.gone.resolve();
+        }
+        if (carried?.listener) return this.#pass(report, carried, carried.listener);
         // A late word: the socket is over, and nobody waits for it any more. A late question is refused, for in
         // the worker an answer that never comes would keep the whole socket alive.
         if (report.type === "load" || report.type === "save") {
@@ -154,10 +208,17 @@ export class SocketWorker {
   #onPulse({ memoryBytes, heard }: Pulse): void {
     this.#askedPulseAt = null;
     this.#memoryBytes = memoryBytes;
-    for (const [socket, at] of heard) if (this.#sockets.has(socket)) this.#heardAt.set(socket, at);
+    for (const [socket, at] of heard) {
+      const carried = this.#sockets.get(socket);
+      if (carried?.listener) carried.heardAt = at;
+    }
   }
 
-  #pass(report: Exclude<Report, Pulse | { type: "stopped" | "fault" }>, listener: SocketListener): void {
+  #pass(
+    report: Exclude<Report, Pulse | { type: "stopped" | "fault" | "gone" }>,
+    carried: Carried,
+    listener: SocketListener,
+  ): void {
     switch (report.type) {
       case "qr":
         this.#unanswered = 0;
@@ -173,8 +234,7 @@ export class SocketWorker {
         return listener.connected(report.jid);
       case "closed":
         if (report.cause.origin === "client" && report.cause.code === 408) this.#unanswered++;
-        this.#sockets.delete(report.socket);
-        this.#heardAt.delete(report.socket);
+        carried.listener = null;
         return listener.closed(report.cause);
       case "load":
         return this.#reply(report.request, listener.load(report.keyType, report.ids));

@@ -53,6 +53,10 @@ export class Supervisor {
   #events = 0;
   #life: Life;
   #socket: Socket | null = null;
+  /** Sockets whose connection is not down yet, the present one included. */
+  #connections = 0;
+  /** Resolves once the connection of every socket so far is down. */
+  #alone: Promise<void> = Promise.resolve();
   /** Counts sockets: a word from any but the last one is stale. */
   #generation = 0;
   #turn: Turn | null = null;
@@ -71,9 +75,12 @@ export class Supervisor {
     return this.#life;
   }
 
-  /** Whether nothing is going on, so that the store alone can answer for this session. */
+  /**
+   * Whether nothing is going on, so that the store alone can answer for this session, and another supervisor
+   * need not know of this one.
+   */
   get isIdle(): boolean {
-    return this.#mailbox.size === 0 && this.#life.activity.kind === "idle";
+    return this.#mailbox.size === 0 && this.#life.activity.kind === "idle" && this.#connections === 0;
   }
 
   /** Whether something has happened that could not be written yet, so that `life` no longer tells all. */
@@ -151,7 +158,7 @@ export class Supervisor {
     }
     this.#life = life;
     if (life !== before) this.#announce(before);
-    for (const effect of effects) await this.#carryOut(effect);
+    for (const effect of effects) this.#carryOut(effect);
     this.#settle();
   }
 
@@ -177,18 +184,18 @@ export class Supervisor {
 
   // ── Effects ────────────────────────────────────────────────────────────────────────────────────
 
-  async #carryOut(effect: Effect): Promise<void> {
+  #carryOut(effect: Effect): void {
     switch (effect.type) {
       case "open_pairing_socket":
         this.#around.admission.count();
         return this.#openSocket({ kind: "pair" });
       case "open_login_socket":
-        return await this.#openLogin();
+        return this.#onceAlone(() => this.#openLogin());
       case "close_socket":
         return this.#closeSocket(effect.unlink);
       case "ask_admission":
-        this.#turn = this.#around.admission.ask(() => this.#tell({ type: "admitted" }));
-        return;
+        // Alone first, or a session that waits for a connection of its own would keep a turn from the others.
+        return this.#onceAlone(() => this.#askAdmission());
       case "erase_credentials":
         return this.#around.logins.release(this.instanceId);
       case "adopt_credentials":
@@ -199,6 +206,25 @@ export class Supervisor {
     }
   }
 
+  /**
+   * Does what belongs to the present activity once no connection of an earlier socket is left, unless the
+   * session has moved on by then. WhatsApp lets a login have one connection: a second would throw the first
+   * out, and with two on their way nobody knows which.
+   */
+  #onceAlone(work: () => Promise<void> | void): void {
+    const { activity } = this.#life;
+    void this.#alone.then(() =>
+      this.#enqueue(async () => {
+        if (this.#stopping.signal.aborted || this.#life.activity !== activity) return;
+        await work();
+      })
+    );
+  }
+
+  #askAdmission(): void {
+    this.#turn = this.#around.admission.ask(() => this.#tell({ type: "admitted" }));
+  }
+
   async #openLogin(): Promise<void> {
     const credentials = await this.#persistence
       .insist(() => this.#around.store.loadCredentials(this.instanceId))
@@ -206,22 +232,25 @@ export class Supervisor {
         if (error instanceof CredentialsUnreadableError) return null;
         throw error;
       });
-    if (credentials !== null) {
-      // There is no turn for the login that belongs to a pairing, or to a restart that WhatsApp asked for.
-      this.#around.admission.count(this.#turn);
-      return this.#openSocket({ kind: "login", credentials });
-    }
-    const generation = this.#generation;
-    this.#enqueue(async () => {
-      if (generation === this.#generation) await this.#apply({ type: "credentials_unreadable" });
-    });
+    if (credentials === null) return await this.#apply({ type: "credentials_unreadable" });
+    // There is no turn for the login that belongs to a pairing, or to a restart that WhatsApp asked for.
+    this.#around.admission.count(this.#turn);
+    this.#openSocket({ kind: "login", credentials });
   }
 
   #openSocket(purpose: Purpose): void {
     this.#closeSocket(false);
     const generation = this.#generation;
     const span = startSocketSpan(purpose.kind, this.instanceId);
-    this.#socket = this.#around.sockets.open(purpose, this.#listenerOf(generation, span));
+    const socket = this.#around.sockets.open(purpose, this.#listenerOf(generation, span));
+    this.#socket = socket;
+    this.#connections++;
+    const earlier = this.#alone;
+    this.#alone = socket.gone.then(() => {
+      // By the mailbox, which tells when nothing is going on any more.
+      void this.#mailbox.put(() => Promise.resolve(this.#connections--));
+      return earlier;
+    });
   }
 
   #closeSocket(unlink: boolean): void {

@@ -16,6 +16,11 @@ export interface WatchOptions {
   readonly pulseMs: number;
   /** A worker that owes a pulse for so long hangs. */
   readonly hangMs: number;
+  /**
+   * How long the thread of a worker that was given up is waited for, so that no login of its sessions meets
+   * a connection of its own. One that never yields cannot be ended, and its sessions cannot wait for ever.
+   */
+  readonly unendedMs: number;
   /** A worker that takes more memory is replaced before it takes the process down. */
   readonly memoryLimitBytes: number;
   /** So many sockets in a row that WhatsApp left unanswered, and the next ones get another worker. */
@@ -36,6 +41,7 @@ export interface WorkerPoolOptions {
 const WATCH: WatchOptions = {
   pulseMs: 5_000,
   hangMs: 15_000,
+  unendedMs: 15_000,
   memoryLimitBytes: 1_024 * 2 ** 20,
   unansweredLimit: 5,
 };
@@ -55,8 +61,8 @@ export class WorkerPool implements SocketLayer {
   readonly #options: WorkerPoolOptions;
   readonly #watch: WatchOptions;
   readonly #slots: Slot[] = [];
-  /** Workers that get no new sockets and end with their last one. */
-  readonly #retired = new Set<SocketWorker>();
+  /** Workers that get no new sockets, retired or given up, until the last connection of theirs is down. */
+  readonly #leaving = new Set<SocketWorker>();
   #nextSocket: SocketId = 1;
   #cancelPulse: (() => void) | null = null;
   #restarts = 0;
@@ -103,10 +109,11 @@ export class WorkerPool implements SocketLayer {
     if (worker === null) {
       // Told as an end like any other, so that whoever asked waits and asks again.
       queueMicrotask(() => listener.closed({ origin: "worker" }));
-      return { heardAt: null, close: () => {} };
+      return { heardAt: null, gone: Promise.resolve(), close: () => {} };
     }
-    worker.open(socket, purpose, listener);
+    const gone = worker.open(socket, purpose, listener);
     return {
+      gone,
       get heardAt() {
         return worker.heardAt(socket);
       },
@@ -122,7 +129,7 @@ export class WorkerPool implements SocketLayer {
       cancelRestart?.();
       return worker ?? [];
     });
-    await Promise.all([...workers, ...this.#retired].map((worker) => worker.stop()));
+    await Promise.all([...workers, ...this.#leaving].map((worker) => worker.stop()));
   }
 
   #leastLoaded(): SocketWorker | null {
@@ -140,8 +147,10 @@ export class WorkerPool implements SocketLayer {
       script,
       settings,
       clock,
+      unendedMs: this.#watch.unendedMs,
       onEnd: (end, detail) => this.#onEnd(slot, worker, end, detail),
       onFault: (name) => this.#options.log.warn({ event: "worker_fault", name }),
+      onUnended: () => this.#options.log.error({ event: "worker_unended", sockets: worker.size }),
     });
     slot.worker = worker;
   }
@@ -150,7 +159,9 @@ export class WorkerPool implements SocketLayer {
     const { clock, log } = this.#options;
     log.error({ event: "worker_lost", end, detail, sockets: lost.size });
     this.#restarts++;
-    if (this.#retired.delete(lost) || this.#stopped || slot.worker !== lost) return;
+    if (this.#stopped) return;
+    this.#leaving.add(lost);
+    if (slot.worker !== lost) return;
     const isShort = clock.now() - lost.startedAt < SHORT_LIFE_MS;
     slot.failures = isShort ? slot.failures + 1 : 0;
     if (slot.failures <= 1) return this.#fill(slot);
@@ -176,12 +187,12 @@ export class WorkerPool implements SocketLayer {
       if (worker.unanswered >= unansweredLimit) this.#retire(slot, worker);
       worker.feelPulse(hangMs, memoryLimitBytes);
     }
-    for (const worker of this.#retired) {
+    for (const worker of this.#leaving) {
       if (worker.size > 0) {
         worker.feelPulse(hangMs, memoryLimitBytes);
         continue;
       }
-      this.#retired.delete(worker);
+      this.#leaving.delete(worker);
       void worker.stop();
     }
   }
@@ -190,7 +201,7 @@ export class WorkerPool implements SocketLayer {
   #retire(slot: Slot, worker: SocketWorker): void {
     this.#options.log.warn({ event: "worker_retired", unanswered: worker.unanswered, sockets: worker.size });
     this.#restarts++;
-    this.#retired.add(worker);
+    this.#leaving.add(worker);
     this.#fill(slot);
   }
 }

@@ -24,7 +24,6 @@ export function describe(result: ChaosResult): string {
     `overlaps ${result.overlaps}, HTTP answers checked ${result.answers}`,
     `settled after ${Math.round(result.settledMs)} ms: ` +
     Array.from(statuses, ([status, count]) => `${count} ${status}`).join(", "),
-    `longest two connections of a device (one of them closing) ${Math.round(result.longestDoubleMs)} ms, ` +
     `longest stall of this thread ${Math.round(result.longestStallMs)} ms`,
     "",
     row("fault", "times", ...LIE_KINDS.map((kind) => `${kind} lie, ms`)),

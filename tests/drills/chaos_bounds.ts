@@ -5,6 +5,7 @@
 import { type Policy } from "../../domain/life.ts";
 import type { SocketSettings } from "../../whatsapp/protocol.ts";
 import type { WatchOptions } from "../../whatsapp/worker_pool.ts";
+import { HANG_MS as SABOTEUR_MS } from "../whatsapp/sabotage.ts";
 import type { LieBounds } from "./chaos_watch.ts";
 
 /** Longer than any lie about a QR may last, or its own end would hide one. */
@@ -36,7 +37,13 @@ export const SOCKETS = {
   silenceMs: 4_000,
 } satisfies Partial<SocketSettings>;
 
-export const WATCH = { pulseMs: 250, hangMs: 3_000, unansweredLimit: 5 } satisfies Partial<WatchOptions>;
+export const WATCH = {
+  pulseMs: 250,
+  hangMs: 3_000,
+  // A saboteur that hangs lets go before that.
+  unendedMs: SABOTEUR_MS + 2_000,
+  unansweredLimit: 5,
+} satisfies Partial<WatchOptions>;
 
 /** How long the pool waits at most before it replaces workers that do not last, in milliseconds. */
 const WORKER_RESTART_MS = 30_000;
@@ -48,11 +55,13 @@ export const LIES: LieBounds = {
   absent: SOCKETS.silenceMs + WATCH.pulseMs + WRITE_MS,
   qr: WRITE_MS,
   hangMs: HANG_MS,
+  unendedMs: SABOTEUR_MS,
 };
 
 /** By when everything has to be what it ought to be: every deadline of the product, one after the other. */
 export const SETTLE_MS = QRS * QR_MS + POLICY.nextQrMs + POLICY.restartMs + 2 * POLICY.loginMs +
-  2 * POLICY.backoff.capMs + SOCKETS.silenceMs + HANG_MS + STORE_RETURN_MS + WORKER_RESTART_MS;
+  2 * POLICY.backoff.capMs + SOCKETS.silenceMs + HANG_MS + WATCH.unendedMs + STORE_RETURN_MS +
+  WORKER_RESTART_MS;
 
 /** The bounds as a reader wants them. */
 export function describeBounds(): string {
@@ -60,5 +69,5 @@ export function describeBounds(): string {
     `backoff ${POLICY.backoff.baseMs} to ${POLICY.backoff.capMs}, QR ${QR_MS}, QR wait ${QR_WAIT_MS}, ` +
     `connect ${SOCKETS.connectMs}, keep-alive ${SOCKETS.keepAliveMs}, silence ${SOCKETS.silenceMs}, ` +
     `pulse ${WATCH.pulseMs}, hang ${WATCH.hangMs}\n` +
-    `lies in ms: connected ${LIES.connected}, absent ${LIES.absent}, QR ${LIES.qr}; a worker that dies meanwhile adds ${LIES.hangMs}; settled within ${SETTLE_MS}`;
+    `lies in ms: connected ${LIES.connected}, absent ${LIES.absent}, QR ${LIES.qr}; a worker that hangs meanwhile adds ${LIES.hangMs} (absent: ${LIES.unendedMs}); settled within ${SETTLE_MS}`;
 }

@@ -42,7 +42,6 @@ export interface ChaosResult {
   readonly answers: number;
   readonly settledMs: number;
   readonly longestStallMs: number;
-  readonly longestDoubleMs: number;
   /** How often each status was there at the end. */
   readonly statuses: ReadonlyMap<string, number>;
 }
@@ -135,7 +134,6 @@ class Run {
         answers: door.answers,
         settledMs,
         longestStallMs: watch.longestStallMs,
-        longestDoubleMs: watch.longestDoubleMs,
         statuses: this.#statuses(),
       };
     } finally {

@@ -2,7 +2,7 @@
  * Eyes on both sides: what HTTP says of each session, held against what WhatsApp knows at that moment.
  * @module
  */
-import type { Gateway, GatewayEvent } from "../gateway/mod.ts";
+import type { ConnectionInfo, Gateway, GatewayEvent } from "../gateway/mod.ts";
 import type { FrontDoor } from "./chaos_front_door.ts";
 import { Ledger, type LieKind } from "./chaos_ledger.ts";
 import { QrBook } from "./chaos_qrs.ts";
@@ -12,12 +12,16 @@ import { pause } from "./random.ts";
 
 /** How long each kind of lie may last, in milliseconds. */
 export type LieBounds = Readonly<Record<LieKind, number>> & {
-  /** How long a worker that died without a word may go unnoticed: added where one dies while a lie lasts. */
+  /** How long a worker that hangs may go unnoticed: added where one hangs while a lie lasts. */
   readonly hangMs: number;
+  /**
+   * How long a worker that hangs keeps its connections, given up or not. HTTP is right to say that they are
+   * no use, while WhatsApp still sees them: added to `absent`.
+   */
+  readonly unendedMs: number;
 };
 
-/** Calamities that end a worker without a word. */
-const LETHAL: ReadonlySet<string> = new Set(["worker: close", "worker: hang"]);
+const HANG = "worker: hang";
 
 /** How many sessions are asked after at once. */
 const AT_ONCE = 4;
@@ -35,14 +39,11 @@ export class Watch {
   readonly #bounds: LieBounds;
   readonly #qrs: QrBook;
   readonly #strikesOnAll: Strike[] = [];
-  /** Since when two connections of one device have been there. */
-  readonly #doubles = new Map<string, number>();
   readonly #off: () => void;
   readonly #beat: ReturnType<typeof setInterval>;
   #rounds: Promise<void> | null = null;
   #stopped = false;
   #longestStallMs = 0;
-  #longestDoubleMs = 0;
 
   constructor(
     parts: {
@@ -72,11 +73,6 @@ export class Watch {
   /** The longest time for which this thread did nothing at all, in milliseconds. */
   get longestStallMs(): number {
     return this.#longestStallMs;
-  }
-
-  /** The longest time for which a device had two connections, closing ones included, in milliseconds. */
-  get longestDoubleMs(): number {
-    return this.#longestDoubleMs;
   }
 
   /** Notes something that was done to all sessions. */
@@ -117,7 +113,6 @@ export class Watch {
   async #goRound(): Promise<void> {
     while (!this.#stopped) {
       await inTurns(this.#subjects, AT_ONCE, (subject) => this.look(subject));
-      this.#lookForDoubles();
       await pause(REST_MS);
     }
   }
@@ -130,18 +125,19 @@ export class Watch {
       who: subject.instanceId,
       since,
       ms: until - since,
-      boundMs: this.#bounds[kind] + this.#hangBetween(since, until),
+      boundMs: this.#bounds[kind] + this.#allowance(kind, since, until),
     };
     this.#ledger.lie(lie, () => subject.story);
   }
 
-  /** A worker that dies just before it finds a socket dead leaves that to whoever finds the worker dead. */
-  #hangBetween(since: number, until: number): number {
-    const { hangMs } = this.#bounds;
+  /** A worker that hangs finds no socket dead, and lets none go. */
+  #allowance(kind: LieKind, since: number, until: number): number {
+    const { hangMs, unendedMs } = this.#bounds;
+    const extraMs = kind === "absent" ? unendedMs : hangMs;
     const isHit = this.#strikesOnAll.some(({ fault, at }) =>
-      LETHAL.has(fault) && at >= since - hangMs && at <= until
+      fault === HANG && at >= since - extraMs && at <= until
     );
-    return isHit ? hangMs : 0;
+    return isHit ? extraMs : 0;
   }
 
   /** The last thing done to the session, or to all, before this instant. */
@@ -155,31 +151,16 @@ export class Watch {
   #witness(event: GatewayEvent): void {
     if (event.phone !== null) this.#byPhone.get(event.phone)?.witness(event);
     if (event.kind === "closed") void this.#qrs.lookAtAll();
-    if (event.kind === "overlap") {
+    if (event.kind === "handshake" && this.#isDouble(event)) {
       const story = this.#byPhone.get(event.phone ?? "")?.story;
-      this.#ledger.violate(`two live sockets for ${event.device}\n    ${story}`);
+      this.#ledger.violate(`a second connection of ${event.device}\n    ${story}`);
     }
-    if (event.kind === "login" || event.kind === "closed") this.#lookForDoubles();
   }
 
-  #lookForDoubles(): void {
-    const now = performance.now();
-    const seen = new Map<string, number>();
-    for (const { state, deviceJid } of this.#gateway.connections) {
-      const isLogin = state === "login" || state === "online";
-      if (isLogin && deviceJid !== null) seen.set(deviceJid, (seen.get(deviceJid) ?? 0) + 1);
-    }
-    for (const [device, count] of seen) {
-      if (count > 1 && !this.#doubles.has(device)) this.#doubles.set(device, now);
-    }
-    for (const [device, since] of this.#doubles) {
-      const ms = now - since;
-      this.#longestDoubleMs = Math.max(this.#longestDoubleMs, ms);
-      if ((seen.get(device) ?? 0) <= 1) this.#doubles.delete(device);
-      else if (ms > this.#bounds.qr + this.#bounds.hangMs) {
-        this.#doubles.delete(device);
-        this.#ledger.violate(`${device} has had two connections for ${Math.round(ms)} ms`);
-      }
-    }
+  /** Whether a login arrives while another connection of its device is there, if only to go down. */
+  #isDouble({ device }: GatewayEvent): boolean {
+    const isLogin = ({ state, deviceJid }: ConnectionInfo) =>
+      deviceJid === device && (state === "login" || state === "online");
+    return device !== null && this.#gateway.connections.filter(isLogin).length > 1;
   }
 }

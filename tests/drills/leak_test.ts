@@ -13,6 +13,8 @@ Deno.test({
       script: new URL("./leak_asker.ts", import.meta.url),
       settings: { url: "ws://127.0.0.1:1/", keepAliveMs: 1_000, connectMs: 1_000, silenceMs: 1_000 },
       clock: systemClock,
+      unendedMs: 1_000,
+      onUnended: () => {},
       onEnd: (end) => bothAnswered.reject(new Error(end)),
       onFault: (name) => {
         answers.push(name);

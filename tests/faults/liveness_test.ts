@@ -13,11 +13,16 @@ const IMPATIENT: WorldOptions = {
   socketSettings: { keepAliveMs: 400, silenceMs: 2_000 },
 };
 
+/** By the log: it may be back before HTTP is asked. */
+function untilLost({ log }: World, instanceId: string): Promise<unknown> {
+  return log.next(({ instance_id, status }) => instance_id === instanceId && status === "disconnected");
+}
+
 /** Links two sessions, breaks something, and sees both back. */
 async function survive(world: World, breakIt: () => unknown, sign: string): Promise<void> {
   const [one, two] = [await world.link("one"), await world.link("two")];
   const noticed = world.log.next(({ event }) => event === sign);
-  const gone = world.untilStatus("one", "disconnected");
+  const gone = untilLost(world, "one");
   const back = world.gateway.when("online", { phone: one.number });
   await breakIt();
   await noticed;
@@ -26,18 +31,21 @@ async function survive(world: World, breakIt: () => unknown, sign: string): Prom
   await world.untilStatus("one", "connected");
   await world.untilStatus("two", "connected");
   assert.deepEqual([one.devices.length, two.devices.length], [1, 1]);
+  assert.equal(world.gateway.stats.overlaps, 0);
 }
 
 scenario("a worker that hangs is found out and replaced, and its sessions resume", async (start) => {
   await using world = await start(WATCHED);
-  // The runtime cannot end a thread that never yields: this one lets go by itself, in the end.
+  // The runtime cannot end a thread that never yields: this one lets go by itself, and is waited for.
   await survive(world, () => sabotage("hang"), "worker_lost");
   assert.ok(world.log.lines.some(({ end }) => end === "hung"));
 }, { only: "sqlite" });
 
 scenario("a worker that ends by itself is replaced, and its sessions resume", async (start) => {
-  await using world = await start(WATCHED);
+  // Its pulse would be missed only after twenty seconds.
+  await using world = await start({ supervision: { workerScript: SABOTEUR } });
   await survive(world, () => sabotage("close"), "worker_lost");
+  assert.ok(world.log.lines.some(({ end, sockets }) => end === "crashed" && sockets === 2));
 }, { only: "sqlite" });
 
 scenario("a worker that grows too large is replaced before it takes the process down", async (start) => {
@@ -69,7 +77,7 @@ scenario("a session of another worker notices nothing when a worker is lost", as
   // Sockets 1 and 2 pair and log in the first session, 3 and 4 the second.
   const [one, two] = [await world.link("one"), await world.link("two")];
   assert.deepEqual(world.service.socketLoad(), [1, 1]);
-  const gone = world.untilStatus("two", "disconnected");
+  const gone = untilLost(world, "two");
   sabotage("close", 4);
   await gone;
   assert.equal((await world.hub.session("one")).status, "connected");

@@ -29,7 +29,9 @@ Deno.test("start() brings the other sessions back when the store refuses one for
   const admission = new Admission({ concurrent: 2, perSecond: 50, clock: systemClock });
   const sessions = new SessionManager({
     store: store as unknown as ManagerOptions["store"],
-    sockets: { open: () => ({ close() {} }) } as unknown as ManagerOptions["sockets"],
+    sockets: {
+      open: () => ({ gone: new Promise(() => {}), close() {} }),
+    } as unknown as ManagerOptions["sockets"],
     admission,
     clock: systemClock,
     policy: { ...DEFAULT_POLICY, qrLife: WHATSAPP_QR_LIFE, firstQrMs: 1_000 },

@@ -4,6 +4,9 @@
  */
 import type { Sabotage } from "./saboteur.ts";
 
+/** How long a saboteur that hangs keeps its worker from answering, in milliseconds. */
+export const HANG_MS = 5_000;
+
 export const SABOTEUR = new URL("./saboteur.ts", import.meta.url);
 
 /**

@@ -5,6 +5,7 @@
  */
 import type { Command } from "../../whatsapp/protocol.ts";
 import "../../whatsapp/worker/main.ts";
+import { HANG_MS } from "./sabotage.ts";
 
 /** What a saboteur can do to its worker. */
 export type Sabotage = "throw" | "reject" | "close" | "hang" | "grow";
@@ -14,9 +15,6 @@ export interface Order {
   readonly what: Sabotage;
   readonly socket?: number;
 }
-
-/** How long a saboteur keeps its worker from answering, in milliseconds. */
-const HANG_MS = 8_000;
 
 const kept: unknown[] = [];
 const carried = new Set<number>();

@@ -8,6 +8,7 @@ import type { Command, Report, RequestId, SocketId, SocketSettings } from "../pr
 import { WA_CERT_DETAILS } from "./baileys.ts";
 import { BaileysSocket, type LoginVault } from "./socket.ts";
 
+/** Every socket whose connection may still be there. */
 const sockets = new Map<SocketId, BaileysSocket>();
 const questions = new Map<
   RequestId,
@@ -15,6 +16,8 @@ const questions = new Map<
 >();
 let nextRequest: RequestId = 1;
 let settings: SocketSettings;
+/** Never read: that it is there is what it says. */
+let _lifeline: MessagePort;
 
 function report(message: Report): void {
   self.postMessage(message);
@@ -39,37 +42,31 @@ function vaultOf(socket: SocketId): LoginVault {
 }
 
 function open({ socket, purpose }: Extract<Command, { type: "open" }>): void {
-  const end = (cause: Extract<Report, { type: "closed" }>["cause"]) => {
-    sockets.delete(socket);
-    report({ type: "closed", socket, cause });
-  };
   try {
-    sockets.set(
-      socket,
-      new BaileysSocket(purpose, settings, vaultOf(socket), {
-        qr: (string, ordinal, generatedAt) => report({ type: "qr", socket, string, ordinal, generatedAt }),
-        paired: (credentials, keys) => report({ type: "paired", socket, credentials, keys }),
-        passkeyDemanded: () => report({ type: "passkey_demanded", socket }),
-        identified: (jid) => report({ type: "identified", socket, jid }),
-        connected: (jid) => report({ type: "connected", socket, jid }),
-        closed: end,
-      }),
-    );
+    const opened = new BaileysSocket(purpose, settings, vaultOf(socket), {
+      qr: (string, ordinal, generatedAt) => report({ type: "qr", socket, string, ordinal, generatedAt }),
+      paired: (credentials, keys) => report({ type: "paired", socket, credentials, keys }),
+      passkeyDemanded: () => report({ type: "passkey_demanded", socket }),
+      identified: (jid) => report({ type: "identified", socket, jid }),
+      connected: (jid) => report({ type: "connected", socket, jid }),
+      closed: (cause) => report({ type: "closed", socket, cause }),
+    });
+    sockets.set(socket, opened);
+    void opened.gone.then(() => {
+      sockets.delete(socket);
+      report({ type: "gone", socket });
+    });
   } catch {
-    end({ origin: "client", code: 0 });
+    report({ type: "closed", socket, cause: { origin: "client", code: 0 } });
+    report({ type: "gone", socket });
   }
-}
-
-function close({ socket, unlink }: Extract<Command, { type: "close" }>): void {
-  const closing = sockets.get(socket);
-  sockets.delete(socket);
-  closing?.close(unlink);
 }
 
 self.onmessage = ({ data: command }: MessageEvent<Command>) => {
   switch (command.type) {
     case "start":
       settings = command.settings;
+      _lifeline = command.lifeline;
       if (settings.rootKey !== undefined) {
         WA_CERT_DETAILS.PUBLIC_KEY = Uint8Array.from(
           settings.rootKey.match(/../g) ?? [],
@@ -91,7 +88,7 @@ self.onmessage = ({ data: command }: MessageEvent<Command>) => {
     case "open":
       return open(command);
     case "close":
-      return close(command);
+      return void sockets.get(command.socket)?.close(command.unlink);
     case "reply": {
       const question = questions.get(command.request);
       questions.delete(command.request);

@@ -28,12 +28,19 @@ export interface SocketListener {
   closed(cause: DisconnectCause): void;
 }
 
+/** What Baileys' socket runs over; it keeps it to itself. */
+interface Wire {
+  once(event: "close", listener: () => void): void;
+  /** Cuts the connection without the closing handshake. */
+  terminate(): void;
+}
+
 /** Where a socket's login is kept; credentials and keys that belong together travel together. */
 export interface LoginVault extends Vault {
   save(keys: readonly KeyWrite[], credentials?: string): Promise<void>;
 }
 
-/** How long a socket that was told to close may take before its connection is cut, in milliseconds. */
+/** How long a socket that is over may take for the closing handshake before it is cut, in milliseconds. */
 const CLOSE_MS = 2_000;
 
 export class BaileysSocket {
@@ -43,13 +50,17 @@ export class BaileysSocket {
   #nascent: NascentKeys | null;
   readonly #credentials: AuthenticationCreds;
   readonly #socket: WASocket;
+  readonly #wire: Wire;
+  readonly #over = Promise.withResolvers<void>();
+  /** Resolves once the socket is over and its connection is down. */
+  readonly gone: Promise<void>;
   #sign: LastSign = null;
   #heardAt = Date.now();
   #qrs = 0;
   #unsavedCredentials = false;
   /** The news of a pairing, still to be told. */
   #pairing: ReturnType<typeof setTimeout> | undefined;
-  #stage: "pairing" | "login" | "told_to_close" | "ended";
+  #stage: "pairing" | "login" | "over";
 
   /** @throws {SyntaxError} when the credentials of a login are no JSON */
   constructor(purpose: Purpose, settings: SocketSettings, vault: LoginVault, listener: SocketListener) {
@@ -72,28 +83,30 @@ export class BaileysSocket {
       ...(settings.qrMs === undefined ? {} : { qrTimeout: settings.qrMs }),
       ...(settings.version === undefined ? {} : { version: [...settings.version] }),
     });
+    this.#wire = (this.#socket.ws as unknown as { socket: Wire }).socket;
+    // Of the wire itself: Baileys stops listening once it has begun to close.
+    const down = new Promise<void>((resolve) => this.#wire.once("close", resolve));
+    this.gone = this.#over.promise.then(() => this.#cutAfter(down));
     this.#listen();
     if (this.#credentials.me !== undefined) listener.identified(this.#credentials.me.id);
   }
 
   /**
    * Ends the socket; nothing more is told of it. With `unlink`, WhatsApp is told besides that this
-   * device is no longer linked, as far as the connection still carries the word.
+   * device is no longer linked, as far as the connection still carries the word. Resolves once it is gone.
    */
   async close(unlink: boolean): Promise<void> {
-    if (this.#stage === "ended") return;
-    this.#stage = "told_to_close";
-    clearTimeout(this.#pairing);
-    const cut = setTimeout(() => this.#cut(), CLOSE_MS);
-    try {
-      if (unlink && this.#socket.ws.isOpen) await this.#socket.logout();
-      await this.#socket.end(undefined);
-    } catch {
-      this.#cut();
-    } finally {
-      clearTimeout(cut);
-      this.#stage = "ended";
+    if (this.#stage !== "over") {
+      clearTimeout(this.#pairing);
+      this.#end();
+      try {
+        if (unlink && this.#socket.ws.isOpen) await this.#socket.logout();
+        await this.#socket.end(undefined);
+      } catch {
+        this.#wire.terminate();
+      }
     }
+    await this.gone;
   }
 
   /** When the socket last heard a word from WhatsApp, or was opened; milliseconds. */
@@ -106,11 +119,10 @@ export class BaileysSocket {
    * too, but then waits for a closing handshake that a dead peer never answers.
    */
   endIfSilent(silenceMs: number): void {
-    if (this.#stage === "told_to_close" || this.#stage === "ended") return;
+    if (this.#stage === "over") return;
     if (Date.now() - this.#heardAt < silenceMs) return;
     this.#sign = { kind: "silence" };
-    // Cut before it is told, so that the next login finds no connection of this one.
-    this.#cut();
+    this.#wire.terminate();
     this.#onClosed(undefined);
     void this.#socket.end(undefined);
   }
@@ -133,7 +145,7 @@ export class BaileysSocket {
     });
     ev.on("creds.update", () => this.#onCredentials());
     ev.on("connection.update", (update) => {
-      if (this.#stage === "told_to_close") return;
+      if (this.#stage === "over") return;
       if (update.qr !== undefined) this.#onQr(update.qr);
       if (update.isNewLogin === true) this.#onPaired();
       if (update.connection === "open") this.#listener.connected(this.#credentials.me?.id ?? "");
@@ -167,10 +179,22 @@ export class BaileysSocket {
   }
 
   #onClosed(error: unknown): void {
-    if (this.#stage === "ended") return;
+    if (this.#stage === "over") return;
     if (this.#pairing !== undefined) this.#tellPairing();
-    this.#stage = "ended";
+    this.#end();
     this.#listener.closed(causeOf(this.#sign, error));
+  }
+
+  #end(): void {
+    this.#stage = "over";
+    this.#over.resolve();
+  }
+
+  /** Gives the closing handshake its time; a dead peer would never answer it. */
+  async #cutAfter(down: Promise<void>): Promise<void> {
+    const cut = setTimeout(() => this.#wire.terminate(), CLOSE_MS);
+    await down;
+    clearTimeout(cut);
   }
 
   // ── Credentials and keys ───────────────────────────────────────────────────────────────────────
@@ -204,11 +228,5 @@ export class BaileysSocket {
     setTimeout(() => {
       if (this.#unsavedCredentials) this.#save([]).catch(() => {}); // they go with the next save
     }, 0);
-  }
-
-  /** Cuts the connection without the closing handshake, which a dead peer would never answer. */
-  #cut(): void {
-    const { ws } = this.#socket as unknown as { ws: { socket?: { terminate?: () => void } | null } };
-    ws.socket?.terminate?.();
   }
 }
