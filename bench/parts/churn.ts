@@ -1,0 +1,76 @@
+/**
+ * The same questions while connections drop and come back: how much longer the slowest answers take.
+ * @module
+ */
+import { Database } from "../actors/database.ts";
+import { HUB_KEY, qrPath, Service, sessionPath } from "../actors/service.ts";
+import { names } from "../lib/batches.ts";
+import { load, type LoadResult } from "../lib/load.ts";
+import type { Part, PartResult, Target } from "../part.ts";
+import { inRounds, loadFigures, medianOf } from "../rounds.ts";
+
+const DROPS_PER_SECOND = 20;
+/** QRs that are shown while they are asked for again and again. */
+const SHOWN = 20;
+
+export const churn: Part = {
+  name: "churn",
+  title: `HTTP while ${DROPS_PER_SECOND} connections a second drop and come back`,
+  async run({ scale, say, world }): Promise<PartResult> {
+    const { gateway } = world;
+    const { churned, loadSeconds: seconds } = scale;
+    const rows = names("row", scale.rows);
+    const file = await world.links(churned);
+    await using database = (await Database.make("sqlite"))!;
+    await database.addRows(rows);
+    const linked = await database.addLogins(file, churned);
+    await using service = await Service.start({ database: database.environment, gateway, workers: 1 });
+    await service.untilConnected(churned);
+    const shown = names("shown", SHOWN);
+    await Promise.all(shown.map((name) => service.qr(name)));
+    let drops = 0;
+    const questions: Record<string, () => Promise<LoadResult>> = {
+      "GET owned": ask(linked.map(sessionPath)),
+      "GET from SQLite": ask(rows.map(sessionPath)),
+      "POST /qr, valid": ask(shown.map(qrPath), "POST"),
+    };
+    function ask(paths: readonly string[], method: "GET" | "POST" = "GET") {
+      return () => load({ origin: service.origin, method, paths, key: HUB_KEY }, seconds);
+    }
+    const results = await inRounds<string, LoadResult>(
+      scale.rounds,
+      Object.fromEntries(
+        Object.entries(questions).flatMap(([name, question]) => [
+          [`${name}, at rest`, question],
+          [`${name}, under churn`, async () => {
+            const [result, churn] = await Promise.all([
+              question(),
+              gateway.churn(DROPS_PER_SECOND, seconds),
+            ]);
+            drops += churn.drops;
+            await gateway.until(churned);
+            return result;
+          }],
+        ]),
+      ),
+    );
+    say(`${drops} connections were dropped`);
+    return {
+      figures: [...results].flatMap(([name, rounds]) => loadFigures(name, rounds)),
+      targets: Object.keys(questions).map((name): Target => {
+        const [ours, peer] = ["under churn", "at rest"].map((when) =>
+          medianOf(results.get(`${name}, ${when}`), ({ p99Ms }) => p99Ms)
+        );
+        return {
+          name: `${name}, p99 under churn`,
+          ours: ours!,
+          peer: peer!,
+          peerName: "at rest",
+          unit: "ms",
+          bound: { atMost: 3 },
+        };
+      }),
+      notes: [`${churned} sessions connected.`],
+    };
+  },
+};
