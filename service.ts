@@ -5,6 +5,7 @@
  */
 import type { Config } from "./config.ts";
 import {
+  claimDatabase,
   type CredentialKeys,
   generateCredentialKey,
   loadOrCreateKeyFile,
@@ -20,6 +21,8 @@ import { meterStore } from "./observe/metered_store.ts";
 import { createMetrics } from "./observe/metrics.ts";
 import { readMetrics } from "./observe/readings.ts";
 import { SessionMeter } from "./observe/session_meter.ts";
+import { Replica, REPLICA_BOUNDS, type ReplicaBounds } from "./replicas/replica.ts";
+import { SharedClock } from "./replicas/shared_clock.ts";
 import { createApp } from "./routes/app.ts";
 import type { Readiness } from "./routes/ports.ts";
 import { Admission } from "./whatsapp/admission.ts";
@@ -50,6 +53,7 @@ export interface ServiceOptions {
   readonly socketSettings?: Partial<SocketSettings>;
   readonly watch?: Partial<WatchOptions>;
   readonly logins?: Partial<typeof LOGINS>;
+  readonly replica?: Partial<ReplicaBounds>;
   /** How long a request's body may take to arrive, in milliseconds. */
   readonly bodyMs?: number;
   /** What the workers run, in place of the product's own. */
@@ -75,8 +79,17 @@ export interface Service {
  * @throws {DatabaseUnusableError} when it can be reached and cannot be worked with
  */
 export async function startService(options: ServiceOptions): Promise<Service> {
-  const { config, log, clock = systemClock } = options;
+  const { config, log } = options;
+  const clock = new SharedClock(options.clock ?? systemClock);
+  using claims = new DisposableStack();
+  claims.use(claimDatabase(config.databaseUrl));
   const store = await openStorePatiently(config, clock, log, options.storePausesMs ?? STORE_PAUSES_MS);
+  const replica = store.leases === null ? null : new Replica({
+    leases: store.leases,
+    clock,
+    log,
+    bounds: { ...REPLICA_BOUNDS, ...options.replica },
+  });
   const pool = new WorkerPool({
     size: config.socketWorkers,
     settings: { ...socketSettings(config), ...options.socketSettings },
@@ -89,6 +102,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const metrics = createMetrics();
   const sessions = new SessionManager({
     store: meterStore(store, metrics),
+    ...(replica ? { ownership: replica } : {}),
     sockets: pool,
     admission,
     clock,
@@ -101,19 +115,24 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     log,
     qrWaitMs: config.qrWaitMs,
   });
-  const meter = new SessionMeter(metrics, clock.now);
+  const meter = new SessionMeter(metrics, () => clock.now());
   sessions.onChange(({ before, after }) => meter.observe(before, after));
+  const claim = claims.move();
   let isStopping = false;
   const stop = async () => {
     isStopping = true;
+    replica?.stop();
     admission.stop();
     await sessions.stop();
     await pool.stop();
+    await replica?.leave();
     await store.close();
+    claim.dispose();
   };
   try {
     pool.start();
-    await sessions.start();
+    if (replica === null) await sessions.start();
+    else await replica.start(sessions, await unsettledOf(store));
   } catch (error) {
     await stop();
     throw error;
@@ -143,6 +162,10 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     ...(options.bodyMs === undefined ? {} : { bodyMs: options.bodyMs }),
   });
   return { fetch, sessions, socketLoad: () => pool.load, stop };
+}
+
+async function unsettledOf(store: Store): Promise<string[]> {
+  return (await store.listUnsettled()).map(({ session }) => session.instanceId);
 }
 
 /** Ready is who can reach the database, has a worker for the next socket, and is not on its way out. */

@@ -15,6 +15,7 @@ export { keyFilePath, loadOrCreateKeyFile } from "./key_file.ts";
 export { describeMigration, migrate, type MigrationReport } from "./migrate.ts";
 export { rotateCredentials, type RotationOptions, type RotationReport } from "./rotate.ts";
 export { CredentialKeys, generateCredentialKey, parseCredentialKeys } from "./sealing.ts";
+export { claimDatabase } from "./sole_process.ts";
 export type { Store } from "./store.ts";
 
 /**

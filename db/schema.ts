@@ -11,6 +11,12 @@ export const SESSIONS = "ll_whatsapp_qr_sessions";
 export const LINKS = "ll_whatsapp_links";
 /** Logins and signal keys, sealed. */
 export const CREDENTIALS = "ll_whatsapp_credentials";
+/** Which replicas are present, and until when; MySQL alone. */
+export const REPLICAS = "ll_whatsapp_replicas";
+/** Which replica acts for which session, by which epoch; MySQL alone. */
+export const LEASES = "ll_whatsapp_leases";
+/** What replicas ask of each other; MySQL alone. */
+export const ERRANDS = "ll_whatsapp_errands";
 /** Which migrations have been applied. */
 export const MIGRATIONS = "ll_whatsapp_migrations";
 
@@ -52,6 +58,31 @@ export interface CredentialTable {
   key_id: string | null;
 }
 
+export interface ReplicaTable {
+  replica_id: string;
+  /** By the server's clock, UTC. */
+  expires_at: string;
+}
+
+export interface LeaseTable {
+  instance_id: string;
+  /** Null where nobody holds it. */
+  replica_id: string | null;
+  epoch: number;
+  /** Whether nothing is to be done for the session, so that nobody need take it. */
+  resting: number;
+}
+
+export interface ErrandTable {
+  id: Generated<number>;
+  replica_id: string;
+  instance_id: string;
+  errand: string;
+  /** Null as long as it is not done. */
+  outcome: string | null;
+  created_at: string;
+}
+
 export interface MigrationTable {
   name: string;
   applied_at: string;
@@ -61,5 +92,8 @@ export interface Tables {
   [SESSIONS]: SessionTable;
   [LINKS]: LinkTable;
   [CREDENTIALS]: CredentialTable;
+  [REPLICAS]: ReplicaTable;
+  [LEASES]: LeaseTable;
+  [ERRANDS]: ErrandTable;
   [MIGRATIONS]: MigrationTable;
 }

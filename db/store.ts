@@ -6,6 +6,7 @@
  */
 import { type Kysely, type Selectable, sql } from "kysely";
 import type { Link } from "../domain/life.ts";
+import { FencedError, type Lease, type LeaseStore } from "../domain/leases.ts";
 import {
   type CredentialsChange,
   type CredentialStore,
@@ -20,6 +21,8 @@ import type { Database } from "./database.ts";
 import type { SessionStatus } from "../domain/names.ts";
 import { instantFormat, unlessThere, upsert } from "./dialect.ts";
 import { runGuarded } from "./faults.ts";
+import { assertHeld, idIfHeld, isHeld, isRefusedByFence } from "./fence.ts";
+import { isOrphan, SqlLeases } from "./leases.ts";
 import { columnsOf, sessionOf, type SessionRow } from "./rows.ts";
 import { CREDENTIALS, LINKS, LOGIN_KIND, SESSIONS, type Tables } from "./schema.ts";
 import { type CredentialKeys, unseal } from "./sealing.ts";
@@ -30,15 +33,20 @@ export interface Store extends SessionStore, CredentialStore, AsyncDisposable {
   close(): Promise<void>;
   /** @throws {StoreUnavailableError} when the database does not answer */
   ping(): Promise<void>;
+  /** Who acts for which session; null where only one process can. */
+  readonly leases: LeaseStore | null;
   /** How many sessions have each status; statuses without any are absent. */
   countByStatus(): Promise<Map<SessionStatus, number>>;
 }
+
+type FoundRow = Selectable<SessionRow> & { readonly standing: string | null; readonly orphan?: unknown };
 
 /** Names in one `IN (…)` at most. */
 const IN_LIST = 1_000;
 
 /** {@link Store} over a migrated database, which it owns from now on. */
 export class SqlStore implements Store {
+  readonly leases: LeaseStore | null;
   readonly #database: Database;
   readonly #keys: CredentialKeys;
   readonly #format: (instant: Instant) => string;
@@ -49,6 +57,7 @@ export class SqlStore implements Store {
     this.#database = database;
     this.#keys = keys;
     this.#format = instantFormat(database.dialect);
+    this.leases = database.dialect === "mysql" ? new SqlLeases(database.db) : null;
   }
 
   find(instanceId: string): Promise<StoredSession | null> {
@@ -93,25 +102,26 @@ export class SqlStore implements Store {
     });
   }
 
-  save(session: Session, credentials: CredentialsChange): Promise<void> {
+  save(session: Session, credentials: CredentialsChange, lease: Lease | null = null): Promise<void> {
     return this.#run(async () => {
       switch (credentials.kind) {
         case "keep":
-          return await this.#write(this.#db, session);
+          return await this.#write(session, lease);
         case "adopt":
           return await this.#adopt(
             session,
             sealRows(this.#keys, session.instanceId, credentials.keys, credentials.credentials),
+            lease,
           );
         case "erase":
-          return await this.#transaction(async (db) => {
-            await this.#write(db, session);
+          return await this.#transaction(lease, async (db) => {
+            await this.#put(db, session);
             await eraseAll(db, session.instanceId);
             await db.deleteFrom(LINKS).where("instance_id", "=", session.instanceId).execute();
           });
         case "suspend":
-          return await this.#transaction(async (db) => {
-            await this.#write(db, session);
+          return await this.#transaction(lease, async (db) => {
+            await this.#put(db, session);
             await db.updateTable(LINKS)
               .set({ standing: "suspended", updated_at: this.#format(session.updatedAt) })
               .where("instance_id", "=", session.instanceId).execute();
@@ -155,14 +165,19 @@ export class SqlStore implements Store {
     });
   }
 
-  saveKeys(instanceId: string, keys: readonly KeyWrite[], credentials?: string): Promise<void> {
+  saveKeys(
+    instanceId: string,
+    keys: readonly KeyWrite[],
+    credentials?: string,
+    lease: Lease | null = null,
+  ): Promise<void> {
     return this.#run(async () => {
       const chunks = this.#chunks(sealRows(this.#keys, instanceId, keys, credentials));
       const [only] = chunks;
       if (only === undefined) return;
-      if (chunks.length === 1) return await this.#writeChunk(this.#db, instanceId, only);
-      await this.#transaction(async (db) => {
-        for (const chunk of chunks) await this.#writeChunk(db, instanceId, chunk);
+      if (chunks.length === 1) return await this.#writeChunk(this.#db, instanceId, only, lease);
+      await this.#transaction(lease, async (db) => {
+        for (const chunk of chunks) await this.#writeChunk(db, instanceId, chunk, null);
       });
     });
   }
@@ -200,8 +215,12 @@ export class SqlStore implements Store {
     return running;
   }
 
-  #transaction(work: (db: Kysely<Tables>) => Promise<void>): Promise<void> {
-    return this.#db.transaction().execute(work);
+  /** @throws {FencedError} when the lease is not held any more */
+  #transaction(lease: Lease | null, work: (db: Kysely<Tables>) => Promise<void>): Promise<void> {
+    return this.#db.transaction().execute(async (db) => {
+      if (lease !== null) await assertHeld(db, lease);
+      await work(db);
+    });
   }
 
   #chunks(rows: readonly CredentialRow[]): CredentialRow[][] {
@@ -209,33 +228,49 @@ export class SqlStore implements Store {
   }
 
   async #find(instanceId: string): Promise<StoredSession | null> {
-    const row: Selectable<SessionRow & { standing: string | null }> | undefined = await this.#db
+    const query = this.#db
       .selectFrom(SESSIONS)
       // By value on both sides: an adopted table may compare in another collation than ours.
       .leftJoin(LINKS, (join) => join.on(`${LINKS}.instance_id`, "=", instanceId))
       .selectAll(SESSIONS).select(`${LINKS}.standing`)
-      .where(`${SESSIONS}.instance_id`, "=", instanceId)
-      .executeTakeFirst();
+      .$if(this.leases !== null, (query) => query.select(isOrphan(instanceId).as("orphan")))
+      .where(`${SESSIONS}.instance_id`, "=", instanceId);
+    const row: FoundRow | undefined = await query.executeTakeFirst();
     if (row === undefined) return null;
-    return { session: sessionOf(row), link: linkOf(instanceId, row.standing) };
+    const found = { session: sessionOf(row), link: linkOf(instanceId, row.standing) };
+    return Number(row.orphan ?? 0) === 1 ? { ...found, isOrphan: true } : found;
+  }
+
+  /** One statement, the fence included. */
+  async #write(session: Session, lease: Lease | null): Promise<void> {
+    if (await this.#update(this.#db, session, lease)) return;
+    // Another replica's by now, or a row that somebody has deleted.
+    await this.#transaction(lease, (db) => this.#put(db, session));
   }
 
   /** An update first: an upsert would use up one value of `id` for every save, and there are many. */
-  async #write(db: Kysely<Tables>, session: Session): Promise<void> {
+  async #put(db: Kysely<Tables>, session: Session): Promise<void> {
+    if (await this.#update(db, session, null)) return;
     const columns = columnsOf(session, this.#format);
-    const { numUpdatedRows } = await db.updateTable(SESSIONS).set(columns)
-      .where("instance_id", "=", session.instanceId).executeTakeFirst();
-    if (numUpdatedRows > 0n) return;
     const insert = db.insertInto(SESSIONS).values({ instance_id: session.instanceId, ...columns });
     const names = Object.keys(columns) as (keyof typeof columns)[];
     await upsert(this.#database.dialect, insert, ["instance_id"], names).execute();
   }
 
-  #adopt(session: Session, rows: readonly CredentialRow[]): Promise<void> {
+  /** @returns whether there was a row to write */
+  async #update(db: Kysely<Tables>, session: Session, lease: Lease | null): Promise<boolean> {
+    const update = db.updateTable(SESSIONS).set(columnsOf(session, this.#format))
+      .where("instance_id", "=", session.instanceId);
+    const { numUpdatedRows } = await (lease === null ? update : update.where(isHeld(lease)))
+      .executeTakeFirst();
+    return numUpdatedRows > 0n;
+  }
+
+  #adopt(session: Session, rows: readonly CredentialRow[], lease: Lease | null): Promise<void> {
     const at = this.#format(session.updatedAt);
     const link = { instance_id: session.instanceId, standing: "working", created_at: at, updated_at: at };
-    return this.#transaction(async (db) => {
-      await this.#write(db, session);
+    return this.#transaction(lease, async (db) => {
+      await this.#put(db, session);
       await eraseAll(db, session.instanceId);
       // Nothing is left to erase, so rows without a seal are not needed.
       const sealed = rows.filter((row) => row.sealed !== null);
@@ -245,9 +280,21 @@ export class SqlStore implements Store {
     });
   }
 
-  async #writeChunk(db: Kysely<Tables>, instanceId: string, rows: readonly CredentialRow[]): Promise<void> {
-    if (rows.some((row) => row.sealed !== null)) return await writeRows(this.#database, db, rows);
-    await db.deleteFrom(CREDENTIALS).where("instance_id", "=", instanceId)
+  async #writeChunk(
+    db: Kysely<Tables>,
+    instanceId: string,
+    rows: readonly CredentialRow[],
+    lease: Lease | null,
+  ): Promise<void> {
+    if (rows.some((row) => row.sealed !== null)) {
+      return await writeRows(this.#database, db, lease === null ? rows : fenceRows(rows, lease)).catch(
+        (error) => {
+          throw lease !== null && isRefusedByFence(error) ? new FencedError(instanceId) : error;
+        },
+      );
+    }
+    const erasure = db.deleteFrom(CREDENTIALS).where("instance_id", "=", instanceId);
+    await (lease === null ? erasure : erasure.where(isHeld(lease)))
       .where((where) =>
         where.or(
           [...Map.groupBy(rows, (row) => row.kind)].map(([kind, group]) =>
@@ -256,6 +303,11 @@ export class SqlStore implements Store {
         )
       ).execute();
   }
+}
+
+/** The same rows, the first of which cannot be written unless the lease is held. */
+function fenceRows(rows: readonly CredentialRow[], lease: Lease): CredentialRow[] {
+  return rows.map((row, index) => index === 0 ? { ...row, instance_id: idIfHeld(lease) as any } : row);
 }
 
 /** With the byte order mark left alone: it may begin an id. */

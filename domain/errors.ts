@@ -37,6 +37,11 @@ export const ERRORS = Object.freeze(
 
 export type ErrorCode = keyof typeof ERRORS;
 
+/** Whether this text is the code of an error. */
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(ERRORS, text);
+}
+
 /** What the product throws when it knows what went wrong; routes turn it into the answer. */
 export class SessionManagerError extends Error {
   override readonly name = "SessionManagerError";

@@ -2,6 +2,7 @@
  * What the product asks of its store. `db/` implements it; everything else knows only this.
  * @module
  */
+import type { Lease } from "./leases.ts";
 import type { Link } from "./life.ts";
 import type { Instant, Session } from "./session.ts";
 
@@ -9,6 +10,8 @@ import type { Instant, Session } from "./session.ts";
 export interface StoredSession {
   readonly session: Session;
   readonly link: Link;
+  /** Whether something is to be done for it and nobody does, where there can be several replicas. */
+  readonly isOrphan?: boolean;
 }
 
 /**
@@ -48,8 +51,12 @@ export interface SessionStore {
    * in `connecting` or with a `generated` QR.
    */
   listUnsettled(): Promise<StoredSession[]>;
-  /** Writes the whole session, and what becomes of its credentials, in one transaction. */
-  save(session: Session, credentials: CredentialsChange): Promise<void>;
+  /**
+   * Writes the whole session, and what becomes of its credentials, in one transaction.
+   * @param lease by which the session is held, where there can be several replicas
+   * @throws {FencedError} when it is not held any more
+   */
+  save(session: Session, credentials: CredentialsChange, lease?: Lease | null): Promise<void>;
 }
 
 /**
@@ -63,8 +70,17 @@ export interface CredentialStore {
   loadCredentials(instanceId: string): Promise<string | null>;
   /** The values of these keys; keys that are not stored are absent. One that does not open fails them all. */
   loadKeys(instanceId: string, type: string, ids: readonly string[]): Promise<Map<string, string>>;
-  /** Writes keys, and credentials where given, in one round trip; all of it or nothing. */
-  saveKeys(instanceId: string, keys: readonly KeyWrite[], credentials?: string): Promise<void>;
+  /**
+   * Writes keys, and credentials where given, in one round trip; all of it or nothing.
+   * @param lease as for {@link SessionStore.save}
+   * @throws {FencedError} when it is not held any more
+   */
+  saveKeys(
+    instanceId: string,
+    keys: readonly KeyWrite[],
+    credentials?: string,
+    lease?: Lease | null,
+  ): Promise<void>;
 }
 
 /** The database cannot be reached, or cannot take the statement for now. Trying again makes sense. */

@@ -9,12 +9,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   domain: [],
   db: ["domain"],
   whatsapp: ["domain"],
+  replicas: ["domain", "whatsapp"],
   routes: ["domain"],
   "config.ts": [],
   observe: ["domain"],
   "log.ts": ["config.ts", "observe"],
   "permissions.ts": ["config.ts", "db", "whatsapp"],
-  "service.ts": ["config.ts", "db", "domain", "observe", "routes", "whatsapp"],
+  "service.ts": ["config.ts", "db", "domain", "observe", "replicas", "routes", "whatsapp"],
   "main.ts": ["config.ts", "log.ts", "service.ts", "db", "domain", "whatsapp"],
 };
 

@@ -6,6 +6,8 @@
 export interface Clock {
   /** Milliseconds since 1970-01-01T00:00:00Z. */
   now(): number;
+  /** A moment that was read off the machine's own clock, as this clock has it. */
+  fromMachine(instant: number): number;
   /** In [0, 1). */
   random(): number;
   /** Calls back once, after `ms` milliseconds; the returned function calls it off. */
@@ -17,6 +19,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  fromMachine: (instant) => instant,
   random: () => Math.random(),
   after(ms, callback) {
     const timer = setTimeout(callback, Math.min(Math.max(ms, 0), LONGEST_TIMER_MS));

@@ -4,13 +4,17 @@
  * @module
  */
 import { qrAnswer } from "../domain/answer.ts";
-import { SessionManagerError } from "../domain/errors.ts";
+import { type ErrorCode, isErrorCode, SessionManagerError } from "../domain/errors.ts";
 import type { SessionEvent } from "../domain/events.ts";
+import { type Errand, FencedError, type ReplicaId } from "../domain/leases.ts";
 import { atRest, type Life } from "../domain/life.ts";
 import type { DisconnectReason } from "../domain/names.ts";
 import { type StoredSession, StoreUnavailableError } from "../domain/ports.ts";
+import type { Session } from "../domain/session.ts";
+import { transition } from "../domain/transition.ts";
 import { type QrView, type SessionView, viewQr, viewSession } from "../domain/view.ts";
 import { Logins } from "./logins.ts";
+import { ALONE, type Ownership } from "./ownership.ts";
 import { traced } from "./tracing.ts";
 import { Supervisor, type Surroundings } from "./supervisor.ts";
 
@@ -20,24 +24,41 @@ export interface Change {
   readonly after: Life;
 }
 
-export interface ManagerOptions extends Omit<Surroundings, "logins" | "onChange" | "onIdle"> {
+export interface ManagerOptions
+  extends Omit<Surroundings, "logins" | "ownership" | "onChange" | "onIdle" | "onFenced"> {
   /** How long `requestQr` waits for a QR, in milliseconds. */
   readonly qrWaitMs: number;
+  /** Whose the sessions are; all this process's own where it is not given. */
+  readonly ownership?: Ownership;
 }
 
 /** After how many seconds a call that the store could not serve is worth repeating. */
 const RETRY_AFTER_SECONDS = 5;
+/** How long the owner of a session may take for a word from a trusted part of the system, in milliseconds. */
+const REPORT_WAIT_MS = 10_000;
+/** How much longer than a QR may take its owner is waited for, in milliseconds. */
+const ERRAND_MS = 2_000;
+/** How often a call follows a session from replica to replica before it gives up. */
+const PURSUITS = 5;
+
+/** A session that another replica acts for. */
+interface Elsewhere {
+  readonly owner: ReplicaId;
+}
 
 /** A session's one supervisor, loaded or being loaded. */
 interface Entry {
-  readonly loading: Promise<Supervisor | null>;
+  readonly loading: Promise<Supervisor | Elsewhere | null>;
   supervisor: Supervisor | null;
   /** Calls that hold the supervisor; while there are any, it stays the only one. */
   users: number;
+  /** Resolves once the session has been handed over; null while it stays. */
+  leaving: Promise<void> | null;
 }
 
 export class SessionManager {
   readonly #options: ManagerOptions;
+  readonly #ownership: Ownership;
   readonly #surroundings: Surroundings;
   readonly #entries = new Map<string, Entry>();
   readonly #listeners = new Set<(change: Change) => void>();
@@ -45,11 +66,14 @@ export class SessionManager {
 
   constructor(options: ManagerOptions) {
     this.#options = options;
+    this.#ownership = options.ownership ?? ALONE;
     this.#surroundings = {
       ...options,
+      ownership: this.#ownership,
       logins: new Logins(),
       onChange: (before, after) => this.#announce(before, after),
       onIdle: ({ instanceId }) => this.#dismiss(instanceId),
+      onFenced: (supervisor) => this.#forget(supervisor),
     };
   }
 
@@ -66,20 +90,76 @@ export class SessionManager {
       .sort((one, other) => one.place - other.place)
       .map(({ stored }) => stored);
     await Promise.all(
-      unsettled.map((stored) =>
-        this.#using(stored.session.instanceId, () => Promise.resolve(stored), async (supervisor) => {
-          await supervisor?.submit({ type: "restored" }).catch((error) => {
-            if (!supervisor.isStalled) throw error;
-          });
-        })
-      ),
+      unsettled.map((stored) => this.#bringBack(stored.session.instanceId, () => Promise.resolve(stored))),
     );
+  }
+
+  /**
+   * Brings these sessions back that another replica has left, those that nobody has taken by now. One that the
+   * store refuses for now comes back once the store does.
+   */
+  async takeUp(instanceIds: readonly string[]): Promise<void> {
+    const { store } = this.#options;
+    await Promise.allSettled(instanceIds.map((id) => this.#bringBack(id, () => store.find(id))));
+  }
+
+  /**
+   * Gives up so many sessions for other replicas to take, where nobody waits for something: closes their sockets
+   * without unlinking, and frees them once the connections are down.
+   * @returns how many
+   */
+  async handOver(count: number): Promise<number> {
+    const movable = [...this.#entries.values()].filter(isMovable).slice(0, count);
+    await Promise.all(movable.map((entry) => entry.leaving = this.#leave(entry)));
+    return movable.length;
+  }
+
+  /**
+   * Lets go of every session at once, without a write: they may be another's in a moment.
+   * @returns resolves once every connection is down
+   */
+  async abandonAll(): Promise<void> {
+    const supervisors = [...this.#entries.values()].flatMap(({ supervisor }) => supervisor ?? []);
+    for (const supervisor of supervisors) {
+      supervisor.abandon();
+      this.#entries.delete(supervisor.instanceId);
+    }
+    await Promise.all(supervisors.map((supervisor) => supervisor.alone));
+  }
+
+  /**
+   * Does for another replica what it was asked for.
+   * @returns what came of it: `done`, or the code of the error
+   */
+  async runErrand(instanceId: string, errand: Errand): Promise<string> {
+    try {
+      switch (errand.type) {
+        case "qr_requested":
+          await this.requestQr(instanceId);
+          break;
+        case "connected":
+          await this.reportConnected(instanceId, errand.phoneNumber);
+          break;
+        case "disconnected":
+          await this.reportDisconnected(instanceId, errand.reason);
+          break;
+        default:
+          errand satisfies never;
+      }
+      return "done";
+    } catch (error) {
+      if (error instanceof SessionManagerError) return error.code;
+      throw error;
+    }
   }
 
   /** Closes every socket without unlinking, and ends every call that waits for a QR. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    const stops = [...this.#entries.values()].map(async ({ loading }) => (await loading)?.stop());
+    const stops = [...this.#entries.values()].map(async ({ loading }) => {
+      const holder = await loading;
+      if (holder instanceof Supervisor) await holder.stop();
+    });
     await Promise.allSettled(stops);
     this.#entries.clear();
   }
@@ -105,6 +185,11 @@ export class SessionManager {
     return stalled;
   }
 
+  /** Whether this session is supervised at the moment. */
+  isSupervised(instanceId: string): boolean {
+    return this.#entries.has(instanceId);
+  }
+
   /** How many sessions are supervised at the moment. */
   get supervised(): number {
     return this.#entries.size;
@@ -115,11 +200,26 @@ export class SessionManager {
    * @throws {SessionManagerError} `SESSION_NOT_FOUND`, `SESSION_MANAGER_ERROR`
    */
   async read(instanceId: string): Promise<SessionView> {
-    const supervisor = this.#entries.get(instanceId)?.supervisor;
-    if (supervisor) return this.#view(supervisor);
+    const entry = this.#entries.get(instanceId);
+    if (entry?.supervisor && entry.leaving === null && this.#ownership.holds(entry.supervisor.lease)) {
+      return this.#view(entry.supervisor);
+    }
+    return await this.#readStored(instanceId);
+  }
+
+  /** What the store holds, less what cannot be true any more when the session's owner is gone. */
+  async #readStored(instanceId: string): Promise<SessionView> {
     const stored = await this.#fromStore(() => this.#options.store.find(instanceId));
     if (stored === null) throw new SessionManagerError("SESSION_NOT_FOUND");
-    return viewSession(stored.session, this.#options.clock.now());
+    return viewSession(this.#asItIs(stored), this.#options.clock.now());
+  }
+
+  /** A session without an owner is what whoever takes it up will make of it. */
+  #asItIs({ session, link, isOrphan = false }: StoredSession): Session {
+    if (!isOrphan) return session;
+    const { clock, policy } = this.#options;
+    return transition(atRest(session, link), { type: "restored" }, { now: clock.now(), random: 0, policy })
+      .life.session;
   }
 
   /**
@@ -130,14 +230,15 @@ export class SessionManager {
     const { clock, store } = this.#options;
     const create = () => store.findOrCreate(instanceId, clock.now());
     try {
-      const answer = await this.#using(
-        instanceId,
-        create,
-        (supervisor) =>
-          supervisor && traced("session obtain_qr", instanceId, () => this.#obtainQr(supervisor)),
+      return await this.#pursue(() =>
+        this.#using(instanceId, create, (holder) => {
+          // Null when this call met another one that was just finding out that there is no such session.
+          if (holder === null) return null;
+          return holder instanceof Supervisor
+            ? traced("session obtain_qr", instanceId, () => this.#obtainQr(holder))
+            : this.#obtainQrFrom(holder, instanceId);
+        })
       );
-      // Null when this call met another one that was just finding out that there is no such session.
-      return answer ?? await this.requestQr(instanceId);
     } catch (error) {
       if (error instanceof SessionManagerError) throw error;
       throw new SessionManagerError("QR_GENERATION_FAILED", { cause: error, ...retryAfter(error) });
@@ -149,7 +250,11 @@ export class SessionManager {
    * @throws {SessionManagerError} `SESSION_NOT_FOUND`, `SESSION_MANAGER_ERROR`
    */
   reportConnected(instanceId: string, phoneNumber: string): Promise<SessionView> {
-    return this.#report(instanceId, { type: "connected", phoneNumber, source: "internal" });
+    return this.#report(
+      instanceId,
+      { type: "connected", phoneNumber, source: "internal" },
+      { type: "connected", phoneNumber },
+    );
   }
 
   /**
@@ -157,18 +262,99 @@ export class SessionManager {
    * @throws {SessionManagerError} `SESSION_NOT_FOUND`, `SESSION_MANAGER_ERROR`
    */
   reportDisconnected(instanceId: string, reason: DisconnectReason): Promise<SessionView> {
-    return this.#report(instanceId, { type: "disconnected", reason });
+    const event = { type: "disconnected", reason } as const;
+    return this.#report(instanceId, event, event);
   }
 
-  async #report(instanceId: string, event: SessionEvent): Promise<SessionView> {
+  async #report(instanceId: string, event: SessionEvent, errand: Errand): Promise<SessionView> {
     const find = () => this.#options.store.find(instanceId);
     return await this.#fromStore(() =>
-      this.#using(instanceId, find, async (supervisor) => {
-        if (supervisor === null) throw new SessionManagerError("SESSION_NOT_FOUND");
-        await supervisor.submit(event);
-        return this.#view(supervisor);
-      })
+      this.#pursue(() =>
+        this.#using(instanceId, find, async (holder) => {
+          if (holder === null) throw new SessionManagerError("SESSION_NOT_FOUND");
+          if (!(holder instanceof Supervisor)) {
+            const isDone = await this.#ask(
+              holder,
+              instanceId,
+              errand,
+              REPORT_WAIT_MS,
+              "SESSION_MANAGER_ERROR",
+            );
+            return isDone ? await this.#readStored(instanceId) : null;
+          }
+          await holder.submit(event);
+          return this.#view(holder);
+        })
+      )
     );
+  }
+
+  /** Repeats what met a session on its way from one replica to another; null says so, and so does the fence. */
+  async #pursue<T>(attempt: () => Promise<T | null>): Promise<T> {
+    for (let i = 0; i < PURSUITS; i++) {
+      try {
+        const result = await attempt();
+        if (result !== null) return result;
+      } catch (error) {
+        if (!(error instanceof FencedError)) throw error;
+      }
+    }
+    throw new StoreUnavailableError(new Error("The session keeps moving."));
+  }
+
+  /** A QR of a session that another replica acts for; null when that one is gone. */
+  async #obtainQrFrom(owner: Elsewhere, instanceId: string): Promise<QrView | null> {
+    const { qrWaitMs } = this.#options;
+    const shown = await this.#qrShown(instanceId);
+    if (shown !== null) return shown;
+    const waitMs = qrWaitMs + ERRAND_MS;
+    const isDone = await this.#ask(
+      owner,
+      instanceId,
+      { type: "qr_requested" },
+      waitMs,
+      "QR_GENERATION_FAILED",
+    );
+    return isDone ? await this.#qrShown(instanceId) : null;
+  }
+
+  /**
+   * The valid QR that the store holds, if there is one.
+   * @throws {SessionManagerError} `SESSION_ALREADY_CONNECTED`
+   */
+  async #qrShown(instanceId: string): Promise<QrView | null> {
+    const stored = await this.#options.store.find(instanceId);
+    if (stored === null || stored.isOrphan) return null;
+    const answer = qrAnswer(atRest(stored.session, stored.link), this.#options.clock.now());
+    if (answer.kind === "already_connected") throw new SessionManagerError("SESSION_ALREADY_CONNECTED");
+    return answer.kind === "qr" ? viewQr(answer.qr) : null;
+  }
+
+  /**
+   * Has a session's owner do something.
+   * @param late what it means when the owner has not answered in time
+   * @returns false when that owner is gone
+   * @throws {SessionManagerError} what the owner says, or `late`
+   */
+  async #ask(
+    { owner }: Elsewhere,
+    instanceId: string,
+    errand: Errand,
+    waitMs: number,
+    late: ErrorCode,
+  ): Promise<boolean> {
+    const answer = await this.#ownership.ask(owner, instanceId, errand, waitMs);
+    switch (answer.kind) {
+      case "lost":
+        return false;
+      case "late":
+        throw new SessionManagerError(late, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+      case "done":
+        if (answer.outcome === "done") return true;
+        throw new SessionManagerError(isErrorCode(answer.outcome) ? answer.outcome : late);
+      default:
+        return answer satisfies never;
+    }
   }
 
   async #obtainQr(supervisor: Supervisor): Promise<QrView> {
@@ -180,6 +366,7 @@ export class SessionManager {
       for (let asked = false;;) {
         // While a change waits for the store, the QR in memory may have lost its socket.
         if (supervisor.isStalled) await supervisor.stalled;
+        if (supervisor.isAbandoned) throw new FencedError(supervisor.instanceId);
         const { changed } = supervisor;
         const answer = qrAnswer(supervisor.life, clock.now());
         switch (answer.kind) {
@@ -226,12 +413,23 @@ export class SessionManager {
 
   // ── Supervisors ────────────────────────────────────────────────────────────────────────────────
 
-  /** Runs `work` with the session's one supervisor, or with null when there is no such session. */
+  /** Settles what was left behind, as far as this process acts for it. */
+  async #bringBack(instanceId: string, load: () => Promise<StoredSession | null>): Promise<void> {
+    await this.#using(instanceId, load, async (holder) => {
+      if (!(holder instanceof Supervisor)) return;
+      await holder.submit({ type: "restored" }).catch((error) => {
+        if (!holder.isStalled) throw error;
+      });
+    });
+  }
+
+  /** Runs `work` with the session's one supervisor, with its owner elsewhere, or with null when there is none. */
   async #using<T>(
     instanceId: string,
     load: () => Promise<StoredSession | null>,
-    work: (supervisor: Supervisor | null) => T,
+    work: (holder: Supervisor | Elsewhere | null) => T,
   ): Promise<Awaited<T>> {
+    await this.#entries.get(instanceId)?.leaving;
     const entry = this.#entries.get(instanceId) ?? this.#load(instanceId, load);
     entry.users++;
     try {
@@ -246,22 +444,58 @@ export class SessionManager {
     const supervise = async () => {
       if (this.#stopping) throw new StoreUnavailableError(new Error("The service is stopping."));
       try {
-        const stored = await load();
-        entry.supervisor = stored && new Supervisor(atRest(stored.session, stored.link), this.#surroundings);
-        return entry.supervisor;
+        const holder = await this.#take(instanceId, load);
+        if (holder instanceof Supervisor) entry.supervisor = holder;
+        return holder;
       } finally {
         if (entry.supervisor === null) this.#entries.delete(instanceId);
       }
     };
-    const entry: Entry = { loading: Promise.resolve().then(supervise), supervisor: null, users: 0 };
+    const loading = Promise.resolve().then(supervise);
+    const entry: Entry = { loading, supervisor: null, users: 0, leaving: null };
     this.#entries.set(instanceId, entry);
     return entry;
+  }
+
+  async #take(
+    instanceId: string,
+    load: () => Promise<StoredSession | null>,
+  ): Promise<Supervisor | Elsewhere | null> {
+    const known = await load();
+    if (known === null) return null;
+    const taking = await this.#ownership.take(instanceId);
+    if (taking.kind === "held") return { owner: taking.by };
+    const { lease } = taking;
+    try {
+      // Another replica may have written up to the moment of the taking.
+      const { session, link } = lease === null ? known : await this.#options.store.find(instanceId) ?? known;
+      return new Supervisor(atRest(session, link), this.#surroundings, lease);
+    } catch (error) {
+      await this.#ownership.release(lease, false);
+      throw error;
+    }
   }
 
   /** Leaves a session to the store once nobody needs its supervisor. */
   #dismiss(instanceId: string): void {
     const entry = this.#entries.get(instanceId);
-    if (entry?.supervisor?.isIdle && entry.users === 0) this.#entries.delete(instanceId);
+    if (!entry?.supervisor?.isIdle || entry.users > 0 || entry.leaving !== null) return;
+    this.#entries.delete(instanceId);
+    void this.#ownership.release(entry.supervisor.lease, true);
+  }
+
+  /** Leaves a session to another replica. */
+  async #leave({ supervisor }: Entry): Promise<void> {
+    if (supervisor === null) return;
+    await supervisor.stop();
+    await supervisor.alone;
+    await this.#ownership.release(supervisor.lease, false);
+    this.#entries.delete(supervisor.instanceId);
+  }
+
+  #forget({ instanceId }: Supervisor): void {
+    this.#entries.delete(instanceId);
+    this.#options.log.warn({ event: "session_fenced", instance_id: instanceId });
   }
 
   #announce(before: Life, after: Life): void {
@@ -278,6 +512,13 @@ export class SessionManager {
     });
     for (const listener of this.#listeners) listener({ before, after });
   }
+}
+
+/** Whether a session can change its replica: nobody waits for it, and no QR would be lost. */
+function isMovable({ supervisor, users, leaving }: Entry): boolean {
+  if (supervisor === null || users > 0 || leaving !== null) return false;
+  const { kind } = supervisor.life.activity;
+  return kind === "open" || kind === "waiting" || kind === "queued";
 }
 
 function retryAfter(error: unknown): { retryAfterSeconds?: number } {

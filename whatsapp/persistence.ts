@@ -3,6 +3,7 @@
  * they wait, it is known that what is visible is not the whole truth.
  * @module
  */
+import { FencedError } from "../domain/leases.ts";
 import { CredentialsUnreadableError } from "../domain/ports.ts";
 import { type Clock, pause } from "./clock.ts";
 import type { Log } from "./log.ts";
@@ -39,6 +40,7 @@ export class Persistence {
   /**
    * Carries out one atomic, repeatable piece of work on the store, again and again until it succeeds.
    * @throws {CredentialsUnreadableError} which no repetition would mend
+   * @throws {FencedError} likewise
    * @throws the store's error once the signal has aborted
    */
   async insist<T>(work: () => Promise<T>): Promise<T> {
@@ -48,7 +50,8 @@ export class Persistence {
         this.#resume();
         return result;
       } catch (error) {
-        if (error instanceof CredentialsUnreadableError || this.#signal.aborted) throw error;
+        if (error instanceof CredentialsUnreadableError || error instanceof FencedError) throw error;
+        if (this.#signal.aborted) throw error;
         this.#stop(error);
         await pause(this.#clock, ms, this.#signal);
       }

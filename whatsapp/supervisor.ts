@@ -5,6 +5,7 @@
  */
 import type { Span } from "@opentelemetry/api";
 import type { Effect, SessionEvent } from "../domain/events.ts";
+import { FencedError, type Lease } from "../domain/leases.ts";
 import { type Life, nextTick, type Policy } from "../domain/life.ts";
 import { phoneNumberOf } from "../domain/phone.ts";
 import type { CredentialsChange, CredentialStore, KeyWrite, SessionStore } from "../domain/ports.ts";
@@ -15,6 +16,7 @@ import type { Clock } from "./clock.ts";
 import type { Log } from "./log.ts";
 import type { Logins } from "./logins.ts";
 import { Mailbox } from "./mailbox.ts";
+import type { Ownership } from "./ownership.ts";
 import { Persistence } from "./persistence.ts";
 import type { Purpose } from "./protocol.ts";
 import { startSocketSpan, traced } from "./tracing.ts";
@@ -26,6 +28,7 @@ export interface Surroundings {
   readonly sockets: SocketLayer;
   readonly admission: Admission;
   readonly logins: Logins;
+  readonly ownership: Ownership;
   readonly clock: Clock;
   readonly policy: Policy;
   readonly log: Log;
@@ -33,6 +36,8 @@ export interface Surroundings {
   readonly onChange: (before: Life, after: Life) => void;
   /** Called when nothing is going on any more. */
   readonly onIdle: (supervisor: Supervisor) => void;
+  /** Called when the session turns out to be another replica's, and has been abandoned. */
+  readonly onFenced: (supervisor: Supervisor) => void;
 }
 
 /** What a new login consists of; it accompanies the event that says that the phone has scanned. */
@@ -43,6 +48,8 @@ interface Pairing {
 
 export class Supervisor {
   readonly instanceId: string;
+  /** By which the session is held; null where there is nobody to share with. */
+  readonly lease: Lease | null;
   readonly #around: Surroundings;
   readonly #stopping = new AbortController();
   readonly #mailbox = new Mailbox(() => {
@@ -62,9 +69,11 @@ export class Supervisor {
   #turn: Turn | null = null;
   #cancelTick: (() => void) | null = null;
   #changed = Promise.withResolvers<void>();
+  #isAbandoned = false;
 
-  constructor(life: Life, around: Surroundings) {
+  constructor(life: Life, around: Surroundings, lease: Lease | null = null) {
     this.instanceId = life.session.instanceId;
+    this.lease = lease;
     this.#life = life;
     this.#around = around;
     this.#persistence = new Persistence(this.instanceId, around.clock, around.log, this.#stopping.signal);
@@ -93,6 +102,16 @@ export class Supervisor {
     return this.#persistence.stalled;
   }
 
+  /** Resolves once the connection of every socket so far is down. */
+  get alone(): Promise<void> {
+    return this.#alone;
+  }
+
+  /** Whether it has been abandoned, so that what it knows is nobody's truth any more. */
+  get isAbandoned(): boolean {
+    return this.#isAbandoned;
+  }
+
   /** Resolves at the next change of `life`, and when the supervisor stops. */
   get changed(): Promise<void> {
     return this.#changed.promise;
@@ -102,6 +121,7 @@ export class Supervisor {
    * Takes an event into the mailbox; resolves once it is durable and its effects are under way.
    * @throws the store's error as soon as the store has refused once; the event is still carried out,
    *   in its turn, when the store is back
+   * @throws {FencedError} when the session is another replica's
    */
   async submit(event: SessionEvent): Promise<void> {
     const applied = this.#put(() =>
@@ -124,6 +144,20 @@ export class Supervisor {
     await this.#mailbox.drained();
   }
 
+  /**
+   * Lets go of a session that is another replica's, or may be soon: closes the socket and writes nothing. What
+   * is in the mailbox is refused. Safe to call twice.
+   */
+  abandon(): void {
+    if (this.#isAbandoned) return;
+    this.#isAbandoned = true;
+    this.#stopping.abort();
+    this.#turn?.giveUp();
+    this.#cancelTick?.();
+    this.#closeSocket(false);
+    this.#changed.resolve();
+  }
+
   // ── Events ─────────────────────────────────────────────────────────────────────────────────────
 
   /** Takes an event that nobody waits for. */
@@ -140,10 +174,24 @@ export class Supervisor {
 
   #put(event: () => Promise<void>): Promise<void> {
     this.#events++;
-    return this.#mailbox.put(event).finally(() => this.#events--);
+    return this.#guard(this.#mailbox.put(event)).finally(() => this.#events--);
+  }
+
+  /** Lets go of the session as soon as a write was refused because it is another's. */
+  async #guard<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      if (error instanceof FencedError && !this.#isAbandoned) {
+        this.abandon();
+        this.#around.onFenced(this);
+      }
+      throw error;
+    }
   }
 
   async #apply(event: SessionEvent, pairing?: Pairing): Promise<void> {
+    if (this.#isAbandoned) throw new FencedError(this.instanceId);
     if (this.#stopping.signal.aborted) return;
     const { clock, policy, store } = this.#around;
     const before = this.#life;
@@ -154,7 +202,7 @@ export class Supervisor {
     });
     const credentials = credentialsChange(effects, pairing);
     if (life.session !== before.session || credentials.kind !== "keep") {
-      await this.#persistence.insist(() => store.save(life.session, credentials));
+      await this.#persistence.insist(() => store.save(life.session, credentials, this.lease));
     }
     this.#life = life;
     if (life !== before) this.#announce(before);
@@ -238,8 +286,10 @@ export class Supervisor {
     this.#openSocket({ kind: "login", credentials });
   }
 
+  /** @throws {FencedError} when the session is not held any more */
   #openSocket(purpose: Purpose): void {
     this.#closeSocket(false);
+    if (!this.#around.ownership.holds(this.lease)) throw new FencedError(this.instanceId);
     const generation = this.#generation;
     const span = startSocketSpan(purpose.kind, this.instanceId);
     const socket = this.#around.sockets.open(purpose, this.#listenerOf(generation, span));
@@ -274,7 +324,7 @@ export class Supervisor {
 
   /** @param span ends with the socket's first word */
   #listenerOf(generation: number, span: Span): SocketListener {
-    const { store, log } = this.#around;
+    const { store, log, clock } = this.#around;
     const isStale = () => generation !== this.#generation;
     // Judged when its turn comes: what lies before it in the mailbox may have replaced the socket.
     const hear = (event: SessionEvent, pairing?: Pairing) =>
@@ -282,14 +332,14 @@ export class Supervisor {
         if (!isStale()) await this.#apply(event, pairing);
       });
     const serve = <T>(work: () => Promise<T>) =>
-      this.#mailbox.put(async () => {
+      this.#guard(this.#mailbox.put(async () => {
         if (isStale()) throw new Error("The socket has been replaced.");
         return await this.#persistence.insist(work);
-      });
+      }));
     return {
       qr: (string, ordinal, generatedAt) => {
         span.end();
-        hear({ type: "qr", string, ordinal, generatedAt });
+        hear({ type: "qr", string, ordinal, generatedAt: clock.fromMachine(generatedAt) });
       },
       paired: (credentials, keys) => hear({ type: "paired" }, { credentials, keys }),
       passkeyDemanded: () => hear({ type: "passkey_demanded" }),
@@ -309,7 +359,8 @@ export class Supervisor {
           if (error instanceof CredentialsUnreadableError) hear({ type: "credentials_unreadable" });
           throw error;
         }),
-      save: (keys, credentials) => serve(() => store.saveKeys(this.instanceId, keys, credentials)),
+      save: (keys, credentials) =>
+        serve(() => store.saveKeys(this.instanceId, keys, credentials, this.lease)),
     };
   }
 }

@@ -18,6 +18,10 @@ export class DrivenClock implements Clock {
     return this.#now;
   }
 
+  fromMachine(instant: number): number {
+    return instant;
+  }
+
   random(): number {
     return 0.5;
   }

@@ -1,0 +1,211 @@
+/**
+ * This process as one of several: present, with its share of the sessions, at the others' service.
+ * @module
+ */
+import { adjustmentOf, type Census, type Errand, type Lease, type LeaseStore } from "../domain/leases.ts";
+import type { ReplicaId, Taking } from "../domain/leases.ts";
+import { StoreUnavailableError } from "../domain/ports.ts";
+import { pause } from "../whatsapp/clock.ts";
+import type { Log } from "../whatsapp/log.ts";
+import type { ErrandAnswer, Ownership } from "../whatsapp/ownership.ts";
+import { ErrandDesk } from "./errand_desk.ts";
+import { Presence, type PresenceBounds } from "./presence.ts";
+import type { SharedClock } from "./shared_clock.ts";
+import { type Stopwatch, systemStopwatch } from "./stopwatch.ts";
+
+/** In milliseconds, where nothing else is said. */
+export interface ReplicaBounds extends PresenceBounds {
+  /** How often the shares are looked at. */
+  readonly censusMs: number;
+  /** How often errands are looked for while there are others. */
+  readonly errandMs: number;
+  /** How many sessions are given up at a time for others to take. */
+  readonly giveStep: number;
+}
+
+/** A replica that ends without a word is replaced within the life of its presence and one census. */
+export const REPLICA_BOUNDS: ReplicaBounds = {
+  ttlMs: 10_000,
+  renewMs: 1_000,
+  marginMs: 3_000,
+  censusMs: 1_000,
+  errandMs: 100,
+  giveStep: 5,
+};
+
+/** What acts for the sessions. */
+export interface Sessions {
+  /** How many sessions are acted for. */
+  readonly supervised: number;
+  /** Whether this session is. */
+  isSupervised(instanceId: string): boolean;
+  takeUp(instanceIds: readonly string[]): Promise<void>;
+  handOver(count: number): Promise<number>;
+  abandonAll(): Promise<void>;
+  runErrand(instanceId: string, errand: Errand): Promise<string>;
+}
+
+export interface ReplicaOptions {
+  readonly leases: LeaseStore;
+  readonly clock: SharedClock;
+  readonly log: Log;
+  readonly bounds: ReplicaBounds;
+  readonly stopwatch?: Stopwatch;
+}
+
+export class Replica implements Ownership {
+  readonly #options: ReplicaOptions;
+  readonly #presence: Presence;
+  readonly #desk: ErrandDesk;
+  readonly #stopping = new AbortController();
+  /** Leases that the database could not be told of when they ended. */
+  readonly #unreleased = new Map<Lease, boolean>();
+  #sessions: Sessions | null = null;
+  #census: Census | null = null;
+
+  constructor(options: ReplicaOptions) {
+    this.#options = options;
+    const { leases, clock, log, bounds, stopwatch = systemStopwatch } = options;
+    this.#presence = new Presence({
+      leases,
+      clock,
+      stopwatch,
+      bounds,
+      log,
+      onLost: async () => {
+        this.#unreleased.clear();
+        await this.#sessions?.abandonAll();
+      },
+    });
+    this.#desk = new ErrandDesk({
+      leases,
+      clock,
+      log,
+      lookMs: bounds.errandMs,
+      run: (instanceId, errand) => this.#sessions?.runErrand(instanceId, errand) ?? Promise.reject(),
+    });
+  }
+
+  /** How many replicas are present, as of the last census. */
+  get present(): number {
+    return this.#census?.sessions.size ?? 0;
+  }
+
+  /** Whether this replica may act for anybody. */
+  get isPresent(): boolean {
+    return this.#presence.id !== null;
+  }
+
+  /**
+   * Joins, takes its share of what nobody acts for, and goes on doing so.
+   * @param unsettled sessions that a start has to look at, whoever acted for them before
+   * @throws {StoreUnavailableError} when the database cannot be reached
+   */
+  async start(sessions: Sessions, unsettled: readonly string[]): Promise<void> {
+    const { leases, bounds } = this.#options;
+    this.#sessions = sessions;
+    await this.#presence.join();
+    await leases.putUp(unsettled);
+    await this.#adjust();
+    void this.#repeat(bounds.censusMs, () => this.#adjust());
+    void this.#repeat(bounds.errandMs, () => this.#serve());
+  }
+
+  /** Takes nothing more and serves nobody; what it has stays its own until it leaves. */
+  stop(): void {
+    this.#stopping.abort();
+  }
+
+  /** Hands everything over. Only once no socket is left. */
+  async leave(): Promise<void> {
+    await this.#presence.leave();
+  }
+
+  // ── Ownership ──────────────────────────────────────────────────────────────────────────────────
+
+  take(instanceId: string): Promise<Taking> {
+    return this.#options.leases.take(instanceId, this.#self());
+  }
+
+  holds(lease: Lease | null): boolean {
+    return lease !== null && lease.replica === this.#presence.id;
+  }
+
+  async release(lease: Lease | null, rest: boolean): Promise<void> {
+    if (lease === null) return;
+    try {
+      await this.#options.leases.release(lease, rest);
+    } catch {
+      this.#unreleased.set(lease, rest);
+    }
+  }
+
+  ask(owner: ReplicaId, instanceId: string, errand: Errand, waitMs: number): Promise<ErrandAnswer> {
+    return this.#desk.ask(owner, instanceId, errand, waitMs);
+  }
+
+  // ── What is done again and again ───────────────────────────────────────────────────────────────
+
+  async #adjust(): Promise<void> {
+    const { leases, clock, bounds, log } = this.#options;
+    const id = this.#presence.id;
+    if (id === null || this.#sessions === null) return;
+    for (const [lease, rest] of this.#unreleased) {
+      await leases.release(lease, rest);
+      this.#unreleased.delete(lease);
+    }
+    const asked = clock.now();
+    this.#census = await leases.census();
+    clock.follow(this.#census.now, asked);
+    await this.#reconcile(id, this.#census, this.#sessions);
+    const adjustment = adjustmentOf(this.#census, id, bounds.giveStep);
+    switch (adjustment.kind) {
+      case "none":
+        return;
+      case "take": {
+        const orphans = await leases.orphans(adjustment.count);
+        log.info({ event: "sessions_taken_up", sessions: orphans.length });
+        return await this.#sessions.takeUp(orphans);
+      }
+      case "give": {
+        const given = await this.#sessions.handOver(adjustment.count);
+        if (given > 0) log.info({ event: "sessions_handed_over", sessions: given });
+        return;
+      }
+      default:
+        return adjustment satisfies never;
+    }
+  }
+
+  /** Looks after sessions that are ours without our knowing, because an answer of the database was lost. */
+  async #reconcile(id: ReplicaId, { sessions }: Census, own: Sessions): Promise<void> {
+    if ((sessions.get(id) ?? 0) <= own.supervised) return;
+    const forgotten = (await this.#options.leases.heldBy(id)).filter((held) => !own.isSupervised(held));
+    await own.takeUp(forgotten);
+  }
+
+  async #serve(): Promise<void> {
+    const id = this.#presence.id;
+    if (id !== null && this.present > 1) await this.#desk.serve(id);
+  }
+
+  async #repeat(everyMs: number, work: () => Promise<void>): Promise<void> {
+    const { clock, log } = this.#options;
+    const { signal } = this.#stopping;
+    for (;;) {
+      await pause(clock, everyMs, signal);
+      if (signal.aborted) return;
+      await work().catch((error) => {
+        // Without the database there is nothing to look at; the presence sees to the rest.
+        if (!(error instanceof StoreUnavailableError)) log.error({ event: "replica_failed", err: error });
+      });
+    }
+  }
+
+  /** @throws {StoreUnavailableError} while this replica may act for nobody */
+  #self(): ReplicaId {
+    const { id } = this.#presence;
+    if (id === null) throw new StoreUnavailableError(new Error("This replica is not present."));
+    return id;
+  }
+}

@@ -1,0 +1,191 @@
+import assert from "node:assert/strict";
+import { connect } from "../../db/database.ts";
+import { SqlStore, type Store } from "../../db/store.ts";
+import { FencedError, type Lease, type LeaseStore } from "../../domain/leases.ts";
+import { StoreUnavailableError } from "../../domain/ports.ts";
+import { createSession } from "../../domain/session.ts";
+import { migrateDatabase } from "../../db/migrate.ts";
+import { KEYS, mysql, query, type TestDialect } from "./helpers.ts";
+
+const TTL_MS = 60_000;
+const ONE = "00000000-0000-4000-8000-000000000001";
+const TWO = "00000000-0000-4000-8000-000000000002";
+const NOW = Date.UTC(2026, 0, 4);
+
+interface Desk {
+  readonly store: Store;
+  readonly leases: LeaseStore;
+  readonly url: string;
+  /** Takes a session that is free. */
+  hold(instanceId: string, replica: string): Promise<Lease>;
+  /** Ends a replica's presence by the server's clock, as time does. */
+  expire(replica: string): Promise<void>;
+}
+
+const dialect: TestDialect = await mysql();
+
+function test(name: string, body: (desk: Desk) => Promise<void>): void {
+  Deno.test({
+    name: `leases: ${name}${dialect.skipped === undefined ? "" : ` (skipped: ${dialect.skipped})`}`,
+    ignore: dialect.skipped !== undefined,
+    fn: async () => {
+      await using database = await dialect.database();
+      const connected = await connect(database.url);
+      await migrateDatabase(connected);
+      await using store = new SqlStore(connected, KEYS);
+      const { leases } = store;
+      assert.ok(leases !== null);
+      await leases.join(ONE, TTL_MS);
+      await leases.join(TWO, TTL_MS);
+      await body({
+        store,
+        leases,
+        url: database.url,
+        hold: async (instanceId, replica) => {
+          const taking = await leases.take(instanceId, replica);
+          assert.ok(taking.kind === "taken" && taking.lease !== null);
+          return taking.lease;
+        },
+        expire: async (replica) => {
+          await query(
+            database.url,
+            `update ll_whatsapp_replicas set expires_at = utc_timestamp(3) where replica_id = '${replica}'`,
+          );
+        },
+      });
+    },
+  });
+}
+
+test("take() gives a session to one of fifty callers when it is new", async ({ leases }) => {
+  const takings = await Promise.all(
+    Array.from({ length: 50 }, (_, i) => leases.take("sender_51", i % 2 === 0 ? ONE : TWO)),
+  );
+  const owners = new Set(takings.map((taking) => taking.kind === "held" ? taking.by : taking.lease?.replica));
+  assert.equal(owners.size, 1);
+});
+
+test("take() says who has a session, and takes it once that one is gone", async ({ leases, hold, expire }) => {
+  const first = await hold("sender_51", ONE);
+  assert.deepEqual(await leases.take("sender_51", TWO), { kind: "held", by: ONE });
+  await expire(ONE);
+  const second = await hold("sender_51", TWO);
+  assert.ok(second.epoch > first.epoch);
+});
+
+test("take() is refused to a replica whose presence has run out", async ({ leases, expire }) => {
+  await expire(ONE);
+  await assert.rejects(leases.take("sender_51", ONE), StoreUnavailableError);
+  await assert.rejects(leases.take("sender_52", ONE), StoreUnavailableError);
+});
+
+test("renew() extends a presence in one statement, and never one that has run out", async (desk) => {
+  assert.equal(await desk.leases.renew(ONE, TTL_MS), true);
+  await desk.expire(ONE);
+  assert.equal(await desk.leases.renew(ONE, TTL_MS), false);
+  assert.equal(await desk.leases.renew(ONE, TTL_MS), false);
+});
+
+test("release() frees a session, and does nothing by a lease that has been overtaken", async (desk) => {
+  const { leases, hold, expire } = desk;
+  const old = await hold("sender_51", ONE);
+  await expire(ONE);
+  const present = await hold("sender_51", TWO);
+  await leases.release(old, true);
+  await leases.join(ONE, TTL_MS);
+  assert.deepEqual(await leases.take("sender_51", ONE), { kind: "held", by: TWO });
+  await leases.release(present, true);
+  assert.equal((await hold("sender_51", ONE)).replica, ONE);
+});
+
+test("every write is refused, and changes no byte, when the session is another's", async (desk) => {
+  const { store, hold, expire, url } = desk;
+  const old = await hold("sender_51", ONE);
+  const session = createSession("sender_51", NOW);
+  await store.save(session, { kind: "adopt", credentials: "{}", keys: [] }, old);
+  await store.saveKeys("sender_51", [{ type: "session", id: "1", value: "one" }], "{}", old);
+  await expire(ONE);
+  await hold("sender_51", TWO);
+  const dump = async () => [
+    await query(url, "select * from ll_whatsapp_qr_sessions"),
+    await query(url, "select * from ll_whatsapp_links"),
+    await query(url, "select * from ll_whatsapp_credentials order by kind, name"),
+  ];
+  const before = await dump();
+  const late = { ...session, updatedAt: NOW + 1_000 };
+  const many = Array.from({ length: 6_000 }, (_, i) => ({ type: "pre-key", id: `${i}`, value: "x" }));
+  const writes: [string, () => Promise<void>][] = [
+    ["keep", () => store.save(late, { kind: "keep" }, old)],
+    ["adopt", () => store.save(late, { kind: "adopt", credentials: "{}", keys: [] }, old)],
+    ["erase", () => store.save(late, { kind: "erase" }, old)],
+    ["suspend", () => store.save(late, { kind: "suspend" }, old)],
+    ["keys", () => store.saveKeys("sender_51", [{ type: "session", id: "1", value: "two" }], undefined, old)],
+    ["credentials", () => store.saveKeys("sender_51", [], '{"late":1}', old)],
+    ["many keys", () => store.saveKeys("sender_51", many, undefined, old)],
+  ];
+  for (const [what, write] of writes) await assert.rejects(write, FencedError, what);
+  // A deletion that finds nothing to delete has nothing to say.
+  await store.saveKeys("sender_51", [{ type: "session", id: "1", value: null }], undefined, old);
+  assert.deepEqual(await dump(), before);
+});
+
+test("a session cannot be taken in the middle of a write of its owner", async ({ store, hold, url, leases, expire }) => {
+  const lease = await hold("sender_51", ONE);
+  await store.save(createSession("sender_51", NOW), { kind: "keep" }, lease);
+  await expire(ONE);
+  const other = await connect(url);
+  try {
+    // The write of an owner that has not noticed yet, as far as its last statement.
+    await other.db.transaction().execute(async (db) => {
+      const inside = new SqlStore({ ...other, db, close: () => Promise.resolve() }, KEYS);
+      await inside.save({ ...createSession("sender_51", NOW), updatedAt: NOW + 5 }, { kind: "keep" }, lease);
+      await assert.rejects(leases.take("sender_51", TWO), StoreUnavailableError);
+    });
+  } finally {
+    await other.close();
+  }
+  assert.equal((await leases.take("sender_51", TWO)).kind, "taken");
+  assert.equal((await store.find("sender_51"))?.session.updatedAt, NOW + 5);
+});
+
+test("census() counts who has how much, and what nobody has", async ({ leases, hold, expire }) => {
+  await hold("a", ONE);
+  await hold("b", ONE);
+  await leases.release(await hold("c", TWO), false);
+  await leases.release(await hold("d", TWO), true);
+  await leases.putUp(["d", "e", "a"]);
+  const census = await leases.census();
+  assert.deepEqual([...census.sessions].sort(), [[ONE, 2], [TWO, 0]]);
+  assert.equal(census.orphans, 3);
+  assert.ok(Math.abs(census.now - Date.now()) < 60_000);
+  assert.deepEqual((await leases.orphans(10)).sort(), ["c", "d", "e"]);
+  assert.equal((await leases.orphans(2)).length, 2);
+  await expire(ONE);
+  assert.deepEqual((await leases.orphans(10)).sort(), ["a", "b", "c", "d", "e"]);
+});
+
+test("leave() frees at once whatever a replica has", async ({ leases, hold, store }) => {
+  await store.findOrCreate("a", NOW);
+  await hold("a", ONE);
+  assert.equal((await store.find("a"))?.isOrphan, undefined);
+  await leases.leave(ONE);
+  assert.equal((await store.find("a"))?.isOrphan, true);
+  assert.deepEqual((await leases.census()).sessions, new Map([[TWO, 0]]));
+  await hold("a", TWO);
+});
+
+test("an errand is found by its addressee, settled, and lost with it", async ({ leases, expire }) => {
+  const errand = { type: "disconnected", reason: "LOGOUT" } as const;
+  const first = await leases.sendErrand(TWO, "a", errand);
+  const second = await leases.sendErrand(TWO, "b", { type: "qr_requested" });
+  assert.deepEqual(await leases.errandsFor(ONE), []);
+  assert.deepEqual((await leases.errandsFor(TWO)).map(({ id }) => id), [first, second]);
+  assert.deepEqual((await leases.errandsFor(TWO))[0], { id: first, instanceId: "a", errand });
+  await leases.settleErrand(first, "done");
+  assert.deepEqual(await leases.errandState(first), { kind: "done", outcome: "done" });
+  assert.deepEqual(await leases.errandState(second), { kind: "open" });
+  await expire(TWO);
+  assert.deepEqual(await leases.errandState(second), { kind: "lost" });
+  await leases.dropErrand(second);
+  assert.deepEqual(await leases.errandState(second), { kind: "lost" });
+});

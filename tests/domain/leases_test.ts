@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { adjustmentOf, type Census, fairShare } from "../../domain/leases.ts";
+
+const censuses: fc.Arbitrary<Census> = fc.record({
+  sessions: fc.array(fc.nat(2_000), { minLength: 1, maxLength: 8 })
+    .map((counts) => new Map(counts.map((count, i) => [`r${i}`, count]))),
+  orphans: fc.nat(2_000),
+  now: fc.constant(0),
+});
+
+Deno.test("adjustmentOf() never takes more than there is, nor gives below the share, for any census", () => {
+  fc.assert(fc.property(censuses, fc.integer({ min: 1, max: 10 }), (census, step) => {
+    for (const [replica, mine] of census.sessions) {
+      const adjustment = adjustmentOf(census, replica, step);
+      const share = fairShare(census);
+      if (adjustment.kind === "take") {
+        assert.ok(adjustment.count > 0 && adjustment.count <= census.orphans);
+        assert.ok(mine + adjustment.count <= share);
+      }
+      if (adjustment.kind === "give") {
+        assert.equal(census.orphans, 0);
+        assert.ok(adjustment.count > 0 && adjustment.count <= step);
+        assert.ok(mine - adjustment.count >= share);
+      }
+    }
+  }));
+});
+
+Deno.test("adjustmentOf() ends with nobody left over and nobody above the share, from any census", () => {
+  fc.assert(fc.property(censuses, fc.integer({ min: 1, max: 10 }), (start, step) => {
+    const sessions = new Map(start.sessions);
+    let orphans = start.orphans;
+    for (let still = 0, turn = 0; still < sessions.size; turn++) {
+      assert.ok(turn < 20_000, "the shares never settle");
+      still = 0;
+      for (const replica of sessions.keys()) {
+        const mine = sessions.get(replica) ?? 0;
+        const adjustment = adjustmentOf({ sessions, orphans, now: 0 }, replica, step);
+        if (adjustment.kind === "none") {
+          still++;
+          continue;
+        }
+        const change = adjustment.kind === "take" ? adjustment.count : -adjustment.count;
+        sessions.set(replica, mine + change);
+        orphans -= change;
+      }
+    }
+    assert.equal(orphans, 0);
+    const least = Math.min(...sessions.values());
+    for (const mine of sessions.values()) {
+      assert.ok(mine <= Math.max(fairShare({ sessions, orphans }), least + 1));
+    }
+  }));
+});
+
+Deno.test("adjustmentOf() does nothing when this replica is not present itself", () => {
+  const census = { sessions: new Map([["other", 0]]), orphans: 5, now: 0 };
+  assert.deepEqual(adjustmentOf(census, "gone", 5), { kind: "none" });
+});
