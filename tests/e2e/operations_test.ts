@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { fault } from "./hub.ts";
+import { scenarios } from "./scenarios.ts";
 import { scenario, type World } from "./world.ts";
 
 /** A GET outside the contract. */
@@ -16,80 +17,94 @@ async function metric(world: World, name: string): Promise<number> {
   return Number(line?.split(" ").at(-1) ?? NaN);
 }
 
-scenario("/healthz, /readyz and /docs answer, and nothing of them comes from elsewhere", async (start) => {
-  await using world = await start();
-  assert.deepEqual(JSON.parse((await read(world, "/healthz")).text), { status: "alive" });
-  const ready = await read(world, "/readyz");
-  assert.equal(ready.status, 200);
-  assert.deepEqual(JSON.parse(ready.text), {
-    status: "ready",
-    checks: { database: "ok", workers: "ok" },
-  });
-  const docs = await read(world, "/docs");
-  assert.equal(docs.status, 200);
-  assert.match(docs.headers.get("content-security-policy") ?? "", /default-src 'none'/);
-  assert.ok(docs.text.includes("/api/session-manager/sessions/{instance_id}/qr"));
-  assert.ok(!/(src|href)="(https?:)?\/\//.test(docs.text));
-  const { openapi } = JSON.parse((await read(world, "/openapi.json")).text);
-  assert.equal(openapi, "3.1.0");
-}, { only: "sqlite" });
+scenarios("what is there for operators", { only: "sqlite", bodyMs: 200 }, {
+  "/healthz, /readyz and /docs answer, and nothing of them comes from elsewhere": async (world) => {
+    assert.deepEqual(JSON.parse((await read(world, "/healthz")).text), { status: "alive" });
+    const ready = await read(world, "/readyz");
+    assert.equal(ready.status, 200);
+    assert.deepEqual(JSON.parse(ready.text), {
+      status: "ready",
+      checks: { database: "ok", workers: "ok" },
+    });
+    const docs = await read(world, "/docs");
+    assert.equal(docs.status, 200);
+    assert.match(docs.headers.get("content-security-policy") ?? "", /default-src 'none'/);
+    assert.ok(docs.text.includes("/api/session-manager/sessions/{instance_id}/qr"));
+    assert.ok(!/(src|href)="(https?:)?\/\//.test(docs.text));
+    const { openapi } = JSON.parse((await read(world, "/openapi.json")).text);
+    assert.equal(openapi, "3.1.0");
+  },
 
-scenario("/metrics counts a session's life, and names no instance", async (start) => {
-  await using world = await start();
-  const phone = await world.link("counted_instance");
-  const gone = world.log.next(({ event, status }) =>
-    event === "session_changed" && status === "disconnected"
-  );
-  world.gateway.drop(phone);
-  await gone;
-  await world.untilStatus("counted_instance", "connected");
-  await world.hub.get("nobody");
-  const expected: Record<string, number> = {
-    qr_generated_total: 1,
-    qr_scanned_total: 1,
-    qr_expired_total: 0,
-    pairings_total: 1,
-    login_attempts_total: 2,
-    'disconnects_total{code="NETWORK"}': 1,
-    time_to_qr_seconds_count: 1,
-    'sessions{status="connected"}': 1,
-    supervised_sessions: 1,
-    stalled_sessions: 0,
-    login_queue_length: 0,
-    workers: 1,
-    sockets: 1,
-    worker_restarts_total: 0,
-  };
-  for (const [name, value] of Object.entries(expected)) assert.equal(await metric(world, name), value, name);
-  const { text } = await read(world, "/metrics");
-  assert.ok(!text.includes("counted_instance"));
-  assert.match(text, /http_requests_total\{route="[^"]*:instance_id",method="GET",status="404"\} 1\n/);
-  assert.match(text, /database_duration_seconds_count\{operation="save"\} \d/);
-}, { only: "sqlite" });
+  "/metrics counts a session's life, and names no instance": async (world) => {
+    const phone = await world.link("counted_instance");
+    const gone = world.log.next(({ event, status }) =>
+      event === "session_changed" && status === "disconnected"
+    );
+    world.gateway.drop(phone);
+    await gone;
+    await world.untilStatus("counted_instance", "connected");
+    await world.hub.get("nobody");
+    const expected: Record<string, number> = {
+      qr_generated_total: 1,
+      qr_scanned_total: 1,
+      qr_expired_total: 0,
+      pairings_total: 1,
+      login_attempts_total: 2,
+      'disconnects_total{code="NETWORK"}': 1,
+      time_to_qr_seconds_count: 1,
+      'sessions{status="connected"}': 1,
+      supervised_sessions: 1,
+      stalled_sessions: 0,
+      login_queue_length: 0,
+      workers: 1,
+      sockets: 1,
+      worker_restarts_total: 0,
+    };
+    for (const [name, value] of Object.entries(expected)) {
+      assert.equal(await metric(world, name), value, name);
+    }
+    const { text } = await read(world, "/metrics");
+    assert.ok(!text.includes("counted_instance"));
+    assert.match(text, /http_requests_total\{route="[^"]*:instance_id",method="GET",status="404"\} 1\n/);
+    assert.match(text, /database_duration_seconds_count\{operation="save"\} \d/);
+  },
 
-scenario("/metrics wants an internal key where one is set", async (start) => {
-  const INTERNAL_API_KEY = "internal-key-of-16";
-  await using world = await start({ environment: { INTERNAL_API_KEY } });
-  assert.equal((await read(world, "/metrics")).status, 401);
-  assert.equal((await read(world, "/metrics", { authorization: `Bearer ${INTERNAL_API_KEY}` })).status, 200);
-  assert.equal((await read(world, "/healthz")).status, 200);
-}, { only: "sqlite" });
+  "a request keeps its own id, and gets one where it has none that fits a log": async (world) => {
+    const line = world.log.next(({ event }) => event === "request");
+    const kept = await read(world, "/api/session-manager/sessions/x", { "x-request-id": "hub-7" });
+    assert.equal(kept.headers.get("x-request-id"), "hub-7");
+    const { request_id, instance_id, status, route } = await line;
+    assert.deepEqual({ request_id, instance_id, status }, {
+      request_id: "hub-7",
+      instance_id: "x",
+      status: 404,
+    });
+    assert.equal(route, "/api/session-manager/sessions/:instance_id");
+    const made = await read(world, "/healthz", { "x-request-id": "two words" });
+    assert.match(made.headers.get("x-request-id") ?? "", /^[0-9a-f-]{36}$/);
+  },
 
-scenario("a request keeps its own id, and gets one where it has none that fits a log", async (start) => {
-  await using world = await start();
-  const line = world.log.next(({ event }) => event === "request");
-  const kept = await read(world, "/api/session-manager/sessions/x", { "x-request-id": "hub-7" });
-  assert.equal(kept.headers.get("x-request-id"), "hub-7");
-  const { request_id, instance_id, status, route } = await line;
-  assert.deepEqual({ request_id, instance_id, status }, {
-    request_id: "hub-7",
-    instance_id: "x",
-    status: 404,
-  });
-  assert.equal(route, "/api/session-manager/sessions/:instance_id");
-  const made = await read(world, "/healthz", { "x-request-id": "two words" });
-  assert.match(made.headers.get("x-request-id") ?? "", /^[0-9a-f-]{36}$/);
-}, { only: "sqlite" });
+  "a body that does not arrive is not waited for": async (world) => {
+    const head = [
+      "POST /api/session-manager/internal/events/connected HTTP/1.1",
+      "Host: x",
+      "Content-Type: application/json",
+      "Content-Length: 100",
+      "Connection: close",
+      "",
+      '{"instance_id":',
+    ].join("\r\n");
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const socket = connect(Number(new URL(world.origin).port), "127.0.0.1", () => socket.write(head));
+    // The runtime goes on waiting for the rest of the body; the caller has its answer, and hangs up.
+    let answer = "";
+    socket.on("data", (chunk) => {
+      answer += chunk;
+      if (answer.endsWith("}}")) socket.destroy();
+    }).on("close", () => resolve(answer));
+    assert.match(await promise, /^HTTP\/1\.1 400 [^]*The body did not arrive in time/);
+  },
+});
 
 scenario("what comes too often is refused for a while, each instance for itself", async (start) => {
   await using world = await start({ environment: { RATE_LIMIT_READ: "3", RATE_LIMIT_QR: "2" } });
@@ -101,26 +116,4 @@ scenario("what comes too often is refused for a while, each instance for itself"
   assert.equal((await world.hub.requestQr("calm")).status, 200);
   const reads = await Promise.all([0, 1, 2, 3].map(() => world.hub.get("busy")));
   assert.deepEqual(reads.map(({ status }) => status).sort(), [200, 200, 200, 429]);
-}, { only: "sqlite" });
-
-scenario("a body that does not arrive is not waited for", async (start) => {
-  await using world = await start({ bodyMs: 200 });
-  const head = [
-    "POST /api/session-manager/internal/events/connected HTTP/1.1",
-    "Host: x",
-    "Content-Type: application/json",
-    "Content-Length: 100",
-    "Connection: close",
-    "",
-    '{"instance_id":',
-  ].join("\r\n");
-  const { promise, resolve } = Promise.withResolvers<string>();
-  const socket = connect(Number(new URL(world.origin).port), "127.0.0.1", () => socket.write(head));
-  // The runtime goes on waiting for the rest of the body; the caller has its answer, and hangs up.
-  let answer = "";
-  socket.on("data", (chunk) => {
-    answer += chunk;
-    if (answer.endsWith("}}")) socket.destroy();
-  }).on("close", () => resolve(answer));
-  assert.match(await promise, /^HTTP\/1\.1 400 [^]*The body did not arrive in time/);
 }, { only: "sqlite" });

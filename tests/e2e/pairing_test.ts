@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { QrAnswer, SessionAnswer } from "../../routes/schemas.ts";
 import type { SessionStatus } from "../../domain/names.ts";
 import { fault } from "./hub.ts";
+import { scenarios } from "./scenarios.ts";
 import { scenario, type World } from "./world.ts";
 
 /** The statuses that a session goes through from now on, each once in a row. */
@@ -13,40 +14,36 @@ function watch(world: World, instanceId: string): SessionStatus[] {
   return seen;
 }
 
-scenario("POST qr creates an unknown instance and shows a QR that GET shows too", async (start) => {
-  await using world = await start();
-  assert.equal(fault(await world.hub.get("sender_51")), "404 SESSION_NOT_FOUND");
+scenarios("linking a number", {}, {
+  "POST qr creates an unknown instance and shows a QR that GET shows too": async (world) => {
+    assert.equal(fault(await world.hub.get("sender_51")), "404 SESSION_NOT_FOUND");
 
-  const asked = Date.now();
-  const answer = await world.hub.requestQr("sender_51");
-  assert.equal(answer.status, 200);
-  assert.equal(answer.headers.get("cache-control"), "no-store");
-  assert.match(answer.headers.get("content-type") ?? "", /^application\/json/);
-  const qr = QrAnswer.parse(answer.body);
+    const asked = Date.now();
+    const answer = await world.hub.requestQr("sender_51");
+    assert.equal(answer.status, 200);
+    assert.equal(answer.headers.get("cache-control"), "no-store");
+    assert.match(answer.headers.get("content-type") ?? "", /^application\/json/);
+    const qr = QrAnswer.parse(answer.body);
 
-  const session = SessionAnswer.parse((await world.hub.get("sender_51")).body);
-  assert.deepEqual(session, {
-    instance_id: "sender_51",
-    status: "qr_required",
-    qr_status: "generated",
-    qr_string: qr.qr_string,
-    qr_expires_at: qr.qr_expires_at,
-  });
-  const life = Date.parse(qr.qr_expires_at) - asked;
-  assert.ok(life > 58_000 && life < 75_000, `the first QR lives 60 s, this one ${life} ms`);
-});
+    const session = SessionAnswer.parse((await world.hub.get("sender_51")).body);
+    assert.deepEqual(session, {
+      instance_id: "sender_51",
+      status: "qr_required",
+      qr_status: "generated",
+      qr_string: qr.qr_string,
+      qr_expires_at: qr.qr_expires_at,
+    });
+    const life = Date.parse(qr.qr_expires_at) - asked;
+    assert.ok(life > 58_000 && life < 75_000, `the first QR lives 60 s, this one ${life} ms`);
+  },
 
-scenario("POST qr returns a valid QR byte for byte when it is asked again", async (start) => {
-  await using world = await start();
-  const first = await world.hub.qr("again");
-  assert.deepEqual(await world.hub.qr("again"), first);
-  assert.equal(world.gateway.stats.registrations, 1);
-});
+  "POST qr returns a valid QR byte for byte when it is asked again": async (world) => {
+    const first = await world.hub.qr("again");
+    assert.deepEqual(await world.hub.qr("again"), first);
+    assert.equal(world.gateway.stats.registrations, 1);
+  },
 
-scenario(
-  "a scan takes the session over connecting to connected, and 515 is never disconnected",
-  async (start) => {
-    await using world = await start();
+  "a scan takes the session over connecting to connected, and 515 is never disconnected": async (world) => {
     const seen = watch(world, "pair");
     const phone = await world.link("pair", world.gateway.phone("+5491155550001"));
     assert.deepEqual(seen, ["init", "qr_required", "connecting", "connected"]);
@@ -61,43 +58,37 @@ scenario(
     assert.equal(fault(await world.hub.requestQr("pair")), "409 SESSION_ALREADY_CONNECTED");
     assert.equal(world.gateway.stats.overlaps, 0);
   },
-);
 
-scenario("POST qr answers 409 when the session is connecting", async (start) => {
-  await using world = await start();
-  world.gateway.faults.add({ do: "no-success", kind: "login", times: 1 });
-  const { qr_string } = await world.hub.qr("slow");
-  const connecting = world.untilStatus("slow", "connecting");
-  await world.gateway.phone().scan(qr_string);
-  assert.equal((await connecting).qr_status, "used");
-  assert.equal(fault(await world.hub.requestQr("slow")), "409 SESSION_ALREADY_CONNECTED");
-});
+  "POST qr answers 409 when the session is connecting": async (world) => {
+    world.gateway.faults.add({ do: "no-success", kind: "login", times: 1 });
+    const { qr_string } = await world.hub.qr("slow");
+    const connecting = world.untilStatus("slow", "connecting");
+    await world.gateway.phone().scan(qr_string);
+    assert.equal((await connecting).qr_status, "used");
+    assert.equal(fault(await world.hub.requestQr("slow")), "409 SESSION_ALREADY_CONNECTED");
+  },
 
-scenario(
-  "a session unlinked on the phone is disconnected without QR, and can be linked again",
-  async (start) => {
-    await using world = await start();
-    const phone = await world.link("again");
+  "a session unlinked on the phone is disconnected without QR, and can be linked again": async (world) => {
+    const phone = await world.link("unlinked");
     await phone.unlink();
-    const gone = await world.untilStatus("again", "disconnected");
+    const gone = await world.untilStatus("unlinked", "disconnected");
     assert.deepEqual(gone, {
-      instance_id: "again",
+      instance_id: "unlinked",
       status: "disconnected",
       qr_status: "none",
       qr_string: null,
       qr_expires_at: null,
     });
-    await world.link("again", phone);
+    await world.link("unlinked", phone);
     assert.equal(phone.devices.length, 1);
   },
-);
 
-scenario("fifty callers at once on a new instance get one QR from one socket", async (start) => {
-  await using world = await start();
-  const answers = await Promise.all(Array.from({ length: 50 }, () => world.hub.qr("crowd")));
-  assert.equal(new Set(answers.map((answer) => JSON.stringify(answer))).size, 1);
-  assert.equal(world.gateway.stats.registrations, 1);
-  assert.equal(world.gateway.stats.connectionsOpened, 1);
+  "fifty callers at once on a new instance get one QR from one socket": async (world) => {
+    const answers = await Promise.all(Array.from({ length: 50 }, () => world.hub.qr("crowd")));
+    assert.equal(new Set(answers.map((answer) => JSON.stringify(answer))).size, 1);
+    assert.equal(world.gateway.stats.registrations, 1);
+    assert.equal(world.gateway.stats.connectionsOpened, 1);
+  },
 });
 
 scenario("fifty instances at once get fifty QRs", async (start) => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { Gateway } from "../gateway/mod.ts";
+import { QUICK_LINKS } from "./scenarios.ts";
 import { scenario, type World } from "./world.ts";
 
 const LINKED = Array.from({ length: 20 }, (_, n) => `linked_${n}`);
@@ -39,7 +40,7 @@ async function leaveOthers(world: World): Promise<void> {
 scenario(
   "a start brings twenty links back a few at a time, and opens no socket for the others",
   async (start) => {
-    await using before = await start({ environment: { SOCKET_WORKERS: "2" } });
+    await using before = await start({ ...QUICK_LINKS, environment: { SOCKET_WORKERS: "2" } });
     const { gateway } = before;
     const phones = [];
     for (const ids of Array.from({ length: 4 }, (_, n) => LINKED.slice(n * 5, n * 5 + 5))) {

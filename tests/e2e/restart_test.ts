@@ -1,49 +1,91 @@
 import assert from "node:assert/strict";
-import { scenario } from "./world.ts";
+import type { Phone } from "../gateway/mod.ts";
+import { QUICK_LINKS, scenariosAcrossAStart } from "./scenarios.ts";
+import { scenario, type World, type WorldOptions } from "./world.ts";
 
-scenario("a start brings links back, expires QRs, and leaves the rest as it is", async (start) => {
-  await using before = await start();
-  const phone = await before.link("linked");
-  await before.hub.qr("shown");
-  const other = await before.link("elsewhere");
-  const replaced = before.untilStatus("elsewhere", "error");
-  before.gateway.streamError(other, { child: "conflict", attrs: { type: "replaced" } });
-  await replaced;
-  await before.stopService();
+/** A link that is down is left alone until the next start: its next attempt is far away. */
+const PATIENT: WorldOptions = {
+  ...QUICK_LINKS,
+  policy: { backoff: { baseMs: 60_000, capMs: 60_000 }, qrLife: { firstMs: 300, nextMs: 300 } },
+  socketSettings: { qrMs: 300 },
+};
 
-  await using after = await start({
-    gateway: before.gateway,
-    databaseUrl: before.config.databaseUrl,
-  });
-  await after.untilStatus("linked", "connected");
-  assert.equal(phone.devices[0]?.logins, 2);
-  const shown = await after.hub.session("shown");
-  assert.deepEqual(
-    [shown.status, shown.qr_status, shown.qr_string],
-    ["qr_required", "expired", null],
-  );
-  assert.notEqual(shown.qr_expires_at, null);
-  assert.equal((await after.hub.session("elsewhere")).status, "error");
-  assert.equal(other.devices[0]?.logins, 1);
-  assert.equal(after.gateway.stats.overlaps, 0);
-});
+async function loseForGood(world: World, instanceId: string, phone: Phone): Promise<void> {
+  const gone = world.untilStatus(instanceId, "disconnected");
+  world.gateway.drop(phone);
+  await gone;
+}
 
-scenario("a start tries CLIENT_OUTDATED again", async (start) => {
-  await using before = await start();
-  const phone = await before.link("outdated");
-  const outdated = before.untilStatus("outdated", "error");
-  before.gateway.faults.add({ do: "failure", code: 405, kind: "login", times: 1 });
-  before.gateway.drop(phone);
-  await outdated;
-  await before.stopService();
-  await using after = await start({ gateway: before.gateway, databaseUrl: before.config.databaseUrl });
-  await after.untilStatus("outdated", "connected");
+scenariosAcrossAStart("a start", { ...PATIENT, again: { policy: {}, socketSettings: {} } }, {
+  "brings a link back": async (world) => {
+    const phone = await world.link("linked");
+    return async (next) => {
+      await next.untilStatus("linked", "connected");
+      assert.equal(phone.devices[0]?.logins, 2);
+      assert.equal(next.gateway.stats.overlaps, 0);
+    };
+  },
+
+  "leaves an error as it is": async (world) => {
+    const phone = await world.link("elsewhere");
+    const replaced = world.untilStatus("elsewhere", "error");
+    world.gateway.streamError(phone, { child: "conflict", attrs: { type: "replaced" } });
+    await replaced;
+    return async (next) => {
+      assert.equal((await next.hub.session("elsewhere")).status, "error");
+      assert.equal(phone.devices[0]?.logins, 1);
+    };
+  },
+
+  "tries CLIENT_OUTDATED again": async (world) => {
+    const phone = await world.link("outdated");
+    const outdated = world.untilStatus("outdated", "error");
+    world.gateway.faults.add({ do: "failure", code: 405, phone: phone.number, kind: "login", times: 1 });
+    world.gateway.streamError(phone, { code: 515 });
+    await outdated;
+    return (next) => next.untilStatus("outdated", "connected");
+  },
+
+  "takes up a login again that was kept while a QR was shown that nobody scanned": async (world) => {
+    const phone = await world.link("kept");
+    const device = phone.devices[0]?.jid;
+    await loseForGood(world, "kept", phone);
+    await world.hub.qr("kept");
+    const expired = await world.until("kept", ({ qr_status }) => qr_status === "expired");
+    assert.equal(expired.status, "qr_required");
+    assert.equal(phone.devices[0]?.jid, device);
+    return async (next) => {
+      await next.untilStatus("kept", "connected");
+      assert.equal(phone.devices[0]?.jid, device);
+      assert.equal(phone.devices[0]?.logins, 2);
+    };
+  },
+
+  "uses the newest pairing, not the login that it replaced": async (world) => {
+    const first = await world.link("replaced", world.gateway.phone("+5491155550001"));
+    await loseForGood(world, "replaced", first);
+    const second = await world.link("replaced", world.gateway.phone("+5491155550002"));
+    return async (next) => {
+      await next.untilStatus("replaced", "connected");
+      assert.equal(second.devices[0]?.logins, 2);
+      assert.equal(first.devices[0]?.logins, 1);
+    };
+  },
+
+  "expires a QR": async (world) => {
+    await world.hub.qr("shown");
+    return async (next) => {
+      const shown = await next.hub.session("shown");
+      assert.deepEqual([shown.status, shown.qr_status, shown.qr_string], ["qr_required", "expired", null]);
+      assert.notEqual(shown.qr_expires_at, null);
+    };
+  },
 });
 
 scenario("another CREDENTIALS_KEY is an error of that session alone, and costs no link", async (start) => {
   const key = () => btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))));
   const right = key();
-  await using before = await start({ environment: { CREDENTIALS_KEY: right } });
+  await using before = await start({ ...QUICK_LINKS, environment: { CREDENTIALS_KEY: right } });
   await before.link("sealed");
   await before.stopService();
   const again = { gateway: before.gateway, databaseUrl: before.config.databaseUrl };

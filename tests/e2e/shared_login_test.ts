@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { openStore, parseCredentialKeys } from "../../db/mod.ts";
+import { QUICK_LINKS } from "./scenarios.ts";
 import { scenario } from "./world.ts";
 
 scenario("a login that two sessions use is noticed, and the loser is told of its rival", async (start) => {
   const key = btoa("k".repeat(32));
   const environment = { CREDENTIALS_KEY: key };
-  await using first = await start({ environment });
+  await using first = await start({ ...QUICK_LINKS, environment });
   await first.link("original");
   await first.hub.qr("copy");
   const { databaseUrl } = first.config;

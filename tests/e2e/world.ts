@@ -4,12 +4,12 @@
  * @module
  */
 import { type Config, parseConfig } from "../../config.ts";
-import type { Policy } from "../../domain/life.ts";
+import type { Life, Policy } from "../../domain/life.ts";
 import type { SessionView } from "../../domain/view.ts";
 import { type Service, type ServiceOptions, startService } from "../../service.ts";
 import type { Log, LogFields } from "../../whatsapp/log.ts";
 import type { SocketSettings } from "../../whatsapp/protocol.ts";
-import { type Gateway, type Phone, startGateway } from "../gateway/mod.ts";
+import { type Gateway, type GatewayOptions, type Phone, startGateway } from "../gateway/mod.ts";
 import { generateCredentialKey } from "../../db/mod.ts";
 import { mysql, query, SQLITE, type TestDialect } from "../db/helpers.ts";
 import { Hub } from "./hub.ts";
@@ -26,6 +26,8 @@ export interface WorldOptions {
   readonly socketSettings?: Partial<SocketSettings>;
   /** A gateway of the test's own; it is then not stopped with this world. */
   readonly gateway?: Gateway;
+  /** How its own gateway is, otherwise. */
+  readonly gatewayOptions?: GatewayOptions;
   /** A database to start on; a new one where it is not given. */
   readonly databaseUrl?: string;
   /** Pauses between attempts to reach the database, in milliseconds. */
@@ -45,6 +47,9 @@ export class World implements AsyncDisposable {
   readonly origin: string;
   readonly #server: Deno.HttpServer;
   readonly #cleanUp: () => Promise<void>;
+  /** Every session that has changed, as it is. */
+  readonly #lives = new Map<string, Life>();
+  #stopped = false;
 
   private constructor(
     parts: {
@@ -60,6 +65,7 @@ export class World implements AsyncDisposable {
     this.config = parts.config;
     this.log = parts.log;
     this.#cleanUp = parts.cleanUp;
+    this.service.sessions.onChange(({ after }) => void this.#lives.set(after.session.instanceId, after));
     this.#server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, parts.service.fetch);
     this.origin = `http://127.0.0.1:${(this.#server.addr as Deno.NetAddr).port}`;
     this.hub = new Hub(this.origin, parts.config.hubKeys[0]);
@@ -67,7 +73,7 @@ export class World implements AsyncDisposable {
 
   /** Starts the product over this database, which is kept afterwards. */
   static async start(options: WorldOptions & { readonly databaseUrl: string }): Promise<World> {
-    const gateway = options.gateway ?? await startGateway();
+    const gateway = options.gateway ?? await startGateway(options.gatewayOptions);
     const cleanUp = async () => {
       if (options.gateway === undefined) await gateway.stop();
     };
@@ -94,6 +100,11 @@ export class World implements AsyncDisposable {
       await cleanUp();
       throw error;
     }
+  }
+
+  /** Whether the service has been stopped. */
+  get stopped(): boolean {
+    return this.#stopped;
   }
 
   /** The session, as soon as the front door tells it as `isThere` wants it. */
@@ -149,8 +160,31 @@ export class World implements AsyncDisposable {
     return phone;
   }
 
+  /**
+   * Back to rest: every session is logged out, WhatsApp forgets what was to go wrong, nothing is connected, and
+   * nothing is counted or logged any more.
+   */
+  async settle(): Promise<void> {
+    this.gateway.faults.clear();
+    if (!this.gateway.listening) await this.gateway.comeBack();
+    const { sessions, socketLoad } = this.service;
+    const busy = [...this.#lives].filter(([, { activity, link }]) =>
+      activity.kind !== "idle" || link !== "none"
+    );
+    await Promise.all(busy.map(([instanceId]) => sessions.reportDisconnected(instanceId, "LOGOUT")));
+    const deadline = performance.now() + PATIENCE_MS;
+    while (sessions.supervised > 0 || socketLoad().some(Boolean) || this.gateway.connections.length > 0) {
+      if (performance.now() > deadline) throw new Error("The world did not come to rest.");
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    this.#lives.clear();
+    this.gateway.startOver();
+    this.log.lines.length = 0;
+  }
+
   /** Stops the service, and nothing else: what another world starts with is what it left behind. */
   async stopService(): Promise<void> {
+    this.#stopped = true;
     const drained = this.#server.shutdown();
     await this.service.stop();
     await drained;
@@ -213,38 +247,42 @@ const DIALECTS: readonly TestDialect[] = [SQLITE, await mysql()];
  */
 export function scenario(
   name: string,
-  body: (start: Start) => Promise<void>,
-  options: ScenarioOptions = {},
+  body: (start: Start, t: Deno.TestContext) => Promise<void>,
+  { only }: ScenarioOptions = {},
 ): void {
   for (const dialect of DIALECTS) {
-    if (options.only !== undefined && options.only !== dialect.name) continue;
-    const why = dialect.skipped === undefined ? "" : ` (skipped: ${dialect.skipped})`;
-    Deno.test({
-      name: `${name}, on ${dialect.name}${why}`,
-      ignore: dialect.skipped !== undefined,
-      sanitizeOps: true,
-      sanitizeResources: true,
-      fn: async () => {
+    if (only === undefined || only === dialect.name) {
+      dialectTest(dialect, name, async (t) => {
         await using databases = new AsyncDisposableStack();
-        await body(startOn(databases, dialect));
-      },
-    });
+        await body(startOn(databases, dialect), t);
+      });
+    }
   }
 }
 
 /** A test over a new database of each kind, for what starts processes of its own. */
 export function databaseScenario(name: string, body: (url: string) => Promise<void>): void {
   for (const dialect of DIALECTS) {
-    const why = dialect.skipped === undefined ? "" : ` (skipped: ${dialect.skipped})`;
-    Deno.test({
-      name: `${name}, on ${dialect.name}${why}`,
-      ignore: dialect.skipped !== undefined,
-      fn: async () => {
-        await using database = await dialect.database();
-        await body(database.url);
-      },
+    dialectTest(dialect, name, async () => {
+      await using database = await dialect.database();
+      await body(database.url);
     });
   }
+}
+
+function dialectTest(
+  dialect: TestDialect,
+  name: string,
+  fn: (t: Deno.TestContext) => Promise<void>,
+): void {
+  const why = dialect.skipped === undefined ? "" : ` (skipped: ${dialect.skipped})`;
+  Deno.test({
+    name: `${name}, on ${dialect.name}${why}`,
+    ignore: dialect.skipped !== undefined,
+    sanitizeOps: true,
+    sanitizeResources: true,
+    fn,
+  });
 }
 
 /** One key for all that a scenario starts, as an operator has one; an embedded database brings its own. */

@@ -17,16 +17,17 @@ export class Device implements DeviceInfo {
   readonly phone: string;
   /** The only noise key that may log in as this device. */
   readonly noiseKey: Uint8Array;
-  preKeys = 0;
+  preKeys: number;
   logins = 0;
   removed = false;
   link: DeviceLink | null = null;
 
-  constructor(init: { jid: string; lid: string; phone: string; noiseKey: Uint8Array }) {
+  constructor(init: { jid: string; lid: string; phone: string; noiseKey: Uint8Array; preKeys: number }) {
     this.jid = init.jid;
     this.lid = init.lid;
     this.phone = init.phone;
     this.noiseKey = init.noiseKey;
+    this.preKeys = init.preKeys;
   }
 
   get online(): boolean {

@@ -52,6 +52,7 @@ class RunningGateway implements Gateway, ListenerOwner {
       faults: this.faults,
       refs: new RefBook(options.refLife, now),
       devices: new Map(),
+      newDevicePreKeys: options.newDevicePreKeys ?? 0,
       stats: this.stats,
       now,
       tell: (kind, { id, phone, deviceJid }, code) => {
@@ -147,6 +148,11 @@ class RunningGateway implements Gateway, ListenerOwner {
 
   notify(target: Target, node: BinaryNode): number {
     return this.#each(this.#find(target), (connection) => connection.channel.send(node));
+  }
+
+  startOver(): void {
+    this.faults.clear();
+    Object.assign(this.stats, emptyStats());
   }
 
   when(kind: EventKind, filter?: EventFilter): Promise<GatewayEvent> {

@@ -111,6 +111,7 @@ export class Pairing implements Stage {
       lid: `${account.lidUser}:${index}@lid`,
       phone: account.number,
       noiseKey: this.#noiseKey,
+      preKeys: world.newDevicePreKeys,
     });
     return new Promise((resolve, reject) => {
       this.#scan = { account, identity, device, resolve, reject };

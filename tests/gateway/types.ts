@@ -121,6 +121,11 @@ export interface GatewayOptions {
   readonly controlPort?: number;
   /** When given, refs expire by the clock; otherwise they live as long as their connection. */
   readonly refLife?: RefLife;
+  /**
+   * How many pre-keys a new device is said to have. At 0, the default and WhatsApp's own word, Baileys uploads 812
+   * at its first login; at any other number up to 5 it uploads 5, and the login costs half.
+   */
+  readonly newDevicePreKeys?: number;
   /** The clock, in milliseconds UTC, for refs and timestamps. */
   readonly now?: () => number;
 }
@@ -171,6 +176,8 @@ export interface Gateway extends AsyncDisposable {
   /** Sends the target's connections a node; returns how many. */
   notify(target: Target, node: BinaryNode): number;
 
+  /** Forgets every fault and whatever was counted; phones, devices and connections stay. */
+  startOver(): void;
   /**
    * Resolves with the next (or the nth from now) event of this kind.
    * @throws {Error} after `timeoutMs` without it, or when the gateway stops

@@ -12,6 +12,7 @@ export interface World {
   readonly faults: FaultBook;
   readonly refs: RefBook<Pairing>;
   readonly devices: Map<string, Device>;
+  readonly newDevicePreKeys: number;
   readonly stats: GatewayStats;
   /** Milliseconds, UTC. */
   now(): number;
