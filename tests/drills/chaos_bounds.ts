@@ -14,8 +14,10 @@ const QR_MS = 1_500;
 const QRS = 6;
 /** How long a pause the product makes at most between two attempts to write, in milliseconds. */
 const STORE_RETRY_MS = 5_000;
-/** The time of one write, and of hearing of it over HTTP, on a machine that does other things besides. */
+/** The time of one write, on a machine that does other things besides. */
 const WRITE_MS = 1_000;
+/** The same, and until every session has been asked after once more. */
+const ROUND_MS = 2_000;
 
 export const QR_WAIT_MS = 4_000;
 /** How long after the database's return a call may still be told that it is gone. */
@@ -51,8 +53,8 @@ const WORKER_RESTART_MS = 30_000;
 const HANG_MS = 2 * WATCH.pulseMs + WATCH.hangMs;
 
 export const LIES: LieBounds = {
-  connected: SOCKETS.silenceMs + WATCH.pulseMs + WRITE_MS,
-  absent: SOCKETS.silenceMs + WATCH.pulseMs + WRITE_MS,
+  connected: SOCKETS.silenceMs + WATCH.pulseMs + ROUND_MS,
+  absent: SOCKETS.silenceMs + WATCH.pulseMs + ROUND_MS,
   qr: WRITE_MS,
   hangMs: HANG_MS,
   unendedMs: SABOTEUR_MS,

@@ -102,11 +102,12 @@ class Run {
     });
     const door = new FrontDoor({
       hub: stage.hub,
-      qrDeadlineMs: QR_WAIT_MS + LIES.qr,
+      qrDeadlineMs: () => QR_WAIT_MS + LIES.qr + watch.longestStallMs,
+      storeReturnMs: STORE_RETURN_MS,
       mayFail: () => this.#storeIsGone || performance.now() - this.#storeCameBackAt < STORE_RETURN_MS,
       onViolation: (what) => this.#ledger.violate(what),
     });
-    const watch = new Watch({
+    const watch: Watch = new Watch({
       gateway: this.#gateway,
       door,
       subjects: this.#subjects,

@@ -140,7 +140,8 @@ export class Subject {
     if (was !== view.status || this.lastView?.qr_status !== view.qr_status) {
       this.tell(`HTTP: ${view.status}/${view.qr_status}`);
     }
-    if ((was === "connected") !== (view.status === "connected")) this.saidSince = askedAt;
+    const isNews = this.lastView === null || (was === "connected") !== (view.status === "connected");
+    if (isNews) this.saidSince = askedAt;
     this.lastView = view;
     this.lastAskedAt = askedAt;
     if (view.status !== "connected" && this.toldSince !== null && askedAt > this.toldSince) {

@@ -70,7 +70,10 @@ export class Watch {
     }, BEAT_MS);
   }
 
-  /** The longest time for which this thread did nothing at all, in milliseconds. */
+  /**
+   * The longest time for which this thread did nothing at all, in milliseconds. On it run the service, the
+   * gateway and whoever asks, so nothing that is measured here is more exact.
+   */
   get longestStallMs(): number {
     return this.#longestStallMs;
   }
@@ -125,7 +128,7 @@ export class Watch {
       who: subject.instanceId,
       since,
       ms: until - since,
-      boundMs: this.#bounds[kind] + this.#allowance(kind, since, until),
+      boundMs: this.#bounds[kind] + this.#allowance(kind, since, until) + this.#longestStallMs,
     };
     this.#ledger.lie(lie, () => subject.story);
   }
