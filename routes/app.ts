@@ -6,15 +6,16 @@ import { type Hook, OpenAPIHono } from "@hono/zod-openapi";
 import type { Env, MiddlewareHandler } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { SessionManagerError } from "../domain/errors.ts";
-import { describeSecurity, requireKey } from "./auth.ts";
+import { describeSecurity, Keyring, requireKey } from "./auth.ts";
 import { limitBody } from "./body_limit.ts";
 import { docsRoutes } from "./docs.ts";
 import { errorAnswer, fail, onError } from "./errors.ts";
+import { expressLane } from "./express.ts";
 import { internalEventRoutes } from "./internal_events.ts";
 import { observed, type RequestMeter } from "./observed.ts";
 import { operationRoutes } from "./operations.ts";
 import type { Log, Operations, Sessions } from "./ports.ts";
-import { byInstance, byKey, limitRate, type RateLimits } from "./rate_limit.ts";
+import { byInstance, byKey, type Limiters, limitersOf, limitRate, type RateLimits } from "./rate_limit.ts";
 import { sessionRoutes } from "./sessions.ts";
 
 const BASE_PATH = "/api/session-manager";
@@ -37,7 +38,10 @@ export interface AppOptions {
 
 /** The whole HTTP surface, as a function from request to answer. */
 export function createApp(options: AppOptions): OpenAPIHono {
-  const { log, meter, operations, internalKeys } = options;
+  const { log, meter, operations, sessions } = options;
+  const hubKeys = new Keyring(options.hubKeys);
+  const internalKeys = new Keyring(options.internalKeys);
+  const limiters = limitersOf(options.rateLimits);
   const app = new OpenAPIHono({ defaultHook: rejectInvalid });
   app.onError(onError(log));
   app.notFound((c) => errorAnswer(c, new SessionManagerError("NOT_FOUND")));
@@ -51,23 +55,30 @@ export function createApp(options: AppOptions): OpenAPIHono {
       return errorAnswer(c, new SessionManagerError("METHOD_NOT_ALLOWED"));
     },
   }));
-  app.route(BASE_PATH, contract(options));
+  app.route(BASE_PATH, contract(options, hubKeys, internalKeys, limiters));
   app.use("/metrics", requireKey(internalKeys));
   operationRoutes(app, operations);
   describeSecurity(app);
   docsRoutes(app);
+  const express = expressLane({ basePath: BASE_PATH, sessions, keys: hubKeys, limiters, log, meter });
+  const { fetch } = app;
+  app.fetch = (request, ...rest) => express(request) ?? fetch(request, ...rest);
   return app;
 }
 
 /** The contract's four endpoints. */
-function contract(options: AppOptions): OpenAPIHono {
-  const { sessions, hubKeys, internalKeys, rateLimits, bodyMs = BODY_MS } = options;
+function contract(
+  { sessions, bodyMs = BODY_MS }: AppOptions,
+  hubKeys: Keyring,
+  internalKeys: Keyring,
+  limiters: Limiters,
+): OpenAPIHono {
   const api = new OpenAPIHono({ defaultHook: rejectInvalid });
   api.use("/sessions/*", requireKey(hubKeys));
   api.use("/internal/*", requireKey(internalKeys));
-  api.use(limitRate(rateLimits.key, 1, byKey));
-  api.get("/sessions/:instance_id", limitRate(rateLimits.read, 1, byInstance));
-  api.post("/sessions/:instance_id/qr", limitRate(rateLimits.qr, 60, byInstance));
+  api.use(limitRate(limiters.key, byKey));
+  api.get("/sessions/:instance_id", limitRate(limiters.read, byInstance));
+  api.post("/sessions/:instance_id/qr", limitRate(limiters.qr, byInstance));
   api.use(limitBody(BODY_LIMIT, bodyMs));
   api.use("/internal/*", requireJson);
   sessionRoutes(api, sessions);

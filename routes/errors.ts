@@ -10,23 +10,32 @@ import type { Log } from "./ports.ts";
 /** The answer to a known fault. */
 export function errorAnswer(c: Context, error: SessionManagerError): Response {
   if (error.retryAfterSeconds !== undefined) c.header("Retry-After", String(error.retryAfterSeconds));
-  const { code, message } = error;
-  return c.json({ error: { code, message } }, ERRORS[code].status);
+  return c.json(errorBody(error), ERRORS[error.code].status);
 }
 
 /** Maps whatever a handler throws. What nobody foresaw is a bare 500 with its cause in the log. */
 export function onError(log: Log): (error: Error, c: Context) => Response {
   return (thrown, c) => {
     const error = known(thrown);
-    if (ERRORS[error.code].status === 500) {
-      const cause = error.cause === undefined ? {} : { err: error.cause };
-      log.error({ event: "request_failed", method: c.req.method, code: error.code, ...cause });
-    }
+    logFailure(log, c.req.method, error);
     return errorAnswer(c, error);
   };
 }
 
-function known(thrown: Error): SessionManagerError {
+/** What a fault is answered with. */
+export function errorBody({ code, message }: SessionManagerError) {
+  return { error: { code, message } };
+}
+
+/** A line for what is not the caller's fault. */
+export function logFailure(log: Log, method: string, error: SessionManagerError): void {
+  if (ERRORS[error.code].status !== 500) return;
+  const cause = error.cause === undefined ? {} : { err: error.cause };
+  log.error({ event: "request_failed", method, code: error.code, ...cause });
+}
+
+/** The fault of the catalogue that this is. */
+export function known(thrown: unknown): SessionManagerError {
   if (thrown instanceof SessionManagerError) return thrown;
   // The only one the framework throws by itself: a body that is no JSON.
   if (thrown instanceof HTTPException && thrown.status === 400) {

@@ -14,34 +14,57 @@ export interface RequestMeter {
 /** What a caller may choose as the id of its request. */
 const REQUEST_ID = /^[A-Za-z0-9_.:-]{1,64}$/;
 
+/** One answer. */
+interface Answered {
+  readonly requestId?: string;
+  readonly route: string;
+  readonly method: string;
+  readonly status: number;
+  readonly seconds: number;
+  readonly instanceId?: string;
+}
+
+/** The caller's own id, where it is one. */
+export function givenId(header: string | null | undefined): string | null {
+  return header && REQUEST_ID.test(header) ? header : null;
+}
+
+/** Counts an answer and writes its line. */
+export function tellOf(log: Log, meter: RequestMeter, answered: Answered): void {
+  const { requestId, route, method, status, seconds, instanceId } = answered;
+  meter.observe({ route, method, status, seconds });
+  log[isNoNews(method, status) ? "debug" : "info"]({
+    event: "request",
+    request_id: requestId,
+    method,
+    route,
+    status,
+    ms: Math.round(seconds * 1_000),
+    ...(instanceId === undefined ? {} : { instance_id: instanceId.slice(0, 64) }),
+  });
+}
+
+/** A Hub that polls would fill the log with good news. */
+export function isNoNews(method: string, status: number): boolean {
+  return method === "GET" && status < 400;
+}
+
 /** Names the request, and tells how it was answered. The caller's own `X-Request-Id` is kept. */
 export function observed(log: Log, meter: RequestMeter): MiddlewareHandler {
   return async (c, next) => {
-    const given = c.req.header("x-request-id") ?? "";
-    const requestId = REQUEST_ID.test(given) ? given : crypto.randomUUID();
+    const requestId = givenId(c.req.header("x-request-id")) ?? crypto.randomUUID();
     c.set("requestId", requestId);
     c.header("X-Request-Id", requestId);
     const startedAt = performance.now();
     await next();
-    const seconds = (performance.now() - startedAt) / 1_000;
-    const { method } = c.req;
     const { status } = c.res;
-    const route = status === 404 && c.error === undefined ? "none" : routePath(c, -1);
-    meter.observe({ route, method, status, seconds });
-    // A Hub that polls would fill the log with good news.
-    const level = method === "GET" && status < 400 ? "debug" : "info";
-    log[level]({
-      event: "request",
-      request_id: requestId,
-      method,
-      route,
+    tellOf(log, meter, {
+      requestId,
+      route: status === 404 && c.error === undefined ? "none" : routePath(c, -1),
+      method: c.req.method,
       status,
-      ms: Math.round(seconds * 1_000),
-      ...instanceOf(c.req.param("instance_id")),
+      seconds: (performance.now() - startedAt) / 1_000,
+      instanceId: c.req.param("instance_id"),
     });
   };
-}
-
-function instanceOf(instanceId: string | undefined): { instance_id?: string } {
-  return instanceId === undefined ? {} : { instance_id: instanceId.slice(0, 64) };
 }

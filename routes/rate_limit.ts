@@ -20,6 +20,19 @@ export interface RateLimits {
   readonly qr: number;
 }
 
+/** A limiter for each of them; null where there is no limit. */
+export interface Limiters {
+  readonly key: RateLimiter | null;
+  readonly read: RateLimiter | null;
+  readonly qr: RateLimiter | null;
+}
+
+export function limitersOf({ key, read, qr }: RateLimits): Limiters {
+  const limiter = (points: number, seconds: number) =>
+    points === 0 ? null : new RateLimiter(points, seconds * 1_000);
+  return { key: limiter(key, 1), read: limiter(read, 1), qr: limiter(qr, 60) };
+}
+
 /** Names remembered before those that have had their rest are forgotten. */
 const SWEEP_AT = 10_000;
 
@@ -65,24 +78,22 @@ const pass: MiddlewareHandler = (_c, next) => next();
 
 /**
  * Refuses what comes too often, and says after how many seconds to come back.
- * @param points how many requests; 0 for no limit
- * @param seconds in how long a time
+ * @param limiter null for no limit
  * @param countedBy what the limit holds for
  */
-export function limitRate(
-  points: number,
-  seconds: number,
-  countedBy: (c: Context) => string,
-): MiddlewareHandler {
-  if (points === 0) return pass;
-  const limiter = new RateLimiter(points, seconds * 1_000);
+export function limitRate(limiter: RateLimiter | null, countedBy: (c: Context) => string): MiddlewareHandler {
+  if (limiter === null) return pass;
   return async (c, next) => {
-    const waitMs = limiter.take(countedBy(c), performance.now());
-    if (waitMs > 0) {
-      throw new SessionManagerError("TOO_MANY_REQUESTS", { retryAfterSeconds: Math.ceil(waitMs / 1_000) });
-    }
+    admit(limiter, countedBy(c), performance.now());
     await next();
   };
+}
+
+/** @throws {SessionManagerError} `TOO_MANY_REQUESTS` when this name has used up its allowance */
+export function admit(limiter: RateLimiter | null, name: string, now: number): void {
+  const waitMs = limiter?.take(name, now) ?? 0;
+  if (waitMs === 0) return;
+  throw new SessionManagerError("TOO_MANY_REQUESTS", { retryAfterSeconds: Math.ceil(waitMs / 1_000) });
 }
 
 /** The caller's key, or everybody without one. Kept in memory, never logged. */
