@@ -82,7 +82,7 @@ async function syncFolder(folder: string): Promise<void> {
   await handle.sync();
 }
 
-function folderOf(path: string): string {
+export function folderOf(path: string): string {
   const end = Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"));
   if (end < 0) return ".";
   return end === 0 ? "/" : path.slice(0, end);

@@ -5,6 +5,7 @@
  */
 import { parseDatabaseUrl } from "./database_url.ts";
 import { DatabaseUnusableError } from "./errors.ts";
+import { folderOf } from "./key_file.ts";
 
 /**
  * Claims the file for this process; disposing gives it up. Nothing is claimed in memory or on a server.
@@ -21,9 +22,10 @@ export function claimDatabase(url: string): Disposable {
   );
 }
 
-/** Made with the mode of the database, and never removed: whoever removed it could let a second one in. */
+/** The first of a database's files, so its folder may not be there yet. Made with the mode of the database, and never removed: whoever removed it could let a second one in. */
 function openLockFile(path: string): Deno.FsFile {
   try {
+    Deno.mkdirSync(folderOf(path), { recursive: true, mode: 0o700 });
     return Deno.openSync(path, { write: true, create: true, mode: 0o600 });
   } catch (error) {
     throw new DatabaseUnusableError(`The file ${path} cannot be made.`, { cause: error });
