@@ -13,8 +13,13 @@ import { pause } from "./random.ts";
 const WORKER = new URL("./leak_worker.ts", import.meta.url);
 const ID = "leak-1";
 const QR_MS = 60;
-const PATIENCE_MS = 60_000;
-/** How much of the log is kept for a cycle that fails, in lines. */
+/** Longer than a login takes on a busy machine; the product's own is a minute. */
+const LOGIN_MS = 30_000;
+/** Longer than everything that the product itself may wait for in a cycle, and a minute for a busy machine. */
+const PATIENCE_MS = 240_000;
+/** A cycle that takes longer is told of with its story: it has run into a deadline of the product's. */
+const SLOW_MS = 15_000;
+/** How much of the log is kept for a cycle that fails or is slow, in lines. */
 const STORY_LINES = 40;
 
 /** The scales are at rest by then at the latest, in milliseconds. */
@@ -73,6 +78,7 @@ export async function runLeak(
       nextQrMs: 2_000,
       backoff: { baseMs: 20, capMs: 200 },
       stableMs: 50,
+      loginMs: LOGIN_MS,
     },
     socketSettings: { qrMs: QR_MS },
     supervision: { workerScript: WORKER, logins: { perSecond: 1_000 } },
@@ -90,9 +96,14 @@ export async function runLeak(
   const go = async (count: number) => {
     for (let i = 0; i < count; i++) {
       const kind = kinds[i % kinds.length]!;
+      const since = performance.now();
       await circuit.go(kind).catch((error) => {
         throw new Error(`Cycle ${i + 1}, ${kind}, failed after\n${story.join("\n")}`, { cause: error });
       });
+      const tookMs = Math.round(performance.now() - since);
+      if (tookMs > SLOW_MS) {
+        onProgress(`cycle ${i + 1}, ${kind}, took ${tookMs} ms:\n${story.join("\n")}`);
+      }
       if (i % 100 === 99) onProgress(`${i + 1} cycles; ${describeNow(await scales.weigh(), weigh())}`);
     }
   };

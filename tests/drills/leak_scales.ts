@@ -8,7 +8,7 @@ import process from "node:process";
 export const SCALES = "scales";
 
 /** How long a worker may take to weigh itself, in milliseconds. */
-const ANSWER_MS = 15_000;
+const ANSWER_MS = 60_000;
 
 export interface Weight {
   /** Everything that is reachable, in bytes. */
