@@ -12,7 +12,7 @@ import type { Log } from "./whatsapp/log.ts";
 /** How long a stop may take before the process ends regardless, in milliseconds. */
 const STOP_MS = 10_000;
 
-type Bounds = Pick<ServiceOptions, "storePausesMs">;
+type Bounds = Pick<ServiceOptions, "storePausesMs" | "clock" | "replica" | "policy">;
 
 function readConfig(): Config {
   const environment = Object.fromEntries(CONFIG_VARIABLES.map((name) => [name, Deno.env.get(name)]));

@@ -1,0 +1,40 @@
+/**
+ * `deno task drill:replicas`: three replicas, one MariaDB, a balancer, and everything that can happen to them.
+ *
+ * `--sessions 60`
+ * @module
+ */
+import { parseArgs } from "node:util";
+import { type DrillResult, runReplicasDrill } from "./replicas/run.ts";
+
+/** The result as a table, and every fault. */
+export function describeDrill({ scenes, faults }: DrillResult): string {
+  const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
+  const rows = scenes.map(({ name, backMs, shares, calls, failed, longestLieMs, overlaps, overFrozen }) =>
+    [
+      name,
+      `back ${seconds(backMs)}`,
+      `calls ${calls}, not answered ${failed}`,
+      `longest lie ${seconds(longestLieMs)}`,
+      `overlaps ${overlaps}${overFrozen > 0 ? ` (over a frozen process's: ${overFrozen})` : ""}`,
+      `shares ${shares.join("/")}`,
+    ].join(" · ")
+  );
+  return [...rows, ...faults.map((fault) => `FAULT ${fault}`)].join("\n");
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({ args: Deno.args, options: { sessions: { type: "string", default: "60" } } });
+  const result = await runReplicasDrill({
+    sessions: Number(values.sessions),
+    bounds: {},
+    policy: {},
+    onScene: (name) => console.info(`… ${name}`),
+  });
+  if (result === null) {
+    console.error("There is no mariadbd on this machine.");
+    Deno.exit(69);
+  }
+  console.info(describeDrill(result));
+  Deno.exit(result.faults.length === 0 ? 0 : 1);
+}

@@ -1,0 +1,25 @@
+import assert from "node:assert/strict";
+import { ownServerProgram } from "../db/mariadb.ts";
+import { describeDrill } from "./replicas.ts";
+import { runReplicasDrill } from "./replicas/run.ts";
+
+const hasServer = await ownServerProgram() !== undefined;
+
+Deno.test({
+  name:
+    `replicas that are killed, stopped, frozen and cut off are replaced, and no login is used twice at once${
+      hasServer ? "" : " (skipped: no mariadbd here)"
+    }`,
+  ignore: !hasServer,
+  fn: async () => {
+    const result = await runReplicasDrill({
+      sessions: 4,
+      bounds: { ttlMs: 5_000, renewMs: 250, marginMs: 2_500, censusMs: 250 },
+      policy: { backoff: { baseMs: 50, capMs: 500 } },
+    });
+    assert.ok(result !== null);
+    assert.deepEqual(result.faults, [], describeDrill(result));
+    const frozen = result.scenes.find(({ overFrozen }) => overFrozen > 0);
+    assert.ok(frozen, "the frozen replica's connections are still there when the others log in");
+  },
+});
