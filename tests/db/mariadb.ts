@@ -36,9 +36,9 @@ export class TestServer {
     }, undefined);
   }
 
-  /** A server of our own: a new data folder, a free port, this machine alone. */
+  /** A server of our own: a data folder of its own, a free port, this machine alone. */
   static async start(program: string, options: readonly string[] = []): Promise<TestServer> {
-    const folder = await install();
+    const folder = await ownFolder();
     const port = freePort();
     const server = new TestServer({ host: "127.0.0.1", port, user: "root", password: "" }, folder);
     server.#program = program;
@@ -50,13 +50,14 @@ export class TestServer {
 
   /**
    * The server that every file of this test process shares. Files are isolates of their own and see nothing of
-   * each other but the environment, so its port is left there; a shell that outlives them all ends the server
+   * each other but the environment, so where it is is left there; a shell that outlives them all ends the server
    * once this process is gone.
    */
   static async shared(program: string): Promise<TestServer> {
-    const known = Deno.env.get(SHARED)?.split(":");
-    if (known?.[0] === String(Deno.pid)) return TestServer.at(`mysql://root@127.0.0.1:${known[1]}`);
+    const known = readShared();
+    if (known !== undefined) return TestServer.at(`mysql://root@127.0.0.1:${known.port}`);
     const folder = await install();
+    await copyData(`${folder}/data`, `${folder}/untouched`);
     const port = freePort();
     const server = TestServer.at(`mysql://root@127.0.0.1:${port}`);
     const shell = new Deno.Command("sh", {
@@ -68,7 +69,7 @@ export class TestServer {
     }).spawn();
     shell.unref();
     await server.#untilReady();
-    Deno.env.set(SHARED, `${Deno.pid}:${port}`);
+    Deno.env.set(SHARED, JSON.stringify({ pid: Deno.pid, port, folder }));
     return server;
   }
 
@@ -213,8 +214,13 @@ export class TestSession implements AsyncDisposable {
   }
 }
 
-/** Where the port of the shared server is left, after the id of the process that shares it. */
+/** Where the port and the folder of the shared server are left, with the id of the process that shares it. */
 const SHARED = "TEST_MYSQL_SHARED";
+
+function readShared(): { port: number; folder: string } | undefined {
+  const shared = JSON.parse(Deno.env.get(SHARED) ?? "{}");
+  return shared.pid === Deno.pid ? shared : undefined;
+}
 
 /** Runs a server until the process with id `$1` is gone, then ends it and removes the folder `$2`. */
 const WATCH = `trap '' INT TERM
@@ -226,6 +232,20 @@ kill -9 $!
 wait
 rm -rf "$folder"`;
 
+/** An empty data folder, in a temporary folder of its own: as the shared server's was, where there is one. */
+async function ownFolder(): Promise<string> {
+  const shared = readShared();
+  if (shared === undefined) return await install();
+  const folder = await Deno.makeTempDir({ prefix: "mariadb-" });
+  await copyData(`${shared.folder}/untouched`, `${folder}/data`);
+  return folder;
+}
+
+async function copyData(from: string, to: string): Promise<void> {
+  const { success } = await new Deno.Command("cp", { args: ["-r", from, to] }).output();
+  if (!success) throw new Error(`${from} could not be copied.`);
+}
+
 /** An empty data folder, in a temporary folder of its own. */
 async function install(): Promise<string> {
   const folder = await Deno.makeTempDir({ prefix: "mariadb-" });
@@ -234,6 +254,8 @@ async function install(): Promise<string> {
       "--no-defaults",
       `--datadir=${folder}/data`,
       "--auth-root-authentication-method=normal",
+      "--skip-test-db",
+      ...LIGHT,
       ...asRoot(),
     ],
     stdout: "null",
@@ -243,6 +265,16 @@ async function install(): Promise<string> {
   return folder;
 }
 
+/** Small, and nothing waits for the disk: what is committed outlives the server, if not the machine. */
+const LIGHT: readonly string[] = [
+  "--innodb-buffer-pool-size=32M",
+  "--innodb-log-file-size=8M",
+  "--innodb-flush-log-at-trx-commit=2",
+  "--innodb-flush-method=nosync",
+  "--skip-innodb-doublewrite",
+  "--sync-frm=0",
+];
+
 function serverArguments(folder: string, port: number): string[] {
   return [
     "--no-defaults",
@@ -251,8 +283,8 @@ function serverArguments(folder: string, port: number): string[] {
     `--pid-file=${folder}/server.pid`,
     `--port=${port}`,
     "--bind-address=127.0.0.1",
-    "--innodb-buffer-pool-size=32M",
-    "--innodb-log-file-size=8M",
+    "--skip-name-resolve",
+    ...LIGHT,
     ...asRoot(),
   ];
 }

@@ -6,8 +6,9 @@ import assert from "node:assert/strict";
 import { DISCONNECT_TABLE } from "../../domain/disconnect.ts";
 import type { SessionStatus } from "../../domain/names.ts";
 import { systemClock } from "../../whatsapp/clock.ts";
-import type { Phone } from "../gateway/mod.ts";
+import { type Phone, startGateway } from "../gateway/mod.ts";
 import { sabotage, SABOTEUR } from "../whatsapp/sabotage.ts";
+import { QUICK_LINKS, scenarios } from "../e2e/scenarios.ts";
 import { scenario, type World, type WorldOptions } from "../e2e/world.ts";
 
 /** One way to end a linked session's socket, and what must come of it. */
@@ -19,6 +20,7 @@ interface Strike {
 
 /** The retry is put off, so that what the end has left can be read in peace. */
 const PUT_OFF: WorldOptions = {
+  ...QUICK_LINKS,
   policy: { backoff: { baseMs: 600_000, capMs: 600_000 } },
   supervision: { clock: { ...systemClock, random: () => 0.99 } },
 };
@@ -30,6 +32,18 @@ const failedLogin = (code: number) => (world: World, phone: Phone) => {
 };
 /** WhatsApp asks for a restart: the next login comes at once. */
 const restart = (world: World, phone: Phone) => world.gateway.streamError(phone, { code: 515 });
+
+/** Silence is noticed soon. */
+const LISTENING: WorldOptions = {
+  ...PUT_OFF,
+  socketSettings: { silenceMs: 2_000, keepAliveMs: 400 },
+  supervision: { ...PUT_OFF.supervision, watch: { pulseMs: 200 } },
+};
+
+const SABOTAGED: WorldOptions = {
+  ...PUT_OFF,
+  supervision: { ...PUT_OFF.supervision, workerScript: SABOTEUR, watch: { pulseMs: 200, hangMs: 2_000 } },
+};
 
 const STRIKES: Readonly<Record<string, Strike>> = {
   "unlinked on the phone": {
@@ -61,11 +75,7 @@ const STRIKES: Readonly<Record<string, Strike>> = {
   "unanswered": {
     strike: ({ gateway }, phone) => gateway.silence(phone),
     outcome: "disconnected TIMEOUT",
-    options: {
-      ...PUT_OFF,
-      socketSettings: { silenceMs: 2_000, keepAliveMs: 400 },
-      supervision: { ...PUT_OFF.supervision, watch: { pulseMs: 200 } },
-    },
+    options: LISTENING,
   },
   "downgrade demanded": {
     strike: (world, phone) => {
@@ -99,10 +109,7 @@ const STRIKES: Readonly<Record<string, Strike>> = {
   "worker lost": {
     strike: () => sabotage("close"),
     outcome: "disconnected UNKNOWN",
-    options: {
-      ...PUT_OFF,
-      supervision: { ...PUT_OFF.supervision, workerScript: SABOTEUR, watch: { pulseMs: 200, hangMs: 2_000 } },
-    },
+    options: SABOTAGED,
   },
 };
 
@@ -116,24 +123,41 @@ Deno.test("every row of the table of ends is tried", () => {
   );
 });
 
-for (const [name, { strike, outcome, options }] of Object.entries(STRIKES)) {
-  scenario(`a socket's end, ${name}, leaves ${outcome.trim()}`, async (start) => {
-    await using world = await start(options ?? PUT_OFF);
-    const phone = await world.link("struck");
-    const ended = world.log.next(({ event }) => event === "socket_closed");
-    await strike(world, phone);
-    await ended;
-    const [status, code] = outcome.split(" ");
-    const session = await world.until("struck", (seen) => seen.status === status);
-    assert.equal(session.qr_string, null);
-    const [row] = await world.rows(
-      "SELECT status, last_error_code, last_error_message FROM ll_whatsapp_qr_sessions",
-    );
-    assert.equal(row?.status, status);
-    assert.equal(row?.last_error_code ?? "", code);
-    assert.equal(row?.last_error_message === null, code === "");
-    assert.equal(world.gateway.stats.overlaps, 0);
-  }, { only: "sqlite" });
+for (const options of new Set(Object.values(STRIKES).map((strike) => strike.options ?? PUT_OFF))) {
+  const struck = Object.entries(STRIKES).filter(([, strike]) => (strike.options ?? PUT_OFF) === options);
+  scenarios(
+    `the ends of a socket: ${struck.length > 1 ? `${struck.length} of them` : struck[0]?.[0]}`,
+    { ...options, only: "sqlite" },
+    Object.fromEntries(
+      struck.map(([name, { strike, outcome }]) => [
+        `${name} leaves ${outcome.trim()}`,
+        (world) => end(world, name.replaceAll(/[^a-z0-9]/gi, "_"), strike, outcome),
+      ]),
+    ),
+  );
+}
+
+async function end(
+  world: World,
+  instanceId: string,
+  strike: Strike["strike"],
+  outcome: string,
+): Promise<void> {
+  const phone = await world.link(instanceId);
+  const ended = world.log.next(({ event }) => event === "socket_closed");
+  await strike(world, phone);
+  assert.equal((await ended).instance_id, instanceId);
+  const [status, code] = outcome.split(" ");
+  const session = await world.until(instanceId, (seen) => seen.status === status);
+  assert.equal(session.qr_string, null);
+  const [row] = await world.rows(
+    "SELECT status, last_error_code, last_error_message FROM ll_whatsapp_qr_sessions " +
+      `WHERE instance_id = '${instanceId}'`,
+  );
+  assert.equal(row?.status, status);
+  assert.equal(row?.last_error_code ?? "", code);
+  assert.equal(row?.last_error_message === null, code === "");
+  assert.equal(world.gateway.stats.overlaps, 0);
 }
 
 for (
@@ -143,9 +167,8 @@ for (
   ] as const
 ) {
   scenario(`${what} is a QR that fails at once, for want of a way through`, async (start) => {
-    await using other = await start();
-    const address = url(other.gateway.url);
-    await using world = await start({ environment: { WHATSAPP_WS_URL: address } });
+    await using gateway = await startGateway();
+    await using world = await start({ gateway, environment: { WHATSAPP_WS_URL: url(gateway.url) } });
     const ended = world.log.next(({ event }) => event === "socket_closed");
     assert.equal((await world.hub.requestQr("lost")).status, 500);
     const { origin, errno: seen } = await ended;
