@@ -24,26 +24,6 @@ scenarios("internal events", QUICK_LINKS, {
     assert.equal(fault(await world.hub.requestQr("told")), "409 SESSION_ALREADY_CONNECTED");
   },
 
-  "disconnected LOGOUT unlinks the device, erases the login and is idempotent": async (world, start) => {
-    const phone = await world.link("logout");
-    const loggedOut = world.gateway.when("logout");
-    const answer = await world.hub.disconnected("logout", "LOGOUT");
-    assert.deepEqual(answer.body, {
-      instance_id: "logout",
-      status: "disconnected",
-      qr_status: "none",
-      qr_string: null,
-      qr_expires_at: null,
-    });
-    await loggedOut;
-    assert.equal(phone.devices.length, 0);
-    assert.deepEqual((await world.hub.disconnected("logout", "LOGOUT")).body, answer.body);
-    await world.stopService();
-    await using next = await start({ gateway: world.gateway, databaseUrl: world.config.databaseUrl });
-    assert.equal((await next.hub.session("logout")).status, "disconnected");
-    assert.equal(next.service.sessions.supervised, 0);
-  },
-
   "connected twice changes nothing, the row's updated_at included": async (world) => {
     await world.hub.qr("twice");
     const first = await world.hub.connected("twice", "+5491155550000");

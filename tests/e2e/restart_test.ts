@@ -72,6 +72,32 @@ scenariosAcrossAStart("a start", { ...PATIENT, again: { policy: {}, socketSettin
     };
   },
 
+  "leaves alone what a LOGOUT has unlinked, whose login is erased, however often it is told": async (
+    world,
+  ) => {
+    const phone = await world.link("logout");
+    const loggedOut = world.gateway.when("logout", { phone: phone.number });
+    const answer = await world.hub.disconnected("logout", "LOGOUT");
+    assert.deepEqual(answer.body, {
+      instance_id: "logout",
+      status: "disconnected",
+      qr_status: "none",
+      qr_string: null,
+      qr_expires_at: null,
+    });
+    await loggedOut;
+    assert.equal(phone.devices.length, 0);
+    assert.deepEqual((await world.hub.disconnected("logout", "LOGOUT")).body, answer.body);
+    const kept = await world.rows(
+      "SELECT kind FROM ll_whatsapp_credentials WHERE instance_id = 'logout'",
+    );
+    assert.deepEqual(kept, []);
+    return async (next) => {
+      assert.equal((await next.hub.session("logout")).status, "disconnected");
+      assert.equal(next.service.sessions.isSupervised("logout"), false);
+    };
+  },
+
   "expires a QR": async (world) => {
     await world.hub.qr("shown");
     return async (next) => {

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { sabotage, SABOTEUR } from "../whatsapp/sabotage.ts";
+import { QUICK_LINKS } from "../e2e/scenarios.ts";
 import { scenario, type World, type WorldOptions } from "../e2e/world.ts";
 
 /** A worker that is asked for its pulse five times a second, and may owe it for two, as a busy machine needs. */
 const WATCHED: WorldOptions = {
+  ...QUICK_LINKS,
   supervision: { workerScript: SABOTEUR, watch: { pulseMs: 200, hangMs: 2_000 } },
 };
 
