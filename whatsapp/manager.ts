@@ -6,17 +6,17 @@
 import { qrAnswer } from "../domain/answer.ts";
 import { type ErrorCode, isErrorCode, SessionManagerError } from "../domain/errors.ts";
 import type { SessionEvent } from "../domain/events.ts";
-import { type Errand, FencedError, type ReplicaId } from "../domain/leases.ts";
+import { type Errand, FencedError } from "../domain/leases.ts";
 import { atRest, type Life } from "../domain/life.ts";
 import type { DisconnectReason } from "../domain/names.ts";
 import { type StoredSession, StoreUnavailableError } from "../domain/ports.ts";
 import type { Session } from "../domain/session.ts";
 import { transition } from "../domain/transition.ts";
 import { type QrView, type SessionView, viewQr, viewSession } from "../domain/view.ts";
-import { Logins } from "./logins.ts";
 import { ALONE, type Ownership } from "./ownership.ts";
 import { traced } from "./tracing.ts";
-import { Supervisor, type Surroundings } from "./supervisor.ts";
+import { type Elsewhere, Roster, type RosterOptions } from "./roster.ts";
+import { Supervisor } from "./supervisor.ts";
 
 /** A change of a session, once it is durable. */
 export interface Change {
@@ -24,12 +24,9 @@ export interface Change {
   readonly after: Life;
 }
 
-export interface ManagerOptions
-  extends Omit<Surroundings, "logins" | "ownership" | "onChange" | "onIdle" | "onFenced"> {
+export interface ManagerOptions extends Omit<RosterOptions, "onChange"> {
   /** How long `requestQr` waits for a QR, in milliseconds. */
   readonly qrWaitMs: number;
-  /** Whose the sessions are; all this process's own where it is not given. */
-  readonly ownership?: Ownership;
 }
 
 /** After how many seconds a call that the store could not serve is worth repeating. */
@@ -41,40 +38,17 @@ const ERRAND_MS = 2_000;
 /** How often a call follows a session from replica to replica before it gives up. */
 const PURSUITS = 5;
 
-/** A session that another replica acts for. */
-interface Elsewhere {
-  readonly owner: ReplicaId;
-}
-
-/** A session's one supervisor, loaded or being loaded. */
-interface Entry {
-  readonly loading: Promise<Supervisor | Elsewhere | null>;
-  supervisor: Supervisor | null;
-  /** Calls that hold the supervisor; while there are any, it stays the only one. */
-  users: number;
-  /** Resolves once the session has been handed over; null while it stays. */
-  leaving: Promise<void> | null;
-}
-
 export class SessionManager {
   readonly #options: ManagerOptions;
   readonly #ownership: Ownership;
-  readonly #surroundings: Surroundings;
-  readonly #entries = new Map<string, Entry>();
+  readonly #roster: Roster;
   readonly #listeners = new Set<(change: Change) => void>();
   #stopping = false;
 
   constructor(options: ManagerOptions) {
     this.#options = options;
     this.#ownership = options.ownership ?? ALONE;
-    this.#surroundings = {
-      ...options,
-      ownership: this.#ownership,
-      logins: new Logins(),
-      onChange: (before, after) => this.#announce(before, after),
-      onIdle: ({ instanceId }) => this.#dismiss(instanceId),
-      onFenced: (supervisor) => this.#forget(supervisor),
-    };
+    this.#roster = new Roster({ ...options, onChange: (before, after) => this.#announce(before, after) });
   }
 
   /**
@@ -90,7 +64,9 @@ export class SessionManager {
       .sort((one, other) => one.place - other.place)
       .map(({ stored }) => stored);
     await Promise.all(
-      unsettled.map((stored) => this.#bringBack(stored.session.instanceId, () => Promise.resolve(stored))),
+      unsettled.map((stored) =>
+        this.#roster.bringBack(stored.session.instanceId, () => Promise.resolve(stored))
+      ),
     );
   }
 
@@ -100,31 +76,20 @@ export class SessionManager {
    */
   async takeUp(instanceIds: readonly string[]): Promise<void> {
     const { store } = this.#options;
-    await Promise.allSettled(instanceIds.map((id) => this.#bringBack(id, () => store.find(id))));
+    await Promise.allSettled(instanceIds.map((id) => this.#roster.bringBack(id, () => store.find(id))));
   }
 
   /**
-   * Gives up so many sessions for other replicas to take, where nobody waits for something: closes their sockets
-   * without unlinking, and frees them once the connections are down.
-   * @returns how many
+   * Gives up so many sessions for other replicas to take.
+   * @returns how many it were
    */
-  async handOver(count: number): Promise<number> {
-    const movable = [...this.#entries.values()].filter(isMovable).slice(0, count);
-    await Promise.all(movable.map((entry) => entry.leaving = this.#leave(entry)));
-    return movable.length;
+  handOver(count: number): Promise<number> {
+    return this.#roster.handOver(count);
   }
 
-  /**
-   * Lets go of every session at once, without a write: they may be another's in a moment.
-   * @returns resolves once every connection is down
-   */
-  async abandonAll(): Promise<void> {
-    const supervisors = [...this.#entries.values()].flatMap(({ supervisor }) => supervisor ?? []);
-    for (const supervisor of supervisors) {
-      supervisor.abandon();
-      this.#entries.delete(supervisor.instanceId);
-    }
-    await Promise.all(supervisors.map((supervisor) => supervisor.alone));
+  /** Lets go of every session at once, without a write; resolves once every connection is down. */
+  abandonAll(): Promise<void> {
+    return this.#roster.abandonAll();
   }
 
   /**
@@ -156,12 +121,7 @@ export class SessionManager {
   /** Closes every socket without unlinking, and ends every call that waits for a QR. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    const stops = [...this.#entries.values()].map(async ({ loading }) => {
-      const holder = await loading;
-      if (holder instanceof Supervisor) await holder.stop();
-    });
-    await Promise.allSettled(stops);
-    this.#entries.clear();
+    await this.#roster.stop();
   }
 
   /** Hears of every change from now on; the returned function ends that. */
@@ -175,24 +135,22 @@ export class SessionManager {
    * @returns milliseconds; null without a socket, and before the first word
    */
   heardAt(instanceId: string): number | null {
-    return this.#entries.get(instanceId)?.supervisor?.heardAt ?? null;
+    return this.#roster.find(instanceId)?.heardAt ?? null;
   }
 
   /** How many sessions have a change that waits for the store. */
   get stalled(): number {
-    let stalled = 0;
-    for (const { supervisor } of this.#entries.values()) if (supervisor?.isStalled) stalled++;
-    return stalled;
+    return this.#roster.stalled;
   }
 
   /** Whether this session is supervised at the moment. */
   isSupervised(instanceId: string): boolean {
-    return this.#entries.has(instanceId);
+    return this.#roster.has(instanceId);
   }
 
   /** How many sessions are supervised at the moment. */
   get supervised(): number {
-    return this.#entries.size;
+    return this.#roster.size;
   }
 
   /**
@@ -200,10 +158,8 @@ export class SessionManager {
    * @throws {SessionManagerError} `SESSION_NOT_FOUND`, `SESSION_MANAGER_ERROR`
    */
   async read(instanceId: string): Promise<SessionView> {
-    const entry = this.#entries.get(instanceId);
-    if (entry?.supervisor && entry.leaving === null && this.#ownership.holds(entry.supervisor.lease)) {
-      return this.#view(entry.supervisor);
-    }
+    const supervisor = this.#roster.find(instanceId);
+    if (supervisor !== null) return this.#view(supervisor);
     return await this.#readStored(instanceId);
   }
 
@@ -231,7 +187,7 @@ export class SessionManager {
     const create = () => store.findOrCreate(instanceId, clock.now());
     try {
       return await this.#pursue(() =>
-        this.#using(instanceId, create, (holder) => {
+        this.#roster.using(instanceId, create, (holder) => {
           // Null when this call met another one that was just finding out that there is no such session.
           if (holder === null) return null;
           return holder instanceof Supervisor
@@ -270,7 +226,7 @@ export class SessionManager {
     const find = () => this.#options.store.find(instanceId);
     return await this.#fromStore(() =>
       this.#pursue(() =>
-        this.#using(instanceId, find, async (holder) => {
+        this.#roster.using(instanceId, find, async (holder) => {
           if (holder === null) throw new SessionManagerError("SESSION_NOT_FOUND");
           if (!(holder instanceof Supervisor)) {
             const isDone = await this.#ask(
@@ -411,93 +367,6 @@ export class SessionManager {
     }
   }
 
-  // ── Supervisors ────────────────────────────────────────────────────────────────────────────────
-
-  /** Settles what was left behind, as far as this process acts for it. */
-  async #bringBack(instanceId: string, load: () => Promise<StoredSession | null>): Promise<void> {
-    await this.#using(instanceId, load, async (holder) => {
-      if (!(holder instanceof Supervisor)) return;
-      await holder.submit({ type: "restored" }).catch((error) => {
-        if (!holder.isStalled) throw error;
-      });
-    });
-  }
-
-  /** Runs `work` with the session's one supervisor, with its owner elsewhere, or with null when there is none. */
-  async #using<T>(
-    instanceId: string,
-    load: () => Promise<StoredSession | null>,
-    work: (holder: Supervisor | Elsewhere | null) => T,
-  ): Promise<Awaited<T>> {
-    await this.#entries.get(instanceId)?.leaving;
-    const entry = this.#entries.get(instanceId) ?? this.#load(instanceId, load);
-    entry.users++;
-    try {
-      return await work(await entry.loading);
-    } finally {
-      entry.users--;
-      this.#dismiss(instanceId);
-    }
-  }
-
-  #load(instanceId: string, load: () => Promise<StoredSession | null>): Entry {
-    const supervise = async () => {
-      if (this.#stopping) throw new StoreUnavailableError(new Error("The service is stopping."));
-      try {
-        const holder = await this.#take(instanceId, load);
-        if (holder instanceof Supervisor) entry.supervisor = holder;
-        return holder;
-      } finally {
-        if (entry.supervisor === null) this.#entries.delete(instanceId);
-      }
-    };
-    const loading = Promise.resolve().then(supervise);
-    const entry: Entry = { loading, supervisor: null, users: 0, leaving: null };
-    this.#entries.set(instanceId, entry);
-    return entry;
-  }
-
-  async #take(
-    instanceId: string,
-    load: () => Promise<StoredSession | null>,
-  ): Promise<Supervisor | Elsewhere | null> {
-    const known = await load();
-    if (known === null) return null;
-    const taking = await this.#ownership.take(instanceId);
-    if (taking.kind === "held") return { owner: taking.by };
-    const { lease } = taking;
-    try {
-      // Another replica may have written up to the moment of the taking.
-      const { session, link } = lease === null ? known : await this.#options.store.find(instanceId) ?? known;
-      return new Supervisor(atRest(session, link), this.#surroundings, lease);
-    } catch (error) {
-      await this.#ownership.release(lease, false);
-      throw error;
-    }
-  }
-
-  /** Leaves a session to the store once nobody needs its supervisor. */
-  #dismiss(instanceId: string): void {
-    const entry = this.#entries.get(instanceId);
-    if (!entry?.supervisor?.isIdle || entry.users > 0 || entry.leaving !== null) return;
-    this.#entries.delete(instanceId);
-    void this.#ownership.release(entry.supervisor.lease, true);
-  }
-
-  /** Leaves a session to another replica. */
-  async #leave({ supervisor }: Entry): Promise<void> {
-    if (supervisor === null) return;
-    await supervisor.stop();
-    await supervisor.alone;
-    await this.#ownership.release(supervisor.lease, false);
-    this.#entries.delete(supervisor.instanceId);
-  }
-
-  #forget({ instanceId }: Supervisor): void {
-    this.#entries.delete(instanceId);
-    this.#options.log.warn({ event: "session_fenced", instance_id: instanceId });
-  }
-
   #announce(before: Life, after: Life): void {
     const { session, activity } = after;
     const code = session.lastError?.code;
@@ -512,13 +381,6 @@ export class SessionManager {
     });
     for (const listener of this.#listeners) listener({ before, after });
   }
-}
-
-/** Whether a session can change its replica: nobody waits for it, and no QR would be lost. */
-function isMovable({ supervisor, users, leaving }: Entry): boolean {
-  if (supervisor === null || users > 0 || leaving !== null) return false;
-  const { kind } = supervisor.life.activity;
-  return kind === "open" || kind === "waiting" || kind === "queued";
 }
 
 function retryAfter(error: unknown): { retryAfterSeconds?: number } {
