@@ -9,13 +9,14 @@ import { load, type LoadResult } from "../lib/load.ts";
 import type { Part, PartResult, Target } from "../part.ts";
 import { inRounds, loadFigures, medianOf } from "../rounds.ts";
 
-const DROPS_PER_SECOND = 20;
+/** Of so many connected sessions one drops each second: of 500, 20 a second. */
+const SESSIONS_PER_DROP = 25;
 /** QRs that are shown while they are asked for again and again. */
 const SHOWN = 20;
 
 export const churn: Part = {
   name: "churn",
-  title: `HTTP while ${DROPS_PER_SECOND} connections a second drop and come back`,
+  title: "HTTP while connections drop and come back",
   async run({ scale, say, world }): Promise<PartResult> {
     const { gateway } = world;
     const { churned, loadSeconds: seconds } = scale;
@@ -28,6 +29,7 @@ export const churn: Part = {
     await service.untilConnected(churned);
     const shown = names("shown", SHOWN);
     await Promise.all(shown.map((name) => service.qr(name)));
+    const perSecond = Math.max(1, churned / SESSIONS_PER_DROP);
     let drops = 0;
     const questions: Record<string, () => Promise<LoadResult>> = {
       "GET owned": ask(linked.map(sessionPath)),
@@ -45,7 +47,7 @@ export const churn: Part = {
           [`${name}, under churn`, async () => {
             const [result, churn] = await Promise.all([
               question(),
-              gateway.churn(DROPS_PER_SECOND, seconds),
+              gateway.churn(perSecond, seconds),
             ]);
             drops += churn.drops;
             await gateway.until(churned);
@@ -70,7 +72,7 @@ export const churn: Part = {
           bound: { atMost: 3 },
         };
       }),
-      notes: [`${churned} sessions connected.`],
+      notes: [`${churned} sessions connected; ${perSecond} a second drop and come back.`],
     };
   },
 };
