@@ -146,6 +146,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
           countByStatus: () => store.countByStatus(),
           sessions,
           admission,
+          replica,
           workers: pool,
         }),
     },

@@ -40,6 +40,11 @@ export function createMetrics() {
     disconnects: counter("disconnects_total", "Sessions disconnected or in error, by last_error_code.", [
       "code",
     ]),
+    replicas: gauge(
+      "replicas",
+      "Replicas that are present, as this one sees it; 0 where there can be one alone.",
+    ),
+    fencings: counter("replica_fencings_total", "Times that this replica has let go of every session."),
     loginQueue: gauge("login_queue_length", "Sessions that wait for their turn to log in."),
     workers: gauge("workers", "Socket workers at work."),
     workerRestarts: counter("worker_restarts_total", "Socket workers that were replaced."),

@@ -11,6 +11,8 @@ export interface Sources {
   countByStatus(): Promise<ReadonlyMap<SessionStatus, number>>;
   readonly sessions: { readonly supervised: number; readonly stalled: number };
   readonly admission: { readonly waiting: number };
+  /** Null where there can be one process alone. */
+  readonly replica: { readonly present: number; readonly fencings: number } | null;
   readonly workers: {
     readonly load: readonly number[];
     readonly memory: readonly number[];
@@ -23,10 +25,13 @@ export interface Sources {
  * from it, and no others.
  */
 export async function readMetrics(metrics: Metrics, sources: Sources): Promise<string> {
-  const { sessions, admission, workers } = sources;
+  const { sessions, admission, replica, workers } = sources;
   metrics.supervised.set(sessions.supervised);
   metrics.stalled.set(sessions.stalled);
   metrics.loginQueue.set(admission.waiting);
+  metrics.replicas.set(replica?.present ?? 0);
+  metrics.fencings.reset();
+  metrics.fencings.inc(replica?.fencings ?? 0);
   metrics.workers.set(workers.load.length);
   metrics.sockets.set(workers.load.reduce((sum, size) => sum + size, 0));
   workers.memory.forEach((bytes, worker) => metrics.workerMemory.set({ worker: String(worker) }, bytes));

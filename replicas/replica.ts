@@ -62,6 +62,7 @@ export class Replica implements Ownership {
   readonly #unreleased = new Map<Lease, boolean>();
   #sessions: Sessions | null = null;
   #census: Census | null = null;
+  #fencings = 0;
 
   constructor(options: ReplicaOptions) {
     this.#options = options;
@@ -73,6 +74,7 @@ export class Replica implements Ownership {
       bounds,
       log,
       onLost: async () => {
+        this.#fencings++;
         this.#unreleased.clear();
         await this.#sessions?.abandonAll();
       },
@@ -91,9 +93,9 @@ export class Replica implements Ownership {
     return this.#census?.sessions.size ?? 0;
   }
 
-  /** Whether this replica may act for anybody. */
-  get isPresent(): boolean {
-    return this.#presence.id !== null;
+  /** How often this replica has let go of every session because it could not renew its presence. */
+  get fencings(): number {
+    return this.#fencings;
   }
 
   /**

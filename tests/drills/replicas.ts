@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 import { type DrillResult, runReplicasDrill } from "./replicas/run.ts";
 
 /** The result as a table, and every fault. */
-export function describeDrill({ scenes, faults }: DrillResult): string {
+export function describeDrill({ scenes, faults, quiet, comeback }: DrillResult): string {
   const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
   const rows = scenes.map(({ name, backMs, shares, calls, failed, longestLieMs, overlaps, overFrozen }) =>
     [
@@ -20,7 +20,15 @@ export function describeDrill({ scenes, faults }: DrillResult): string {
       `shares ${shares.join("/")}`,
     ].join(" · ")
   );
-  return [...rows, ...faults.map((fault) => `FAULT ${fault}`)].join("\n");
+  const load = [
+    `MariaDB, nothing going on: ${quiet.reads.toFixed(1)} reads and ${
+      quiet.writes.toFixed(1)
+    } writes a second`,
+    `MariaDB, one session that comes back: ${comeback.reads.toFixed(1)} reads and ${
+      comeback.writes.toFixed(1)
+    } writes`,
+  ];
+  return [...rows, ...load, ...faults.map((fault) => `FAULT ${fault}`)].join("\n");
 }
 
 if (import.meta.main) {

@@ -40,6 +40,7 @@ export class Observer {
   #frozen: ReadonlySet<string> = new Set();
   #sighting = blank();
   #stopped = false;
+  #resting = false;
   readonly #looking: Promise<void>;
 
   constructor(hub: Hub, gateway: Gateway, sessions: readonly Linked[]) {
@@ -60,6 +61,15 @@ export class Observer {
   /** From now on connections of these numbers belong to a process that is stopped. */
   freeze(numbers: Iterable<string>): void {
     this.#frozen = new Set(numbers);
+  }
+
+  /** Asks nothing for a while. */
+  rest(): void {
+    this.#resting = true;
+  }
+
+  goOn(): void {
+    this.#resting = false;
   }
 
   /** Whether every session is logged in, and HTTP says so. */
@@ -83,7 +93,7 @@ export class Observer {
     for (let i = 0; !this.#stopped; i++) {
       await pause(PAUSE_MS);
       const session = this.#sessions[i % this.#sessions.length];
-      if (session !== undefined) void this.#ask(session);
+      if (session !== undefined && !this.#resting) void this.#ask(session);
     }
   }
 

@@ -34,8 +34,18 @@ export interface SceneResult extends Sighting {
   readonly shares: readonly number[];
 }
 
+/** Statements on the server, by what they do. */
+export interface Load {
+  readonly reads: number;
+  readonly writes: number;
+}
+
 export interface DrillResult {
   readonly scenes: readonly SceneResult[];
+  /** A second, with every session connected and nothing going on. */
+  readonly quiet: Load;
+  /** For one session that is dropped and comes back. */
+  readonly comeback: Load;
   /** What should not have been, one sentence each. */
   readonly faults: readonly string[];
 }
@@ -44,6 +54,8 @@ export interface DrillResult {
 const SKEWS_MS = [0, 60_000, -60_000];
 /** How many sessions are linked at a time. */
 const AT_ONCE = 4;
+/** How long nothing is done while the load is measured, in milliseconds. */
+const QUIET_MS = 5_000;
 /** How long a scene may take to its end, in milliseconds. */
 const PATIENCE_MS = 90_000;
 
@@ -131,7 +143,12 @@ class Run {
         await pause(ttlMs + marginMs);
         await server.restart();
       });
-      return { scenes: this.#scenes, faults: this.#faults };
+      const quiet = await this.#loadOf(() => pause(QUIET_MS), QUIET_MS / 1_000);
+      const comeback = await this.#loadOf(async () => {
+        this.#cluster.gateway.dropAll();
+        await within(PATIENCE_MS, () => this.#isOnline());
+      }, this.#sessions.length);
+      return { scenes: this.#scenes, faults: this.#faults, quiet, comeback };
     } finally {
       await this.#observer.stop();
     }
@@ -224,6 +241,28 @@ class Run {
     replica.wire.cut();
     const isFenced = await within(PATIENCE_MS, () => Promise.resolve(replica.fencings > fencings));
     this.#expect(isFenced, "the replica without a database lets go by itself");
+  }
+
+  /** What the server was asked meanwhile, divided by this; the observer's own calls are left out. */
+  async #loadOf(work: () => Promise<unknown>, by: number): Promise<Load> {
+    this.#observer.rest();
+    const before = await this.#counters();
+    await work();
+    const after = await this.#counters();
+    this.#observer.goOn();
+    return { reads: (after.reads - before.reads) / by, writes: (after.writes - before.writes) / by };
+  }
+
+  async #counters(): Promise<Load> {
+    const rows = await this.#cluster.server.run("show global status like 'Com\\_%'");
+    const sum = (pattern: RegExp) =>
+      rows.filter((row) => pattern.test(String(row["Variable_name"])))
+        .reduce((total, row) => total + Number(row["Value"]), 0);
+    return { reads: sum(/^Com_select$/), writes: sum(/^Com_(insert|update|update_multi|delete|replace)$/) };
+  }
+
+  #isOnline(): Promise<boolean> {
+    return Promise.resolve(this.#sessions.every(({ phone }) => phone.devices.some(({ online }) => online)));
   }
 
   async #heldBy({ id }: ReplicaProcess): Promise<string[]> {
