@@ -253,6 +253,7 @@ async function install(): Promise<string> {
     args: [
       "--no-defaults",
       `--datadir=${folder}/data`,
+      `--tmpdir=${folder}`, // two that share one delete each other's tables
       "--auth-root-authentication-method=normal",
       "--skip-test-db",
       ...LIGHT,
@@ -279,6 +280,7 @@ function serverArguments(folder: string, port: number): string[] {
   return [
     "--no-defaults",
     `--datadir=${folder}/data`,
+    `--tmpdir=${folder}`, // two that share one delete each other's tables
     `--socket=${folder}/server.sock`,
     `--pid-file=${folder}/server.pid`,
     `--port=${port}`,
