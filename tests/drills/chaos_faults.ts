@@ -185,7 +185,8 @@ async function scanWithPasskey(arena: Arena, subject: Subject): Promise<void> {
 async function tellConnected({ door }: Arena, subject: Subject): Promise<void> {
   const wasLive = subject.isLive;
   subject.toldSince = Infinity;
-  await door.reportConnected(subject.instanceId, subject.phone.number);
+  const { body } = await door.reportConnected(subject.instanceId, subject.phone.number);
+  if (body === null) return; // for want of the database; it will be carried out when that is back
   subject.toldSince = wasLive && subject.isLive ? null : performance.now();
 }
 

@@ -33,7 +33,7 @@ export class Subject {
   isBusy = false;
   /**
    * Since when HTTP repeats what a trusted part of the system said: `connected`, while no device was online.
-   * Infinite while that part is still saying it.
+   * Infinite while that part is still saying it, or what it said may still have to be carried out.
    */
   toldSince: number | null = null;
   /** A fault struck that only a human mends, so that `error` is what it has to become. */
