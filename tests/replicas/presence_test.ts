@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { Presence } from "../../replicas/presence.ts";
+import type { Stopwatch } from "../../replicas/stopwatch.ts";
+import { DrivenClock } from "../whatsapp/driven_clock.ts";
+import { ScriptedLeases } from "./scripted_leases.ts";
+
+const BOUNDS = { ttlMs: 10_000, renewMs: 1_000, marginMs: 3_000 };
+const SILENT_LOG = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+class Stage {
+  readonly leases = new ScriptedLeases();
+  readonly clock = new DrivenClock();
+  /** How long the process has stood still, beyond what its timers know of; milliseconds. */
+  frozenMs = 0;
+  /** When sessions were let go of, in milliseconds since the start. */
+  readonly lostAt: number[] = [];
+  /** Resolves what is let go of. */
+  gone = Promise.withResolvers<void>();
+  readonly presence: Presence;
+  readonly #start = this.clock.now();
+
+  constructor() {
+    const steady = () => this.clock.now() + this.frozenMs;
+    const stopwatch: Stopwatch = {
+      mark: () => ({ steady: steady(), wall: 0 }),
+      since: (mark) => steady() - mark.steady,
+    };
+    this.presence = new Presence({
+      leases: this.leases,
+      clock: this.clock,
+      stopwatch,
+      bounds: BOUNDS,
+      log: SILENT_LOG,
+      onLost: () => {
+        this.lostAt.push(this.clock.now() - this.#start);
+        return this.gone.promise;
+      },
+    });
+  }
+
+  async pass(ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 100) {
+      this.clock.advance(100);
+      for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+    }
+  }
+}
+
+Deno.test("Presence renews itself again and again, under one name", async () => {
+  const stage = new Stage();
+  await stage.presence.join();
+  const { id } = stage.presence;
+  await stage.pass(30_000);
+  assert.equal(stage.presence.id, id);
+  assert.equal(stage.leases.renewals, 30);
+  await stage.presence.leave();
+  assert.deepEqual(stage.leases.left, [id]);
+  assert.equal(stage.presence.id, null);
+  assert.equal(stage.clock.pending, 0);
+});
+
+for (const mood of ["away", "silent"] as const) {
+  Deno.test(`Presence lets go in good time, and no sooner, when the database is ${mood}`, async () => {
+    const stage = new Stage();
+    await stage.presence.join();
+    await stage.pass(2_000);
+    stage.leases.mood = mood;
+    await stage.pass(6_900); // renewed at 2 s, good until 9 s
+    assert.deepEqual(stage.lostAt, []);
+    await stage.pass(200);
+    assert.deepEqual(stage.lostAt, [9_000]);
+    assert.equal(stage.presence.id, null);
+    stage.gone.resolve();
+    const leaving = stage.presence.leave();
+    await stage.pass(3_000);
+    await leaving;
+    assert.equal(stage.clock.pending, 0);
+  });
+}
+
+Deno.test("Presence outlives a database that is away for a moment", async () => {
+  const stage = new Stage();
+  await stage.presence.join();
+  stage.leases.mood = "away";
+  await stage.pass(5_500);
+  stage.leases.mood = "well";
+  await stage.pass(20_000);
+  assert.deepEqual(stage.lostAt, []);
+  assert.equal(stage.leases.joined.length, 1);
+  await stage.presence.leave();
+});
+
+Deno.test("Presence comes back under another name, once nothing is left of the old one, when it had run out", async () => {
+  const stage = new Stage();
+  await stage.presence.join();
+  const { id } = stage.presence;
+  stage.leases.mood = "expired";
+  await stage.pass(1_000);
+  assert.equal(stage.lostAt.length, 1);
+  stage.leases.mood = "well";
+  await stage.pass(5_000);
+  assert.equal(stage.presence.id, null, "a socket is still there");
+  stage.gone.resolve();
+  await stage.pass(1_000);
+  assert.ok(stage.presence.id !== null && stage.presence.id !== id);
+  assert.deepEqual(stage.leases.left, [id]);
+  await stage.presence.leave();
+});
+
+Deno.test("Presence may act for nobody from the first moment after its process stood still", async () => {
+  const stage = new Stage();
+  await stage.presence.join();
+  stage.frozenMs = 60_000;
+  assert.equal(stage.presence.id, null);
+  stage.leases.mood = "expired";
+  await stage.pass(1_000);
+  stage.leases.mood = "well";
+  stage.gone.resolve();
+  await stage.pass(1_000);
+  assert.equal(stage.lostAt.length, 1);
+  assert.ok(stage.presence.id !== null);
+  await stage.presence.leave();
+});
