@@ -14,7 +14,7 @@ export interface Figure {
   readonly rounds?: readonly number[];
 }
 
-export type Unit = "/s" | "ms" | "s" | "MiB" | "KiB" | "% of a core" | "";
+export type Unit = "/s" | "µs" | "ms" | "s" | "MiB" | "KiB" | "% of a core" | "";
 
 /** A figure beside its peer or its limit, and what the two have to be to each other. */
 export interface Target {

@@ -2,6 +2,7 @@
  * Rounds, interleaved: one of each, again and again, so that a noisy minute hits all of them.
  * @module
  */
+import type { Child } from "./lib/child.ts";
 import type { LoadResult } from "./lib/load.ts";
 import { median } from "./lib/stats.ts";
 import type { Figure } from "./part.ts";
@@ -25,11 +26,30 @@ export function figureOf(name: string, unit: Figure["unit"], rounds: readonly nu
   return { name, value: median(rounds), unit, rounds };
 }
 
-/** What loading a server came to: requests a second, and the slowest hundredth. */
-export function loadFigures(name: string, results: readonly LoadResult[]): Figure[] {
+/** What loading a process came to, and what it cost. */
+export interface Loaded extends LoadResult {
+  /** Processor time a request, the whole process, in microseconds: on a busy machine it says more than the rate. */
+  readonly cpuMicros: number;
+}
+
+/** Loads a process, or has it load itself, and looks what that takes of its core. */
+export async function loadMeasured(
+  child: Child,
+  seconds: number,
+  work: () => Promise<LoadResult>,
+): Promise<Loaded> {
+  const before = await child.cpuSeconds();
+  const result = await work();
+  const spent = await child.cpuSeconds() - before;
+  return { ...result, cpuMicros: spent * 1e6 / (result.perSecond * seconds) };
+}
+
+/** What loading a server came to: requests a second, the slowest hundredth, and what each took. */
+export function loadFigures(name: string, results: readonly Loaded[]): Figure[] {
   return [
     figureOf(name, "/s", results.map(({ perSecond }) => perSecond)),
     figureOf(`${name}, p99`, "ms", results.map(({ p99Ms }) => p99Ms)),
+    figureOf(`${name}, processor time`, "µs", results.map(({ cpuMicros }) => cpuMicros)),
   ];
 }
 

@@ -5,9 +5,9 @@
 import { Database } from "../actors/database.ts";
 import { HUB_KEY, qrPath, Service, sessionPath } from "../actors/service.ts";
 import { names } from "../lib/batches.ts";
-import { load, type LoadResult } from "../lib/load.ts";
+import { load } from "../lib/load.ts";
 import type { Part, PartResult, Target } from "../part.ts";
-import { inRounds, loadFigures, medianOf } from "../rounds.ts";
+import { inRounds, type Loaded, loadFigures, loadMeasured, medianOf } from "../rounds.ts";
 
 /** Of so many connected sessions one drops each second: of 500, 20 a second. */
 const SESSIONS_PER_DROP = 25;
@@ -31,15 +31,16 @@ export const churn: Part = {
     await Promise.all(shown.map((name) => service.qr(name)));
     const perSecond = Math.max(1, churned / SESSIONS_PER_DROP);
     let drops = 0;
-    const questions: Record<string, () => Promise<LoadResult>> = {
+    const questions: Record<string, () => Promise<Loaded>> = {
       "GET owned": ask(linked.map(sessionPath)),
       "GET from SQLite": ask(rows.map(sessionPath)),
       "POST /qr, valid": ask(shown.map(qrPath), "POST"),
     };
     function ask(paths: readonly string[], method: "GET" | "POST" = "GET") {
-      return () => load({ origin: service.origin, method, paths, key: HUB_KEY }, seconds);
+      const { origin, child } = service;
+      return () => loadMeasured(child, seconds, () => load({ origin, method, paths, key: HUB_KEY }, seconds));
     }
-    const results = await inRounds<string, LoadResult>(
+    const results = await inRounds<string, Loaded>(
       scale.rounds,
       Object.fromEntries(
         Object.entries(questions).flatMap(([name, question]) => [

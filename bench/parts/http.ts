@@ -8,12 +8,12 @@ import { HUB_KEY, qrPath, Service, sessionPath, sizeOf } from "../actors/service
 import { inBatches, names } from "../lib/batches.ts";
 import { load, type LoadResult } from "../lib/load.ts";
 import type { Context, Part, PartResult, Target } from "../part.ts";
-import { inRounds, loadFigures, medianOf } from "../rounds.ts";
+import { inRounds, type Loaded, loadFigures, loadMeasured, medianOf } from "../rounds.ts";
 
 /** How many QRs are asked for at the same time while the scene is set. */
 const QRS_AT_ONCE = 32;
 
-type Results = ReadonlyMap<string, readonly LoadResult[]>;
+type Results = ReadonlyMap<string, readonly Loaded[]>;
 
 export const http: Part = {
   name: "http",
@@ -73,17 +73,17 @@ async function measureReads({ scale, say, world }: Context): Promise<Results> {
     );
     const otherReader = stack.use(await readerOf(mysql));
     return {
-      [MYSQL]: ask(other.origin, rows.map(sessionPath), seconds),
-      [MYSQL2]: () => otherReader.call<LoadResult>("read", { names: rows, seconds }),
+      [MYSQL]: ask(other, rows.map(sessionPath), seconds),
+      [MYSQL2]: () => readBare(otherReader, rows, seconds),
     };
   })();
   say(`${owned} sessions connected, ${scale.rows} at rest; an answer has ${size} bytes`);
-  return await inRounds<string, LoadResult>(scale.rounds, {
-    [DENO]: ask(deno.origin, rows.map(peerPath), seconds),
-    [HONO]: ask(hono.origin, rows.map(peerPath), seconds),
-    [OWNED]: ask(service.origin, linked, seconds),
-    [SQLITE]: ask(service.origin, rows.map(sessionPath), seconds),
-    [NODE_SQLITE]: () => reader.call<LoadResult>("read", { names: rows, seconds }),
+  return await inRounds<string, Loaded>(scale.rounds, {
+    [DENO]: ask(deno, rows.map(peerPath), seconds),
+    [HONO]: ask(hono, rows.map(peerPath), seconds),
+    [OWNED]: ask(service, linked, seconds),
+    [SQLITE]: ask(service, rows.map(sessionPath), seconds),
+    [NODE_SQLITE]: () => readBare(reader, rows, seconds),
     ...overMysql,
   });
 }
@@ -102,14 +102,23 @@ async function measurePosts({ scale, say, world: { gateway } }: Context): Promis
   const size = await sizeOf(service.origin, qrPath(shown[0]!), "POST");
   await using hono = await Helper.start("peers_main.ts", { place: "server", args: ["hono", `${size}`] });
   say(`${shown.length} QRs shown; an answer has ${size} bytes`);
-  return await inRounds<string, LoadResult>(scale.rounds, {
-    [HONO_QR]: ask(hono.origin, shown.map(peerPath), scale.loadSeconds, "POST"),
-    [POST_QR]: ask(service.origin, shown.map(qrPath), scale.loadSeconds, "POST"),
+  return await inRounds<string, Loaded>(scale.rounds, {
+    [HONO_QR]: ask(hono, shown.map(peerPath), scale.loadSeconds, "POST"),
+    [POST_QR]: ask(service, shown.map(qrPath), scale.loadSeconds, "POST"),
   });
 }
 
-function ask(origin: string, paths: readonly string[], seconds: number, method: "GET" | "POST" = "GET") {
-  return () => load({ origin, method, paths, key: HUB_KEY }, seconds);
+function ask(
+  { origin, child }: Pick<Service, "origin" | "child">,
+  paths: readonly string[],
+  seconds: number,
+  method: "GET" | "POST" = "GET",
+) {
+  return () => loadMeasured(child, seconds, () => load({ origin, method, paths, key: HUB_KEY }, seconds));
+}
+
+function readBare(reader: Helper, names: readonly string[], seconds: number): Promise<Loaded> {
+  return loadMeasured(reader.child, seconds, () => reader.call<LoadResult>("read", { names, seconds }));
 }
 
 function peerPath(name: string): string {
