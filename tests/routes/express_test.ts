@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import { SessionManagerError } from "../../domain/errors.ts";
+import { createApp } from "../../routes/app.ts";
+import { Keyring } from "../../routes/auth.ts";
+import type { Sessions } from "../../routes/ports.ts";
+
+const BASE = "/api/session-manager/sessions";
+const KEY = "k".repeat(16);
+const HEADERS = { authorization: `Bearer ${KEY}` };
+const VIEW = {
+  instance_id: "a",
+  status: "connected",
+  qr_status: "used",
+  qr_string: null,
+  qr_expires_at: null,
+} as const;
+const QR = { qr_string: "data:image/png;base64,AAAA", qr_expires_at: "2026-01-04T12:34:56Z" };
+
+function frontDoor(options: { read?: number; sessions?: Partial<Sessions> } = {}) {
+  const asked: string[] = [];
+  const answered: { route: string; method: string; status: number }[] = [];
+  const lines: Record<string, unknown>[] = [];
+  const use = <T>(answer: T) => (instanceId: string) => {
+    asked.push(instanceId);
+    return Promise.resolve(answer);
+  };
+  const app = createApp({
+    sessions: {
+      read: use(VIEW),
+      requestQr: use(QR),
+      reportConnected: use(VIEW),
+      reportDisconnected: use(VIEW),
+      ...options.sessions,
+    },
+    operations: {
+      readiness: () =>
+        Promise.resolve({ status: "ready", checks: { database: "ok", workers: "ok" } } as const),
+      metrics: () => Promise.resolve(""),
+    },
+    hubKeys: [KEY, "another".repeat(5)],
+    internalKeys: [],
+    rateLimits: { key: 0, read: options.read ?? 0, qr: 0 },
+    log: { debug: () => {}, info: (line) => void lines.push(line), error: (line) => void lines.push(line) },
+    meter: { observe: ({ route, method, status }) => void answered.push({ route, method, status }) },
+  });
+  return { app, asked, answered, lines };
+}
+
+Deno.test("the express way and the usual way give the same answer", async () => {
+  for (
+    const [express, usual] of [
+      [() => new Request(`http://x${BASE}/a`, { headers: HEADERS }), `${BASE}/%61`],
+      [() => new Request(`http://x${BASE}/a/qr`, { method: "POST", headers: HEADERS }), `${BASE}/%61/qr`],
+    ] as const
+  ) {
+    const { app, asked, answered } = frontDoor();
+    const one = await app.fetch(express());
+    const other = await app.request(usual, { method: express().method, headers: HEADERS });
+    assert.equal(one.status, 200);
+    assert.equal(await one.text(), await other.text());
+    for (const name of ["content-type", "cache-control"]) {
+      assert.equal(one.headers.get(name), other.headers.get(name));
+    }
+    assert.deepEqual(asked, ["a", "a"]);
+    assert.deepEqual(answered[0], answered[1]);
+  }
+});
+
+Deno.test("an answer carries the caller's request id, or ours where it leaves a line in the log", async () => {
+  const { app, lines } = frontDoor();
+  const given = await app.request(`${BASE}/a`, { headers: { ...HEADERS, "x-request-id": "hub-7" } });
+  assert.equal(given.headers.get("x-request-id"), "hub-7");
+  const quiet = await app.request(`${BASE}/a`, { headers: HEADERS });
+  assert.equal(quiet.headers.get("x-request-id"), null);
+  const told = await app.request(`${BASE}/a/qr`, { method: "POST", headers: HEADERS });
+  assert.match(told.headers.get("x-request-id") ?? "", /^[0-9a-f-]{36}$/);
+  assert.equal(lines.length, 1);
+  assert.equal(lines[0]?.request_id, told.headers.get("x-request-id"));
+});
+
+Deno.test("a fault on the express way is the catalogue's, and a limit holds for both ways together", async () => {
+  const gone = new SessionManagerError("SESSION_NOT_FOUND");
+  const { app } = frontDoor({ read: 1, sessions: { read: () => Promise.reject(gone) } });
+  const missing = await app.request(`${BASE}/a`, { headers: HEADERS });
+  assert.equal(missing.status, 404);
+  assert.deepEqual(await missing.json(), { error: { code: gone.code, message: gone.message } });
+  for (const path of [`${BASE}/a`, `${BASE}/%61`]) {
+    const refused = await app.request(path, { headers: HEADERS });
+    assert.equal(refused.status, 429);
+    assert.equal(refused.headers.get("retry-after"), "1");
+  }
+});
+
+Deno.test("a POST with a body is read, and refused when it is too large", async () => {
+  const { app } = frontDoor();
+  const post = (size: number) =>
+    app.request(`${BASE}/a/qr`, {
+      method: "POST",
+      headers: { ...HEADERS, "content-length": String(size) },
+      body: "x".repeat(size),
+    });
+  assert.equal((await post(10)).status, 200);
+  assert.equal((await post(70_000)).status, 413);
+});
+
+Deno.test("without a key nobody passes", async () => {
+  const { app, asked } = frontDoor();
+  for (const header of [undefined, "", KEY, `Bearer ${KEY}k`, `Basic ${KEY}`]) {
+    const response = await app.request(
+      `${BASE}/a`,
+      header === undefined ? {} : {
+        headers: { authorization: header },
+      },
+    );
+    assert.equal(response.status, 401);
+  }
+  assert.deepEqual(asked, []);
+});
+
+Deno.test("Keyring.accepts() takes each of its keys whole, and nothing that only begins or ends like one", () => {
+  const short = "s".repeat(16);
+  const long = `${short}${"l".repeat(40)}`;
+  const keys = new Keyring([short, long, "ñandú".repeat(4)]);
+  for (const key of [short, long, "ñandú".repeat(4)]) assert.ok(keys.accepts(`bearer ${key} `));
+  for (const key of [short.slice(1), `${short}l`, long.slice(0, -1), `${long}l`, `${long}\0`, "", "ñ"]) {
+    assert.ok(!keys.accepts(`Bearer ${key}`), key);
+  }
+  for (const header of [null, undefined, ""]) assert.ok(!keys.accepts(header));
+  assert.ok(new Keyring([]).accepts(null));
+});
