@@ -183,6 +183,8 @@ export class Roster {
   #dismiss(instanceId: string): void {
     const entry = this.#entries.get(instanceId);
     if (!entry?.supervisor?.isIdle || entry.users > 0 || entry.leaving !== null) return;
+    // One that rests because the service stops has work to be done for it, by another replica.
+    if (this.#stopping) return;
     this.#entries.delete(instanceId);
     void this.#ownership.release(entry.supervisor.lease, true);
   }

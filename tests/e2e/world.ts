@@ -35,7 +35,7 @@ export interface WorldOptions {
   /** How long a request's body may take to arrive, in milliseconds. */
   readonly bodyMs?: number;
   /** How supervision is bounded and watched, where it matters. */
-  readonly supervision?: Pick<ServiceOptions, "clock" | "logins" | "watch" | "workerScript">;
+  readonly supervision?: Pick<ServiceOptions, "clock" | "logins" | "replica" | "watch" | "workerScript">;
 }
 
 export class World implements AsyncDisposable {
