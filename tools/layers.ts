@@ -26,6 +26,7 @@ const PACKAGE_ROOMS: Readonly<Record<string, (file: string) => boolean>> = {
   mysql2: (file) => file.startsWith("db/"),
   hono: (file) => file.startsWith("routes/"),
   "@hono/zod-openapi": (file) => file.startsWith("routes/"),
+  "whatsapp-rust-bridge": (file) => file.startsWith("whatsapp/worker/"),
   qrcode: (file) => file.startsWith("whatsapp/worker/"),
   pino: (file) => file === "log.ts",
   "prom-client": (file) => file.startsWith("observe/"),

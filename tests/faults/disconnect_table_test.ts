@@ -90,7 +90,8 @@ const STRIKES: Readonly<Record<string, Strike>> = {
   },
   "certificate refused": {
     strike: (world, phone) => {
-      world.gateway.faults.add({ do: "bad-certificate", flaw: "serial", times: 1 });
+      // Baileys' own check would take any signature for WhatsApp's.
+      world.gateway.faults.add({ do: "bad-certificate", flaw: "signature", times: 1 });
       restart(world, phone);
     },
     outcome: "disconnected UNKNOWN",

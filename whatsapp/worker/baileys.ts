@@ -6,6 +6,7 @@ export {
   type AuthenticationCreds,
   type BinaryNode,
   BufferJSON,
+  Curve,
   DisconnectReason,
   initAuthCreds,
   makeWASocket,

@@ -6,6 +6,7 @@
  */
 import type { Command, Report, RequestId, SocketId, SocketSettings } from "../protocol.ts";
 import { WA_CERT_DETAILS } from "./baileys.ts";
+import { signNatively } from "./curve.ts";
 import { BaileysSocket, type LoginVault } from "./socket.ts";
 
 /** Every socket whose connection may still be there. */
@@ -16,6 +17,9 @@ const questions = new Map<
 >();
 let nextRequest: RequestId = 1;
 let settings: SocketSettings;
+
+signNatively();
+
 /** Never read: that it is there is what it says. */
 let _lifeline: MessagePort;
 
