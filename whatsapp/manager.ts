@@ -183,6 +183,8 @@ export class SessionManager {
    * @throws {SessionManagerError} `SESSION_ALREADY_CONNECTED`, `QR_GENERATION_FAILED`
    */
   async requestQr(instanceId: string): Promise<QrView> {
+    const shown = this.#shownQr(instanceId);
+    if (shown !== null) return shown;
     const { clock, store } = this.#options;
     const create = () => store.findOrCreate(instanceId, clock.now());
     try {
@@ -199,6 +201,14 @@ export class SessionManager {
       if (error instanceof SessionManagerError) throw error;
       throw new SessionManagerError("QR_GENERATION_FAILED", { cause: error, ...retryAfter(error) });
     }
+  }
+
+  /** A valid QR in memory. Looked for first: a deadline, a span and a turn for nothing to wait for take 30 µs. */
+  #shownQr(instanceId: string): QrView | null {
+    const supervisor = this.#roster.find(instanceId);
+    if (supervisor === null || supervisor.isStalled || supervisor.isAbandoned) return null;
+    const answer = qrAnswer(supervisor.life, this.#options.clock.now());
+    return answer.kind === "qr" ? viewQr(answer.qr) : null;
   }
 
   /**
