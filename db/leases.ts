@@ -19,6 +19,11 @@ import { ERRANDS, LEASES, REPLICAS, type Tables } from "./schema.ts";
 
 /** Sessions put up by one statement at most. */
 const CHUNK = 1_000;
+/**
+ * The part of its presence after which a replica that has not renewed it is no longer vouched for: nobody takes
+ * its sessions yet, but nobody says either that they are connected.
+ */
+const DOUBT = 0.3;
 /** After which an errand that its sender never took back is removed, in minutes. */
 const STALE_MINUTES = 10;
 
@@ -37,14 +42,17 @@ export class SqlLeases implements LeaseStore {
   join(replica: ReplicaId, ttlMs: number): Promise<void> {
     return runGuarded(async () => {
       await this.#tidy();
-      await sql`insert into ${replicas} (replica_id, expires_at) values (${replica}, ${inMs(ttlMs)})
-        on duplicate key update expires_at = values(expires_at)`.execute(this.#db);
+      await sql`insert into ${replicas} (replica_id, doubtful_at, expires_at)
+        values (${replica}, ${inMs(ttlMs * DOUBT)}, ${inMs(ttlMs)})
+        on duplicate key update doubtful_at = values(doubtful_at), expires_at = values(expires_at)`
+        .execute(this.#db);
     });
   }
 
   renew(replica: ReplicaId, ttlMs: number): Promise<boolean> {
     return runGuarded(async () => {
-      const { numAffectedRows } = await sql`update ${replicas} set expires_at = ${inMs(ttlMs)}
+      const { numAffectedRows } = await sql`update ${replicas}
+        set doubtful_at = ${inMs(ttlMs * DOUBT)}, expires_at = ${inMs(ttlMs)}
         where replica_id = ${replica} and expires_at > ${NOW}`.execute(this.#db);
       return numAffectedRows === 1n;
     });
@@ -211,9 +219,9 @@ function inMs(ms: number): RawBuilder<string> {
   return sql<string>`utc_timestamp(3) + interval ${ms * 1_000} microsecond`;
 }
 
-/** Whether something is to be done for this session and no replica that is present acts for it; 1 or 0. */
+/** Whether something is to be done for this session and no replica vouches for it; 1 or 0. */
 export function isOrphan(instanceId: string): RawBuilder<unknown> {
   return sql`exists (select 1 from ${leases} l
-    left join ${replicas} r on r.replica_id = l.replica_id and r.expires_at > ${NOW}
+    left join ${replicas} r on r.replica_id = l.replica_id and r.doubtful_at > ${NOW}
     where l.instance_id = ${instanceId} and l.resting = 0 and r.replica_id is null)`;
 }

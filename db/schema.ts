@@ -60,7 +60,9 @@ export interface CredentialTable {
 
 export interface ReplicaTable {
   replica_id: string;
-  /** By the server's clock, UTC. */
+  /** From when on its word is not taken any more for its sessions; by the server's clock, UTC. */
+  doubtful_at: string;
+  /** From when on others may take them. */
   expires_at: string;
 }
 

@@ -4,7 +4,7 @@
  * `save` without a change of credentials and `saveKeys` are the hot paths: one statement, no transaction.
  * @module
  */
-import { type Kysely, type Selectable, sql } from "kysely";
+import { type CompiledQuery, type Kysely, type Selectable, sql } from "kysely";
 import type { Link } from "../domain/life.ts";
 import { FencedError, type Lease, type LeaseStore } from "../domain/leases.ts";
 import {
@@ -41,6 +41,9 @@ export interface Store extends SessionStore, CredentialStore, AsyncDisposable {
 
 type FoundRow = Selectable<SessionRow> & { readonly standing: string | null; readonly orphan?: unknown };
 
+/** Stands for the instance in a query that is compiled once. */
+const ANY_INSTANCE = "\0";
+
 /** Names in one `IN (…)` at most. */
 const IN_LIST = 1_000;
 
@@ -52,6 +55,7 @@ export class SqlStore implements Store {
   readonly #format: (instant: Instant) => string;
   readonly #running = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
+  #findQuery: CompiledQuery<FoundRow> | undefined;
 
   constructor(database: Database, keys: CredentialKeys) {
     this.#database = database;
@@ -228,17 +232,24 @@ export class SqlStore implements Store {
   }
 
   async #find(instanceId: string): Promise<StoredSession | null> {
-    const query = this.#db
-      .selectFrom(SESSIONS)
-      // By value on both sides: an adopted table may compare in another collation than ours.
-      .leftJoin(LINKS, (join) => join.on(`${LINKS}.instance_id`, "=", instanceId))
-      .selectAll(SESSIONS).select(`${LINKS}.standing`)
-      .$if(this.leases !== null, (query) => query.select(isOrphan(instanceId).as("orphan")))
-      .where(`${SESSIONS}.instance_id`, "=", instanceId);
-    const row: FoundRow | undefined = await query.executeTakeFirst();
+    const query = this.#findQuery ??= this.#compileFind();
+    const parameters = query.parameters.map((value) => value === ANY_INSTANCE ? instanceId : value);
+    const { rows: [row] } = await this.#db.executeQuery<FoundRow>({ ...query, parameters });
     if (row === undefined) return null;
     const found = { session: sessionOf(row), link: linkOf(instanceId, row.standing) };
     return Number(row.orphan ?? 0) === 1 ? { ...found, isOrphan: true } : found;
+  }
+
+  /** Once: to build and compile it took more time than to carry it out. */
+  #compileFind(): CompiledQuery<FoundRow> {
+    return this.#db
+      .selectFrom(SESSIONS)
+      // By value on both sides: an adopted table may compare in another collation than ours.
+      .leftJoin(LINKS, (join) => join.on(`${LINKS}.instance_id`, "=", ANY_INSTANCE))
+      .selectAll(SESSIONS).select(`${LINKS}.standing`)
+      .$if(this.leases !== null, (query) => query.select(isOrphan(ANY_INSTANCE).as("orphan")))
+      .where(`${SESSIONS}.instance_id`, "=", ANY_INSTANCE)
+      .compile();
   }
 
   /** One statement, the fence included. */

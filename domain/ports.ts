@@ -10,7 +10,7 @@ import type { Instant, Session } from "./session.ts";
 export interface StoredSession {
   readonly session: Session;
   readonly link: Link;
-  /** Whether something is to be done for it and nobody does, where there can be several replicas. */
+  /** Whether something is to be done for it and no replica is known to do it, where there can be several. */
   readonly isOrphan?: boolean;
 }
 

@@ -9,6 +9,7 @@ export const replicas: Migration = {
     mysql: [
       `create table if not exists ll_whatsapp_replicas (
   replica_id char(36) character set ascii collate ascii_bin not null,
+  doubtful_at datetime(3) not null,
   expires_at datetime(3) not null,
   primary key (replica_id)
 ) engine = InnoDB default character set utf8mb4`,

@@ -153,6 +153,7 @@ faultScenario(
   async (start, server) => {
     await using world = await start();
     const phone = await world.link("kept");
+    const back = world.gateway.when("login", { phone: phone.number, timeoutMs: 30_000 });
     const stalled = world.untilStalled("kept");
     await server.kill9();
     world.gateway.drop(phone);
@@ -160,6 +161,7 @@ faultScenario(
     await world.stopService();
     await server.restart();
     await using next = await start({ gateway: world.gateway, databaseUrl: world.config.databaseUrl });
+    await back; // once the presence that could not be ended has run out
     await next.untilStatus("kept", "connected");
     assert.equal(phone.devices[0]?.logins, 2);
   },
