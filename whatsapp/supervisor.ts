@@ -235,8 +235,8 @@ export class Supervisor {
   #carryOut(effect: Effect): void {
     switch (effect.type) {
       case "open_pairing_socket":
-        this.#around.admission.count();
-        return this.#openSocket({ kind: "pair" });
+        this.#openSocket({ kind: "pair" });
+        return this.#around.admission.count();
       case "open_login_socket":
         return this.#onceAlone(() => this.#openLogin());
       case "close_socket":
@@ -281,9 +281,10 @@ export class Supervisor {
         throw error;
       });
     if (credentials === null) return await this.#apply({ type: "credentials_unreadable" });
-    // There is no turn for the login that belongs to a pairing, or to a restart that WhatsApp asked for.
-    this.#around.admission.count(this.#turn);
     this.#openSocket({ kind: "login", credentials });
+    // Never before it is made: its second would be over a moment too early. There is no turn for the login that
+    // belongs to a pairing, or to a restart that WhatsApp asked for.
+    this.#around.admission.count(this.#turn);
   }
 
   /** @throws {FencedError} when the session is not held any more */
