@@ -5,6 +5,7 @@
 import { type Config, CONFIG_VARIABLES, ConfigError, parseConfig } from "./config.ts";
 import { DatabaseUnusableError, parseDatabaseUrl } from "./db/mod.ts";
 import { StoreUnavailableError } from "./domain/ports.ts";
+import { AddressUnusableError, listen, type Listener } from "./listener.ts";
 import { createLog } from "./log.ts";
 import { type Service, type ServiceOptions, startService } from "./service.ts";
 import type { Log } from "./whatsapp/log.ts";
@@ -51,20 +52,15 @@ function placeOf({ databaseUrl }: Config): string {
 }
 
 /** Answers HTTP; ends the process with one sentence where its address is not to be had. */
-async function listen(config: Config, log: Log, service: Service): Promise<Deno.HttpServer> {
-  const { host, port } = config;
+async function answer(config: Config, log: Log, service: Service): Promise<Listener> {
   try {
-    return Deno.serve({
-      hostname: host,
-      port,
-      onListen: (address) => log.info({ event: "listening", host: address.hostname, port: address.port }),
-    }, service.fetch);
+    const listener = await listen(config, service.fetch);
+    log.info({ event: "listening", host: listener.host, port: listener.port });
+    return listener;
   } catch (error) {
-    if (!(error instanceof Deno.errors.AddrInUse || error instanceof Deno.errors.AddrNotAvailable)) {
-      throw error;
-    }
+    if (!(error instanceof AddressUnusableError)) throw error;
     console.error(
-      `HOST ${host} with PORT ${port} is taken, or no address of this machine's; choose another.`,
+      `HOST ${config.host} with PORT ${config.port} is taken, or no address of this machine's; choose another.`,
     );
     await service.stop();
     Deno.exit(78);
@@ -79,7 +75,7 @@ export async function main(bounds: Bounds = {}): Promise<void> {
   const config = readConfig();
   const log = createLog(config.logLevel);
   const service = await start(config, log, bounds);
-  const server = await listen(config, log, service);
+  const listener = await answer(config, log, service);
 
   let stopping = false;
   const stop = async (signal: Deno.Signal) => {
@@ -87,7 +83,7 @@ export async function main(bounds: Bounds = {}): Promise<void> {
     stopping = true;
     log.info({ event: "stopping", signal });
     Deno.unrefTimer(setTimeout(() => Deno.exit(1), STOP_MS));
-    const drained = server.shutdown();
+    const drained = listener.shutdown();
     await service.stop();
     await drained;
     log.info({ event: "stopped" });

@@ -16,7 +16,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "log.ts": ["config.ts", "observe"],
   "permissions.ts": ["config.ts", "db", "whatsapp"],
   "service.ts": ["config.ts", "db", "domain", "observe", "replicas", "routes", "whatsapp"],
-  "main.ts": ["config.ts", "log.ts", "service.ts", "db", "domain", "whatsapp"],
+  "listener.ts": ["config.ts"],
+  "main.ts": ["config.ts", "listener.ts", "log.ts", "service.ts", "db", "domain", "whatsapp"],
 };
 
 /** Packages that belong to some rooms alone. */
@@ -25,6 +26,7 @@ const PACKAGE_ROOMS: Readonly<Record<string, (file: string) => boolean>> = {
   kysely: (file) => file.startsWith("db/"),
   mysql2: (file) => file.startsWith("db/"),
   hono: (file) => file.startsWith("routes/"),
+  "@hono/node-server": (file) => file === "listener.ts",
   "@hono/zod-openapi": (file) => file.startsWith("routes/"),
   "whatsapp-rust-bridge": (file) => file.startsWith("whatsapp/worker/"),
   qrcode: (file) => file.startsWith("whatsapp/worker/"),
