@@ -151,7 +151,8 @@ faultScenario(
   server,
   "the service stops in time, and the link is kept, when the database is gone for good",
   async (start, server) => {
-    await using world = await start();
+    const supervision = { replica: { ttlMs: 2_000, renewMs: 200, marginMs: 500, censusMs: 200 } };
+    await using world = await start({ supervision });
     const phone = await world.link("kept");
     const back = world.gateway.when("login", { phone: phone.number, timeoutMs: 30_000 });
     const stalled = world.untilStalled("kept");
@@ -160,7 +161,11 @@ faultScenario(
     await stalled;
     await world.stopService();
     await server.restart();
-    await using next = await start({ gateway: world.gateway, databaseUrl: world.config.databaseUrl });
+    await using next = await start({
+      gateway: world.gateway,
+      databaseUrl: world.config.databaseUrl,
+      supervision,
+    });
     await back; // once the presence that could not be ended has run out
     await next.untilStatus("kept", "connected");
     assert.equal(phone.devices[0]?.logins, 2);
