@@ -44,6 +44,7 @@ export class RateLimiter {
   readonly #spokenFor = new Map<string, number>();
   readonly #gapMs: number;
   readonly #periodMs: number;
+  #sweepAfter = -Infinity;
 
   /**
    * @param points how many in a period, and at once
@@ -60,7 +61,7 @@ export class RateLimiter {
    * @returns 0, or how many milliseconds to wait before the next one, which is then not counted
    */
   take(name: string, now: number): number {
-    if (this.#spokenFor.size >= SWEEP_AT) this.#sweep(now);
+    if (this.#spokenFor.size >= SWEEP_AT && now >= this.#sweepAfter) this.#sweep(now);
     const until = Math.max(this.#spokenFor.get(name) ?? 0, now) + this.#gapMs;
     const waitMs = until - now - this.#periodMs;
     // A rounding error is no reason to refuse.
@@ -69,7 +70,9 @@ export class RateLimiter {
     return 0;
   }
 
+  /** Once a period: before, most of those that are left would still be speaking. */
   #sweep(now: number): void {
+    this.#sweepAfter = now + this.#periodMs;
     for (const [name, until] of this.#spokenFor) if (until <= now) this.#spokenFor.delete(name);
   }
 }

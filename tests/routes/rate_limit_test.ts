@@ -38,3 +38,10 @@ Deno.test("RateLimiter.take() forgets names that have had their rest", () => {
   for (let i = 0; i < 10_500; i++) assert.equal(limiter.take(`name-${i}`, 0), 0);
   for (let i = 0; i < 10_500; i++) assert.equal(limiter.take(`name-${i}`, 2_000), 0);
 });
+
+Deno.test("RateLimiter.take() takes no longer for the names that it remembers", () => {
+  const limiter = new RateLimiter(1, 60_000);
+  // Looking through all of them at every call would be five thousand million looks.
+  for (let i = 0; i < 100_000; i++) assert.equal(limiter.take(`name-${i}`, i / 10), 0);
+  assert.ok(limiter.take("name-99999", 10_000) > 0);
+});
