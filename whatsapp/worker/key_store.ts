@@ -14,6 +14,22 @@ export interface Vault {
   save(keys: readonly KeyWrite[]): Promise<void>;
 }
 
+/**
+ * A vault whose answers are for a socket that may be over by then. They are withheld from it: Baileys would put
+ * them into caches that it has emptied for the last time, and whose timers keep them for days.
+ */
+export function forTheLiving(vault: Vault, isOver: () => boolean): Vault {
+  const unlessOver = async <T>(answer: Promise<T>): Promise<T> => {
+    const value = await answer;
+    if (isOver()) throw new Error("The socket is over.");
+    return value;
+  };
+  return {
+    load: (keyType, ids) => unlessOver(vault.load(keyType, ids)),
+    save: (keys) => unlessOver(vault.save(keys)),
+  };
+}
+
 /** The keys of a login that is in use. */
 export function vaultKeyStore(vault: Vault): SignalKeyStore {
   return {

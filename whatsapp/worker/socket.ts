@@ -15,7 +15,7 @@ import {
 } from "./baileys.ts";
 import { causeOf, type LastSign, socketErrorSign, streamErrorSign } from "./cause.ts";
 import { decodeCredentials, encodeCredentials } from "./codec.ts";
-import { NascentKeys, type Vault, vaultKeyStore } from "./key_store.ts";
+import { forTheLiving, NascentKeys, type Vault, vaultKeyStore } from "./key_store.ts";
 import { renderQr } from "./qr_image.ts";
 
 /** What a socket tells. `closed` is its last word, and always comes unless it was told to close. */
@@ -71,7 +71,10 @@ export class BaileysSocket {
     this.#credentials = purpose.kind === "pair" ? initAuthCreds() : decodeCredentials(purpose.credentials);
     this.#socket = makeWASocket({
       waWebSocketUrl: settings.url,
-      auth: { creds: this.#credentials, keys: vaultKeyStore(this.#keys()) },
+      auth: {
+        creds: this.#credentials,
+        keys: vaultKeyStore(forTheLiving(this.#keys(), () => this.#stage === "over")),
+      },
       logger: silentLogger,
       connectTimeoutMs: settings.connectMs,
       keepAliveIntervalMs: settings.keepAliveMs,
@@ -182,6 +185,8 @@ export class BaileysSocket {
     if (this.#stage === "over") return;
     if (this.#pairing !== undefined) this.#tellPairing();
     this.#end();
+    // Baileys empties its caches when it begins to close, and may have filled them since.
+    this.#socket.signalRepository.close?.();
     this.#listener.closed(causeOf(this.#sign, error));
   }
 
