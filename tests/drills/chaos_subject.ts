@@ -36,8 +36,6 @@ export class Subject {
    * Infinite while that part is still saying it, or what it said may still have to be carried out.
    */
   toldSince: number | null = null;
-  /** A fault struck that only a human mends, so that `error` is what it has to become. */
-  isFatal = false;
   /** The same, by a rule that may still strike. */
   isDoomed = false;
   /** Since when a device of it has been online and responsive; null while none is. */
@@ -51,6 +49,9 @@ export class Subject {
   /** The phone removed the held device, and nothing has been done to the session since. */
   isFreshlyUnlinked = false;
   readonly #gateway: Gateway;
+  #fatalSince: number | null = null;
+  /** When the front door was last asked and said `error`. */
+  #errorAskedAt = -Infinity;
   /** Connections that are open and of which the client hears nothing intelligible any more. */
   readonly #dead = new Set<number>();
   #paired: string | null = null;
@@ -60,6 +61,15 @@ export class Subject {
     this.instanceId = instanceId;
     this.#gateway = gateway;
     this.phone = gateway.phone();
+  }
+
+  /** A fault struck that only a human mends, so that `error` is what it has to become. */
+  get isFatal(): boolean {
+    return this.#fatalSince !== null;
+  }
+
+  set isFatal(isFatal: boolean) {
+    this.#fatalSince = isFatal ? performance.now() : null;
   }
 
   get isLive(): boolean {
@@ -150,7 +160,9 @@ export class Subject {
     if (view.status === "error" && was !== "error" && !this.isFatal && !this.isDoomed) {
       return `${this.instanceId} is in error, and nothing unrecoverable has struck it`;
     }
-    if (view.status !== "error" && was === "error") this.isFatal = false;
+    if (view.status === "error") this.#errorAskedAt = askedAt;
+    // Out of the error; but the next fatal fault may have been on its way already.
+    else if (was === "error" && (this.#fatalSince ?? Infinity) < this.#errorAskedAt) this.isFatal = false;
     return null;
   }
 
