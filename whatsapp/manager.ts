@@ -185,7 +185,8 @@ export class SessionManager {
   async requestQr(instanceId: string): Promise<QrView> {
     const shown = this.#shownQr(instanceId);
     if (shown !== null) return shown;
-    const { clock, store } = this.#options;
+    const { clock, store, qrWaitMs } = this.#options;
+    const until = clock.now() + qrWaitMs;
     const create = () => store.findOrCreate(instanceId, clock.now());
     try {
       return await this.#pursue(() =>
@@ -193,7 +194,7 @@ export class SessionManager {
           // Null when this call met another one that was just finding out that there is no such session.
           if (holder === null) return null;
           return holder instanceof Supervisor
-            ? traced("session obtain_qr", instanceId, () => this.#obtainQr(holder))
+            ? traced("session obtain_qr", instanceId, () => this.#obtainQr(holder, until))
             : this.#obtainQrFrom(holder, instanceId);
         })
       );
@@ -323,11 +324,11 @@ export class SessionManager {
     }
   }
 
-  async #obtainQr(supervisor: Supervisor): Promise<QrView> {
-    const { clock, qrWaitMs } = this.#options;
+  /** @param deadline by when the QR has to be there; the call may have waited for the store already */
+  async #obtainQr(supervisor: Supervisor, deadline: number): Promise<QrView> {
+    const { clock } = this.#options;
     const timeout = Promise.withResolvers<void>();
-    const cancel = clock.after(qrWaitMs, timeout.resolve);
-    const deadline = clock.now() + qrWaitMs;
+    const cancel = clock.after(deadline - clock.now(), timeout.resolve);
     try {
       for (let asked = false;;) {
         // While a change waits for the store, the QR in memory may have lost its socket.

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { query } from "../db/helpers.ts";
-import { startGateway } from "../gateway/mod.ts";
-import { type Answer, fault } from "../e2e/hub.ts";
-import { flagsFor, hubOf, TestProcess } from "../e2e/process.ts";
+import { query } from "../../db/helpers.ts";
+import { startGateway } from "../../gateway/mod.ts";
+import { type Answer, fault } from "../../e2e/hub.ts";
+import { flagsFor, hubOf, TestProcess } from "../../e2e/process.ts";
 
-const CODE = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
+const CODE = new URL("../../..", import.meta.url).pathname.replace(/\/$/, "");
 
 /** Whether a process's files can be kept from growing here, as a full disk would keep them. */
 async function canLimit(): Promise<boolean> {

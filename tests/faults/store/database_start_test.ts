@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { generateCredentialKey } from "../../db/mod.ts";
-import { query } from "../db/helpers.ts";
+import { generateCredentialKey } from "../../../db/mod.ts";
+import { query } from "../../db/helpers.ts";
 import { faultScenario, ownServer } from "./own_server.ts";
-import { type Environment, flagsFor, hubOf, serviceProcess, TestProcess } from "../e2e/process.ts";
-import { databaseScenario } from "../e2e/world.ts";
+import { type Environment, flagsFor, hubOf, serviceProcess, TestProcess } from "../../e2e/process.ts";
+import { databaseScenario } from "../../e2e/world.ts";
 
 const server = await ownServer();
 
@@ -33,7 +33,11 @@ async function stopped(process: TestProcess): Promise<void> {
 
 Deno.test("the service gives up with 69 when the database stays unreachable", async () => {
   const environment = environmentFor("mysql://root:hunter2-hunter2@127.0.0.1:1/sessions");
-  const process = TestProcess.script("tests/faults/impatient_main.ts", flagsFor(environment), environment);
+  const process = TestProcess.script(
+    "tests/faults/store/impatient_main.ts",
+    flagsFor(environment),
+    environment,
+  );
   assert.deepEqual(await failure(process), {
     code: 69,
     sentence:

@@ -2,9 +2,9 @@
  * Scenarios that need a database server of their own, to kill, to silence and to crowd.
  * @module
  */
-import { mysql } from "../db/helpers.ts";
-import { ownServerProgram, TestServer } from "../db/mariadb.ts";
-import { type Start, startOn } from "../e2e/world.ts";
+import { mysql } from "../../db/helpers.ts";
+import { ownServerProgram, TestServer } from "../../db/mariadb.ts";
+import { type Start, startOn } from "../../e2e/world.ts";
 
 const program = await ownServerProgram();
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { TestServer, TestSession } from "../db/mariadb.ts";
+import type { TestServer, TestSession } from "../../db/mariadb.ts";
 import { faultScenario, globalStatus, ownServer, untilLockWait } from "./own_server.ts";
 
 const server = await ownServer();

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { fault } from "../e2e/hub.ts";
+import { fault } from "../../e2e/hub.ts";
 import { faultScenario, ownServer, untilLockWait } from "./own_server.ts";
 
 const server = await ownServer();

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import type { SessionView } from "../../domain/view.ts";
-import { type Answer, fault } from "../e2e/hub.ts";
+import type { SessionView } from "../../../domain/view.ts";
+import { type Answer, fault } from "../../e2e/hub.ts";
 import { faultScenario, ownServer } from "./own_server.ts";
-import type { World } from "../e2e/world.ts";
+import type { World } from "../../e2e/world.ts";
 
 const server = await ownServer();
 

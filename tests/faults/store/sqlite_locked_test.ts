@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { fault } from "../e2e/hub.ts";
-import { scenario } from "../e2e/world.ts";
+import { fault } from "../../e2e/hub.ts";
+import { scenario } from "../../e2e/world.ts";
 
 scenario(
   "changes wait, and reading goes on, when another program has the SQLite file locked",
