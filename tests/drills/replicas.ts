@@ -5,6 +5,8 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import { ownServerProgram } from "../db/mariadb.ts";
+import { measureCarry } from "./replicas/carry.ts";
 import { type DrillResult, runReplicasDrill } from "./replicas/run.ts";
 
 /** The result as a table, and every fault. */
@@ -44,5 +46,8 @@ if (import.meta.main) {
     Deno.exit(69);
   }
   console.info(describeDrill(result));
+  const program = await ownServerProgram();
+  const carried = program === undefined ? 0 : await measureCarry(program);
+  console.info(`MariaDB on this machine carries ${Math.round(carried)} durable, fenced writes a second`);
   Deno.exit(result.faults.length === 0 ? 0 : 1);
 }
