@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { adjustmentOf, type Census, fairShare } from "../../domain/leases.ts";
+import { ERRORS, isErrorCode } from "../../domain/errors.ts";
+import { adjustmentOf, type Census, fairShare, FencedError } from "../../domain/leases.ts";
 
 const censuses: fc.Arbitrary<Census> = fc.record({
   sessions: fc.array(fc.nat(2_000), { minLength: 1, maxLength: 8 })
@@ -57,4 +58,13 @@ Deno.test("adjustmentOf() ends with nobody left over and nobody above the share,
 Deno.test("adjustmentOf() does nothing when this replica is not present itself", () => {
   const census = { sessions: new Map([["other", 0]]), orphans: 5, now: 0 };
   assert.deepEqual(adjustmentOf(census, "gone", 5), { kind: "none" });
+});
+
+Deno.test("FencedError names the session, and nothing else", () => {
+  assert.match(new FencedError("sender_51").message, /\bsender_51\b/);
+});
+
+Deno.test("isErrorCode() knows the codes of the catalogue and no others", () => {
+  for (const code of Object.keys(ERRORS)) assert.ok(isErrorCode(code));
+  for (const text of ["done", "toString", "", "session_not_found"]) assert.ok(!isErrorCode(text));
 });
