@@ -22,7 +22,10 @@ export function claimDatabase(url: string): Disposable {
   );
 }
 
-/** The first of a database's files, so its folder may not be there yet. Made with the mode of the database, and never removed: whoever removed it could let a second one in. */
+/**
+ * The first of a database's files, so its folder may not be there yet. Made with the mode of the database, and
+ * never removed: whoever removed it could let a second one in.
+ */
 function openLockFile(path: string): Deno.FsFile {
   try {
     Deno.mkdirSync(folderOf(path), { recursive: true, mode: 0o700 });

@@ -18,9 +18,10 @@ export interface ErrandDeskOptions {
   readonly log: Log;
   /** How often rows are looked at, in milliseconds. */
   readonly lookMs: number;
-  /** Does what is asked; resolves with what came of it. */
-  readonly run: (instanceId: string, errand: Errand) => Promise<string>;
 }
+
+/** Does what is asked; resolves with what came of it. */
+export type RunErrand = (instanceId: string, errand: Errand) => Promise<string>;
 
 export class ErrandDesk {
   readonly #options: ErrandDeskOptions;
@@ -51,14 +52,14 @@ export class ErrandDesk {
   }
 
   /** Begins every errand that waits for this replica. */
-  async serve(replica: ReplicaId): Promise<void> {
+  async serve(replica: ReplicaId, run: RunErrand): Promise<void> {
     for (const errand of await this.#options.leases.errandsFor(replica)) {
-      if (!this.#underWay.has(errand.id)) void this.#do(errand);
+      if (!this.#underWay.has(errand.id)) void this.#do(errand, run);
     }
   }
 
-  async #do({ id, instanceId, errand }: AddressedErrand): Promise<void> {
-    const { leases, log, run } = this.#options;
+  async #do({ id, instanceId, errand }: AddressedErrand, run: RunErrand): Promise<void> {
+    const { leases, log } = this.#options;
     this.#underWay.add(id);
     try {
       await leases.settleErrand(id, await run(instanceId, errand));

@@ -84,7 +84,6 @@ export class Replica implements Ownership {
       clock,
       log,
       lookMs: bounds.errandMs,
-      run: (instanceId, errand) => this.#sessions?.runErrand(instanceId, errand) ?? Promise.reject(),
     });
   }
 
@@ -188,7 +187,9 @@ export class Replica implements Ownership {
 
   async #serve(): Promise<void> {
     const id = this.#presence.id;
-    if (id !== null && this.present > 1) await this.#desk.serve(id);
+    const sessions = this.#sessions;
+    if (id === null || sessions === null || this.present < 2) return;
+    await this.#desk.serve(id, (instanceId, errand) => sessions.runErrand(instanceId, errand));
   }
 
   async #repeat(everyMs: number, work: () => Promise<void>): Promise<void> {

@@ -27,14 +27,14 @@ Deno.test("listen() cuts off clients that are slow, say too much, or say nothing
     say(listener.port, start),
     say(listener.port, `${start}Content-Length: 10\r\n\r\nabc`),
     say(listener.port, `${start}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n`),
-    say(listener.port, `${start}X-Huge: ${"x".repeat(100_000)}\r\n\r\n`),
+    say(listener.port, `${start}X-Huge: ${"x".repeat(20_000)}\r\n\r\n`),
     say(listener.port, ""),
   ]);
   assert.match(slowHeaders, /^HTTP\/1\.1 408 /);
-  assert.match(slowBody, /^(HTTP\/1\.1 408 |$)/);
-  assert.match(endlessBody, /^(HTTP\/1\.1 408 |$)/);
-  assert.match(hugeHeaders, /^(HTTP\/1\.1 431 |$)/);
-  assert.match(silent, /^(HTTP\/1\.1 408 |$)/);
+  assert.match(slowBody, /^HTTP\/1\.1 408 /);
+  assert.match(endlessBody, /^HTTP\/1\.1 408 /);
+  assert.match(hugeHeaders, /^HTTP\/1\.1 431 /);
+  assert.match(silent, /^HTTP\/1\.1 408 /);
   await listener.shutdown();
 });
 

@@ -5,6 +5,7 @@ import { FencedError, type Lease, type LeaseStore } from "../../domain/leases.ts
 import { StoreUnavailableError } from "../../domain/ports.ts";
 import { createSession } from "../../domain/session.ts";
 import { migrateDatabase } from "../../db/migrate.ts";
+import { testServer, untilLockWait } from "./mariadb.ts";
 import { KEYS, mysql, query, type TestDialect } from "./helpers.ts";
 
 const TTL_MS = 60_000;
@@ -140,7 +141,7 @@ test("a session cannot be taken in the middle of a write of its owner", async ({
       const inside = new SqlStore({ ...other, db, close: () => Promise.resolve() }, KEYS);
       await inside.save({ ...createSession("sender_51", NOW), updatedAt: NOW + 5 }, { kind: "keep" }, lease);
       const taking = leases.take("sender_51", TWO).then((taken) => taken.kind);
-      await untilLockWait(url);
+      await untilLockWait((await testServer())!);
       return { taking }; // in an object, or the transaction would wait for it
     });
     assert.equal(await taking.taking, "taken");
@@ -149,14 +150,6 @@ test("a session cannot be taken in the middle of a write of its owner", async ({
   }
   assert.equal((await store.find("sender_51"))?.session.updatedAt, NOW + 5);
 });
-
-/** Asks until somebody waits for a row that another transaction has locked. */
-async function untilLockWait(url: string): Promise<void> {
-  for (;;) {
-    const [row] = await query(url, "show global status like 'Innodb_row_lock_current_waits'");
-    if (Number(row.Value) > 0) return;
-  }
-}
 
 test("census() counts who has how much, and what nobody has", async ({ leases, hold, expire }) => {
   await hold("a", ONE);

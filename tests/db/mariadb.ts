@@ -352,3 +352,15 @@ async function isStopped(pid: number): Promise<boolean> {
   const threads = new TextDecoder().decode(stdout).trim().split("\n");
   return threads.every((stat) => /\) [Tt] /.test(stat));
 }
+
+/** Asks until somebody waits for a row that another transaction has locked. */
+export async function untilLockWait(server: TestServer): Promise<void> {
+  // Not information_schema.innodb_trx: that is a copy, which asking too often keeps from being renewed.
+  while (await globalStatus(server, "Innodb_row_lock_current_waits") === 0);
+}
+
+/** One counter of the server. */
+export async function globalStatus(server: TestServer, name: string): Promise<number> {
+  const [row] = await server.run(`show global status like '${name}'`);
+  return Number(row?.["Value"]);
+}

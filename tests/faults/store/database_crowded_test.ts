@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { TestServer, TestSession } from "../../db/mariadb.ts";
-import { faultScenario, globalStatus, ownServer, untilLockWait } from "./own_server.ts";
+import { globalStatus, untilLockWait } from "../../db/mariadb.ts";
+import { faultScenario, ownServer } from "./own_server.ts";
 
 const server = await ownServer();
 const IDS = Array.from({ length: 6 }, (_, n) => `sender_${n}`);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { fault } from "../../e2e/hub.ts";
-import { faultScenario, ownServer, untilLockWait } from "./own_server.ts";
+import { untilLockWait } from "../../db/mariadb.ts";
+import { faultScenario, ownServer } from "./own_server.ts";
 
 const server = await ownServer();
 
