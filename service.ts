@@ -19,6 +19,7 @@ import { StoreUnavailableError } from "./domain/ports.ts";
 import { WHATSAPP_QR_LIFE } from "./domain/qr.ts";
 import { meterStore } from "./observe/metered_store.ts";
 import { createMetrics } from "./observe/metrics.ts";
+import { RequestMeter } from "./observe/request_meter.ts";
 import { readMetrics } from "./observe/readings.ts";
 import { SessionMeter } from "./observe/session_meter.ts";
 import { Replica, REPLICA_BOUNDS, type ReplicaBounds } from "./replicas/replica.ts";
@@ -115,6 +116,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     log,
     qrWaitMs: config.qrWaitMs,
   });
+  const requests = new RequestMeter(metrics);
   const meter = new SessionMeter(metrics, () => clock.now());
   sessions.onChange(({ before, after }) => meter.observe(before, after));
   const claim = claims.move();
@@ -143,6 +145,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       readiness: () => readiness(store, pool, isStopping),
       metrics: () =>
         readMetrics(metrics, {
+          requests,
           countByStatus: () => store.countByStatus(),
           sessions,
           admission,
@@ -154,12 +157,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     internalKeys: config.internalKeys,
     rateLimits: config.rateLimits,
     log,
-    meter: {
-      observe: ({ route, method, status, seconds }) => {
-        metrics.httpRequests.inc({ route, method, status });
-        metrics.httpDuration.observe({ route, method }, seconds);
-      },
-    },
+    meter: requests,
     ...(options.bodyMs === undefined ? {} : { bodyMs: options.bodyMs }),
   });
   return { fetch, sessions, socketLoad: () => pool.load, stop };

@@ -8,12 +8,14 @@ import type { DialectName } from "./dialect.ts";
 import { DatabaseUnusableError } from "./errors.ts";
 import { runGuarded } from "./faults.ts";
 import type { Tables } from "./schema.ts";
-import { openSqlite } from "./sqlite.ts";
+import { type Glance, openSqlite } from "./sqlite.ts";
 
 /** A database that answers. */
 export interface Database {
   readonly dialect: DialectName;
   readonly db: Kysely<Tables>;
+  /** Reads without waiting; null where the database is elsewhere. */
+  readonly glance: ((text: string) => Glance) | null;
   /** How many bytes one statement may take; infinite where there is no limit. */
   readonly statementBytes: number;
   close(): Promise<void>;
@@ -37,24 +39,28 @@ export interface ConnectOptions {
  */
 export async function connect(url: string, options: ConnectOptions = {}): Promise<Database> {
   const target = parseDatabaseUrl(url);
-  const db = new Kysely<Tables>({ dialect: await openDialect(target, options), log: options.log ?? [] });
+  const { dialect, glance } = await openDialect(target, options);
+  const db = new Kysely<Tables>({ dialect, log: options.log ?? [] });
   const close = () => db.destroy();
   try {
-    return { dialect: target.dialect, db, statementBytes: await greet(target, db), close };
+    return { dialect: target.dialect, db, glance, statementBytes: await greet(target, db), close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function openDialect(target: DatabaseTarget, options: ConnectOptions): Promise<Dialect> {
+async function openDialect(
+  target: DatabaseTarget,
+  options: ConnectOptions,
+): Promise<{ dialect: Dialect; glance: Database["glance"] }> {
   switch (target.dialect) {
     case "sqlite":
       return openSqlite(target, { readOnly: options.readOnly });
     case "mysql": {
       // Only here: an embedded database starts without the driver and its packages.
       const { openMysql } = await import("./mysql.ts");
-      return openMysql(target, options.statementTimeoutMs);
+      return { dialect: openMysql(target, options.statementTimeoutMs), glance: null };
     }
     default:
       return target satisfies never;

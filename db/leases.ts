@@ -221,7 +221,12 @@ function inMs(ms: number): RawBuilder<string> {
 
 /** Whether something is to be done for this session and no replica vouches for it; 1 or 0. */
 export function isOrphan(instanceId: string): RawBuilder<unknown> {
-  return sql`exists (select 1 from ${leases} l
+  return sql`exists (select 1 ${orphans([instanceId])})`;
+}
+
+/** From the leases `l` of those among these sessions for which something is to be done and no replica vouches. */
+export function orphans(instanceIds: readonly string[]): RawBuilder<unknown> {
+  return sql`from ${leases} l
     left join ${replicas} r on r.replica_id = l.replica_id and r.doubtful_at > ${NOW}
-    where l.instance_id = ${instanceId} and l.resting = 0 and r.replica_id is null)`;
+    where l.instance_id in (${sql.join(instanceIds)}) and l.resting = 0 and r.replica_id is null`;
 }

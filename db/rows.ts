@@ -18,10 +18,16 @@ import type {
   SpentQr,
   UsedQr,
 } from "../domain/session.ts";
+import type { Outline } from "../domain/view.ts";
 import { SESSIONS, type SessionTable } from "./schema.ts";
 
 /** A row as it is read, less its `id`. */
 export type SessionRow = Omit<SessionTable, "id">;
+/** What an outline is made of. */
+export type OutlineRow = Pick<
+  SessionRow,
+  "instance_id" | "status" | "qr_status" | "qr_string" | "qr_generated_at" | "qr_expires_at"
+>;
 /** What an update of a row sets: everything but its name. */
 export type SessionColumns = Omit<SessionRow, "instance_id">;
 
@@ -78,7 +84,16 @@ export function sessionOf(row: SessionRow): Session {
   return { ...facts, ...stateOf(row) };
 }
 
-function stateOf(row: SessionRow): SessionState {
+/**
+ * The outline of the session in a row: the same as of {@link sessionOf}.
+ * @throws {Error} as there
+ */
+export function outlineOf(row: OutlineRow): Outline {
+  const { status, qr } = stateOf({ ...row, last_error_code: null, last_error_message: null });
+  return { instanceId: row.instance_id, status, qr };
+}
+
+function stateOf(row: OutlineRow & Pick<SessionRow, "last_error_code" | "last_error_message">): SessionState {
   const status = frozenName<SessionStatus>(SESSION_STATUSES, row, "status");
   const qr = qrOf(row);
   switch (status) {
@@ -100,7 +115,7 @@ function stateOf(row: SessionRow): SessionState {
 
 const NO_RECORD: LastError = { code: "UNKNOWN", message: "No cause was recorded." };
 
-function lastErrorOf(row: SessionRow): LastError | null {
+function lastErrorOf(row: Pick<SessionRow, "last_error_code" | "last_error_message">): LastError | null {
   if (row.last_error_code === null && row.last_error_message === null) return null;
   return {
     code: row.last_error_code ?? NO_RECORD.code,
@@ -108,7 +123,7 @@ function lastErrorOf(row: SessionRow): LastError | null {
   };
 }
 
-function qrOf(row: SessionRow): Qr {
+function qrOf(row: OutlineRow): Qr {
   const status = frozenName<QrStatus>(QR_STATUSES, row, "qr_status");
   const generatedAt = parseInstant(row.qr_generated_at);
   const expiresAt = parseInstant(row.qr_expires_at);
@@ -146,7 +161,7 @@ function instantsOf(qr: Qr): { generatedAt: Instant | null; expiresAt: Instant |
 
 function frozenName<Name extends string>(
   names: readonly Name[],
-  row: SessionRow,
+  row: OutlineRow,
   column: "status" | "qr_status",
 ): Name {
   const name = names.find((candidate) => candidate === row[column]);

@@ -12,6 +12,8 @@ import {
   type CredentialStore,
   type KeyWrite,
   type SessionStore,
+  type Soon,
+  type StoredOutline,
   type StoredSession,
   StoreUnavailableError,
 } from "../domain/ports.ts";
@@ -23,6 +25,7 @@ import { instantFormat, unlessThere, upsert } from "./dialect.ts";
 import { runGuarded } from "./faults.ts";
 import { assertHeld, idIfHeld, isHeld, isRefusedByFence } from "./fence.ts";
 import { isOrphan, SqlLeases } from "./leases.ts";
+import { gathering, glancing, type ReadOutline } from "./outlines.ts";
 import { columnsOf, sessionOf, type SessionRow } from "./rows.ts";
 import { CREDENTIALS, LINKS, LOGIN_KIND, SESSIONS, type Tables } from "./schema.ts";
 import { type CredentialKeys, unseal } from "./sealing.ts";
@@ -55,6 +58,7 @@ export class SqlStore implements Store {
   readonly #format: (instant: Instant) => string;
   readonly #running = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
+  readonly #readOutline: ReadOutline;
   #findQuery: CompiledQuery<FoundRow> | undefined;
 
   constructor(database: Database, keys: CredentialKeys) {
@@ -62,10 +66,18 @@ export class SqlStore implements Store {
     this.#keys = keys;
     this.#format = instantFormat(database.dialect);
     this.leases = database.dialect === "mysql" ? new SqlLeases(database.db) : null;
+    const later = async (instanceId: string) => outlineIn(await this.find(instanceId));
+    this.#readOutline = database.glance === null
+      ? gathering(database.db, (read) => this.#run(read), later)
+      : glancing(database.glance, later);
   }
 
   find(instanceId: string): Promise<StoredSession | null> {
     return this.#run(() => this.#find(instanceId));
+  }
+
+  outline(instanceId: string): Soon<StoredOutline | null> {
+    return this.#readOutline(instanceId);
   }
 
   findOrCreate(instanceId: string, now: Instant): Promise<StoredSession> {
@@ -319,6 +331,12 @@ export class SqlStore implements Store {
 /** The same rows, the first of which cannot be written unless the lease is held. */
 function fenceRows(rows: readonly CredentialRow[], lease: Lease): CredentialRow[] {
   return rows.map((row, index) => index === 0 ? { ...row, instance_id: idIfHeld(lease) as any } : row);
+}
+
+function outlineIn(stored: StoredSession | null): StoredOutline | null {
+  if (stored === null) return null;
+  const { session: { instanceId, status, qr }, isOrphan = false } = stored;
+  return { instanceId, status, qr, isOrphan };
 }
 
 /** With the byte order mark left alone: it may begin an id. */

@@ -5,6 +5,7 @@
 import type { Lease } from "./leases.ts";
 import type { Link } from "./life.ts";
 import type { Instant, Session } from "./session.ts";
+import type { Outline } from "./view.ts";
 
 /** A session as the store holds it. */
 export interface StoredSession {
@@ -13,6 +14,15 @@ export interface StoredSession {
   /** Whether something is to be done for it and no replica is known to do it, where there can be several. */
   readonly isOrphan?: boolean;
 }
+
+/** What the Hub is told of a session, as the store holds it. */
+export interface StoredOutline extends Outline {
+  /** As {@link StoredSession.isOrphan}. */
+  readonly isOrphan?: boolean;
+}
+
+/** What is there at once, or has to be waited for. A failure is thrown, or rejects. */
+export type Soon<T> = T | Promise<T>;
 
 /**
  * One signal key: Baileys' type and id, and its value as text; null erases it. A type has at most 64 ASCII
@@ -44,6 +54,8 @@ export type CredentialsChange =
 export interface SessionStore {
   /** The session, or null when there is none. */
   find(instanceId: string): Promise<StoredSession | null>;
+  /** As much of it as the Hub is told, or null when there is none: what is read most, and so read cheaply. */
+  outline(instanceId: string): Soon<StoredOutline | null>;
   /** The session, created as `init` / `none` at `now` when there is none. Safe for any number of callers. */
   findOrCreate(instanceId: string, now: Instant): Promise<StoredSession>;
   /**

@@ -5,7 +5,7 @@
  * @module
  */
 import type { QrStatus, SessionStatus } from "./names.ts";
-import { asOf } from "./qr.ts";
+import { isValid, spend } from "./qr.ts";
 import type { GeneratedQr, Instant, Session } from "./session.ts";
 
 /** The answer of `GET /sessions/:instance_id` and of both internal events. */
@@ -28,9 +28,12 @@ export function toWire(instant: Instant): string {
   return `${new Date(instant).toISOString().slice(0, 19)}Z`;
 }
 
-/** The session as the Hub sees it at `now`. */
-export function viewSession(session: Session, now: Instant): SessionView {
-  const { instanceId, status, qr } = asOf(session, now);
+/** What the Hub's view of a session is made of. */
+export type Outline = Pick<Session, "instanceId" | "status" | "qr">;
+
+/** The session as the Hub sees it at `now`: a QR past its expiry is `expired`, whatever timers did. */
+export function viewSession({ instanceId, status, qr: last }: Outline, now: Instant): SessionView {
+  const qr = isValid(last, now) ? last : spend(last);
   return {
     instance_id: instanceId,
     status,
@@ -43,4 +46,33 @@ export function viewSession(session: Session, now: Instant): SessionView {
 /** A valid QR as the Hub sees it. */
 export function viewQr(qr: GeneratedQr): QrView {
   return { qr_string: qr.string, qr_expires_at: toWire(qr.expiresAt) };
+}
+
+/**
+ * Views, each made once and then the very same object for as long as its session stays as it is: the Hub asks
+ * again and again, and an instant on the wire alone takes 2 µs of the 14 that a whole answer may take.
+ */
+export class Views {
+  readonly #sessions = new WeakMap<Session, SessionView>();
+  readonly #qrs = new WeakMap<GeneratedQr, QrView>();
+
+  /** As {@link viewSession}. */
+  ofSession(session: Session, now: Instant): SessionView {
+    // Time alone makes another view of this one.
+    if (session.qr.status === "generated" && !isValid(session.qr, now)) return viewSession(session, now);
+    const made = this.#sessions.get(session);
+    if (made !== undefined) return made;
+    const view = viewSession(session, now);
+    this.#sessions.set(session, view);
+    return view;
+  }
+
+  /** As {@link viewQr}. */
+  ofQr(qr: GeneratedQr): QrView {
+    const made = this.#qrs.get(qr);
+    if (made !== undefined) return made;
+    const view = viewQr(qr);
+    this.#qrs.set(qr, view);
+    return view;
+  }
 }

@@ -3,6 +3,7 @@
  * @module
  */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { TimesHistogram } from "./times.ts";
 
 /** Seconds; from a read in memory to a request that waits for a QR. */
 const HTTP_SECONDS = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 30];
@@ -25,6 +26,8 @@ export function createMetrics() {
     buckets: number[],
     labelNames: L[] = [],
   ) => new Histogram<L>({ name: PREFIX + name, help, buckets, labelNames, registers });
+  const times = <L extends string>(name: string, help: string, buckets: number[], labelNames: L[]) =>
+    new TimesHistogram<L>({ name: PREFIX + name, help, buckets, labelNames, registers });
 
   return {
     registry,
@@ -51,11 +54,11 @@ export function createMetrics() {
     workerMemory: gauge("worker_memory_bytes", "Memory of each socket worker.", ["worker"]),
     sockets: gauge("sockets", "Sockets to WhatsApp, opening or open."),
     httpRequests: counter("http_requests_total", "HTTP requests answered.", ["route", "method", "status"]),
-    httpDuration: histogram("http_request_duration_seconds", "Time to an HTTP answer.", HTTP_SECONDS, [
+    httpDuration: times("http_request_duration_seconds", "Time to an HTTP answer.", HTTP_SECONDS, [
       "route",
       "method",
     ]),
-    databaseDuration: histogram("database_duration_seconds", "Time of a store operation.", DATABASE_SECONDS, [
+    databaseDuration: times("database_duration_seconds", "Time of a store operation.", DATABASE_SECONDS, [
       "operation",
     ]),
     databaseErrors: counter("database_errors_total", "Store operations that failed.", ["operation"]),

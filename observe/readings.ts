@@ -7,6 +7,7 @@ import type { Metrics } from "./metrics.ts";
 
 /** Where the figures come from. */
 export interface Sources {
+  readonly requests: { tell(): void };
   /** How many rows have each status. */
   countByStatus(): Promise<ReadonlyMap<SessionStatus, number>>;
   readonly sessions: { readonly supervised: number; readonly stalled: number };
@@ -25,7 +26,8 @@ export interface Sources {
  * from it, and no others.
  */
 export async function readMetrics(metrics: Metrics, sources: Sources): Promise<string> {
-  const { sessions, admission, replica, workers } = sources;
+  const { requests, sessions, admission, replica, workers } = sources;
+  requests.tell();
   metrics.supervised.set(sessions.supervised);
   metrics.stalled.set(sessions.stalled);
   metrics.loginQueue.set(admission.waiting);

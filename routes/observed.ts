@@ -22,6 +22,8 @@ interface Answered {
   readonly status: number;
   readonly seconds: number;
   readonly instanceId?: string;
+  /** Whether it says anything that an operator would look for. */
+  readonly isNews: boolean;
 }
 
 /** The caller's own id, where it is one. */
@@ -31,16 +33,16 @@ export function givenId(header: string | null | undefined): string | null {
 
 /** Counts an answer and writes its line. */
 export function tellOf(log: Log, meter: RequestMeter, answered: Answered): void {
-  const { requestId, route, method, status, seconds, instanceId } = answered;
+  const { requestId, route, method, status, seconds, instanceId, isNews } = answered;
   meter.observe({ route, method, status, seconds });
-  log[isNoNews(method, status) ? "debug" : "info"]({
+  log[isNews ? "info" : "debug"]({
     event: "request",
     request_id: requestId,
     method,
     route,
     status,
     ms: Math.round(seconds * 1_000),
-    ...(instanceId === undefined ? {} : { instance_id: instanceId.slice(0, 64) }),
+    instance_id: instanceId?.slice(0, 64),
   });
 }
 
@@ -65,6 +67,7 @@ export function observed(log: Log, meter: RequestMeter): MiddlewareHandler {
       status,
       seconds: (performance.now() - startedAt) / 1_000,
       instanceId: c.req.param("instance_id"),
+      isNews: !isNoNews(c.req.method, status),
     });
   };
 }

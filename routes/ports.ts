@@ -3,6 +3,7 @@
  * @module
  */
 import type { DisconnectReason } from "../domain/names.ts";
+import type { Soon } from "../domain/ports.ts";
 import type { QrView, SessionView } from "../domain/view.ts";
 
 /**
@@ -10,10 +11,10 @@ import type { QrView, SessionView } from "../domain/view.ts";
  * catalogue when it cannot do what it says.
  */
 export interface Sessions {
-  /** The session as it is. */
-  read(instanceId: string): Promise<SessionView>;
-  /** Its valid QR, or a new one. */
-  requestQr(instanceId: string): Promise<QrView>;
+  /** The session as it is; at once where it is in memory. */
+  read(instanceId: string): Soon<SessionView>;
+  /** Its valid QR, at once where one is shown already, or a new one. */
+  requestQr(instanceId: string): Soon<QrView>;
   reportConnected(instanceId: string, phoneNumber: string): Promise<SessionView>;
   reportDisconnected(instanceId: string, reason: DisconnectReason): Promise<SessionView>;
 }

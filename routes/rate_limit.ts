@@ -36,12 +36,14 @@ export function limitersOf({ key, read, qr }: RateLimits): Limiters {
 /** Names remembered before those that have had their rest are forgotten. */
 const SWEEP_AT = 10_000;
 
-/**
- * The generic cell rate algorithm: so many at once, and as many in each period on average. What is kept of a
- * name is one number, the time until which its allowance is spoken for.
- */
+/** What is kept of a name: until when its allowance is spoken for, in milliseconds. */
+interface Allowance {
+  spokenFor: number;
+}
+
+/** The generic cell rate algorithm: so many at once, and as many in each period on average. */
 export class RateLimiter {
-  readonly #spokenFor = new Map<string, number>();
+  readonly #allowances = new Map<string, Allowance>();
   readonly #gapMs: number;
   readonly #periodMs: number;
   #sweepAfter = -Infinity;
@@ -61,19 +63,30 @@ export class RateLimiter {
    * @returns 0, or how many milliseconds to wait before the next one, which is then not counted
    */
   take(name: string, now: number): number {
-    if (this.#spokenFor.size >= SWEEP_AT && now >= this.#sweepAfter) this.#sweep(now);
-    const until = Math.max(this.#spokenFor.get(name) ?? 0, now) + this.#gapMs;
+    const allowance = this.#allowances.get(name) ?? this.#grant(name, now);
+    // Never more than a period ahead: if it is by far, the clock was set back, and nobody is to wait for that.
+    const isOver = allowance.spokenFor < now || allowance.spokenFor > now + 2 * this.#periodMs;
+    const until = (isOver ? now : allowance.spokenFor) + this.#gapMs;
     const waitMs = until - now - this.#periodMs;
     // A rounding error is no reason to refuse.
     if (waitMs > 1e-6) return waitMs;
-    this.#spokenFor.set(name, until);
+    allowance.spokenFor = until;
     return 0;
+  }
+
+  #grant(name: string, now: number): Allowance {
+    if (this.#allowances.size >= SWEEP_AT && now >= this.#sweepAfter) this.#sweep(now);
+    const allowance = { spokenFor: now };
+    this.#allowances.set(name, allowance);
+    return allowance;
   }
 
   /** Once a period: before, most of those that are left would still be speaking. */
   #sweep(now: number): void {
     this.#sweepAfter = now + this.#periodMs;
-    for (const [name, until] of this.#spokenFor) if (until <= now) this.#spokenFor.delete(name);
+    for (const [name, { spokenFor }] of this.#allowances) {
+      if (spokenFor <= now) this.#allowances.delete(name);
+    }
   }
 }
 
@@ -87,7 +100,7 @@ const pass: MiddlewareHandler = (_c, next) => next();
 export function limitRate(limiter: RateLimiter | null, countedBy: (c: Context) => string): MiddlewareHandler {
   if (limiter === null) return pass;
   return async (c, next) => {
-    admit(limiter, countedBy(c), performance.now());
+    admit(limiter, countedBy(c), Date.now());
     await next();
   };
 }
@@ -99,9 +112,9 @@ export function admit(limiter: RateLimiter | null, name: string, now: number): v
   throw new SessionManagerError("TOO_MANY_REQUESTS", { retryAfterSeconds: Math.ceil(waitMs / 1_000) });
 }
 
-/** The caller's key, or everybody without one. Kept in memory, never logged. */
+/** The caller's key, however it was written; everybody where there are none. Kept in memory, never logged. */
 export function byKey(c: Context): string {
-  return c.req.header("authorization") ?? "";
+  return c.get("key");
 }
 
 /** The instance in the path. */

@@ -9,10 +9,9 @@ import type { SessionEvent } from "../domain/events.ts";
 import { type Errand, FencedError } from "../domain/leases.ts";
 import { atRest, type Life } from "../domain/life.ts";
 import type { DisconnectReason } from "../domain/names.ts";
-import { type StoredSession, StoreUnavailableError } from "../domain/ports.ts";
-import type { Session } from "../domain/session.ts";
+import { type Soon, type StoredOutline, StoreUnavailableError } from "../domain/ports.ts";
 import { transition } from "../domain/transition.ts";
-import { type QrView, type SessionView, viewQr, viewSession } from "../domain/view.ts";
+import { type QrView, type SessionView, viewQr, Views, viewSession } from "../domain/view.ts";
 import { ALONE, type Ownership } from "./ownership.ts";
 import { traced } from "./tracing.ts";
 import { type Elsewhere, Roster, type RosterOptions } from "./roster.ts";
@@ -43,6 +42,7 @@ export class SessionManager {
   readonly #ownership: Ownership;
   readonly #roster: Roster;
   readonly #listeners = new Set<(change: Change) => void>();
+  readonly #views = new Views();
   #stopping = false;
 
   constructor(options: ManagerOptions) {
@@ -154,37 +154,46 @@ export class SessionManager {
   }
 
   /**
-   * The session as it is.
+   * The session as it is; at once where it is in memory, or in a store that answers at once.
    * @throws {SessionManagerError} `SESSION_NOT_FOUND`, `SESSION_MANAGER_ERROR`
    */
-  async read(instanceId: string): Promise<SessionView> {
+  read(instanceId: string): Soon<SessionView> {
     const supervisor = this.#roster.find(instanceId);
     if (supervisor !== null) return this.#view(supervisor);
-    return await this.#readStored(instanceId);
+    const outline = this.#options.store.outline(instanceId);
+    return outline instanceof Promise
+      ? this.#fromStore(async () => await this.#viewStored(instanceId, await outline))
+      : this.#viewStored(instanceId, outline);
   }
 
   /** What the store holds, less what cannot be true any more when the session's owner is gone. */
-  async #readStored(instanceId: string): Promise<SessionView> {
-    const stored = await this.#fromStore(() => this.#options.store.find(instanceId));
-    if (stored === null) throw new SessionManagerError("SESSION_NOT_FOUND");
-    return viewSession(this.#asItIs(stored), this.#options.clock.now());
+  #viewStored(instanceId: string, outline: StoredOutline | null): Soon<SessionView> {
+    if (outline === null) throw new SessionManagerError("SESSION_NOT_FOUND");
+    return outline.isOrphan ? this.#readWhole(instanceId) : viewSession(outline, this.#options.clock.now());
   }
 
-  /** A session without an owner is what whoever takes it up will make of it. */
-  #asItIs({ session, link, isOrphan = false }: StoredSession): Session {
-    if (!isOrphan) return session;
-    const { clock, policy } = this.#options;
-    return transition(atRest(session, link), { type: "restored" }, { now: clock.now(), random: 0, policy })
-      .life.session;
+  /** The whole row read, for one without an owner is what whoever takes it up will make of it. */
+  async #readWhole(instanceId: string): Promise<SessionView> {
+    const { clock, policy, store } = this.#options;
+    const stored = await this.#fromStore(() => store.find(instanceId));
+    if (stored === null) throw new SessionManagerError("SESSION_NOT_FOUND");
+    const { session, link, isOrphan } = stored;
+    const now = clock.now();
+    if (!isOrphan) return viewSession(session, now);
+    const { life } = transition(atRest(session, link), { type: "restored" }, { now, random: 0, policy });
+    return viewSession(life.session, now);
   }
 
   /**
-   * The session's valid QR, or a new one. Any number of concurrent calls share one socket and one QR.
+   * The session's valid QR, at once where one is shown, or a new one. Any number of concurrent calls share one
+   * socket and one QR.
    * @throws {SessionManagerError} `SESSION_ALREADY_CONNECTED`, `QR_GENERATION_FAILED`
    */
-  async requestQr(instanceId: string): Promise<QrView> {
-    const shown = this.#shownQr(instanceId);
-    if (shown !== null) return shown;
+  requestQr(instanceId: string): Soon<QrView> {
+    return this.#shownQr(instanceId) ?? this.#makeQr(instanceId);
+  }
+
+  async #makeQr(instanceId: string): Promise<QrView> {
     const { clock, store, qrWaitMs } = this.#options;
     const until = clock.now() + qrWaitMs;
     const create = () => store.findOrCreate(instanceId, clock.now());
@@ -209,7 +218,7 @@ export class SessionManager {
     const supervisor = this.#roster.find(instanceId);
     if (supervisor === null || supervisor.isStalled || supervisor.isAbandoned) return null;
     const answer = qrAnswer(supervisor.life, this.#options.clock.now());
-    return answer.kind === "qr" ? viewQr(answer.qr) : null;
+    return answer.kind === "qr" ? this.#views.ofQr(answer.qr) : null;
   }
 
   /**
@@ -247,7 +256,7 @@ export class SessionManager {
               REPORT_WAIT_MS,
               "SESSION_MANAGER_ERROR",
             );
-            return isDone ? await this.#readStored(instanceId) : null;
+            return isDone ? await this.#readWhole(instanceId) : null;
           }
           await holder.submit(event);
           return this.#view(holder);
@@ -365,7 +374,7 @@ export class SessionManager {
     if (supervisor.isStalled) {
       throw new SessionManagerError("SESSION_MANAGER_ERROR", { retryAfterSeconds: RETRY_AFTER_SECONDS });
     }
-    return viewSession(supervisor.life.session, this.#options.clock.now());
+    return this.#views.ofSession(supervisor.life.session, this.#options.clock.now());
   }
 
   /** @throws {SessionManagerError} `SESSION_MANAGER_ERROR` for whatever the store throws */

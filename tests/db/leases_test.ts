@@ -167,7 +167,7 @@ test("census() counts who has how much, and what nobody has", async ({ leases, h
   assert.deepEqual((await leases.orphans(10)).sort(), ["a", "b", "c", "d", "e"]);
 });
 
-test("find() no longer vouches for a session before anybody may take it, when its owner is late", async (desk) => {
+test("find() and outline() no longer vouch for a session before anybody may take it, when its owner is late", async (desk) => {
   const { leases, hold, store, url } = desk;
   await store.findOrCreate("a", NOW);
   await hold("a", ONE);
@@ -176,9 +176,11 @@ test("find() no longer vouches for a session before anybody may take it, when it
     `update ll_whatsapp_replicas set doubtful_at = utc_timestamp(3) where replica_id = '${ONE}'`,
   );
   assert.equal((await store.find("a"))?.isOrphan, true);
+  assert.equal((await store.outline("a"))?.isOrphan, true);
   assert.deepEqual(await leases.take("a", TWO), { kind: "held", by: ONE });
   await leases.renew(ONE, TTL_MS);
   assert.equal((await store.find("a"))?.isOrphan, undefined);
+  assert.equal((await store.outline("a"))?.isOrphan, undefined);
 });
 
 test("leave() frees at once whatever a replica has", async ({ leases, hold, store }) => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { QR_STATUSES, SESSION_STATUSES } from "../../domain/names.ts";
 import { instantFormat } from "../../db/dialect.ts";
-import { columnsOf, parseInstant, sessionOf, type SessionRow } from "../../db/rows.ts";
+import { columnsOf, outlineOf, parseInstant, sessionOf, type SessionRow } from "../../db/rows.ts";
 import { record, sessions } from "./helpers.ts";
 
 const texts = fc.option(fc.oneof(
@@ -52,6 +52,8 @@ Deno.test("sessionOf() gives a session that the contract allows, for any row wit
   fc.assert(
     fc.property(rows, (row) => {
       const session = sessionOf(row);
+      const { instanceId, status, qr } = session;
+      assert.deepEqual(outlineOf(row), { instanceId, status, qr });
       assert.equal(session.status, row.status);
       assert.ok(Number.isSafeInteger(session.createdAt) && Number.isSafeInteger(session.updatedAt));
       if (session.qr.status === "generated") assert.equal(session.status, "qr_required");

@@ -316,6 +316,7 @@ export function storeSuite(dialect: TestDialect): void {
     await store.close();
     await saved;
     await assert.rejects(store.find("s"), StoreUnavailableError);
+    await assert.rejects(async () => await store.outline("s"), StoreUnavailableError);
     await assert.rejects(store.ping(), StoreUnavailableError);
     await store.close();
   });
@@ -329,6 +330,37 @@ export function storeSuite(dialect: TestDialect): void {
       }),
       { numRuns: 60 },
     );
+  });
+
+  test("outline() gives of each session what find() gives, whoever else asks at the same time", async (url) => {
+    await using store = await open(url);
+    const names = Array.from({ length: 80 }, (_, n) => `s${n}`);
+    const written = names.filter((_, n) => n % 4 > 0);
+    for (const name of written) await store.save(fc.sample(sessions(name), 1)[0]!, KEEP);
+    const asked = [...names, ...names.toReversed(), "S1"];
+    const outlines = await Promise.all(asked.map((name) => store.outline(name)));
+    for (const [i, name] of asked.entries()) {
+      const outline = outlines[i];
+      const stored = await store.find(name);
+      assert.equal(outline === null, stored === null, name);
+      if (!outline || !stored) continue;
+      const { session: { instanceId, status, qr } } = stored;
+      assert.deepEqual(
+        { instanceId: outline.instanceId, status: outline.status, qr: outline.qr },
+        { instanceId, status, qr },
+      );
+    }
+    assert.equal(outlines.filter((outline) => outline !== null).length, 2 * written.length);
+    assert.equal(outlines.at(-1), null);
+  });
+
+  test("outline() fails for a row that is none of the contract's, and for no other beside it", async (url) => {
+    await using store = await open(url);
+    for (const name of ["bad", "good"]) await store.findOrCreate(name, NOW);
+    await query(url, "update ll_whatsapp_qr_sessions set status = 'asleep' where instance_id = 'bad'");
+    const read = async (name: string) => await store.outline(name);
+    const [first, bad, good] = await Promise.allSettled([read("good"), read("bad"), read("good")]);
+    assert.deepEqual([first, bad, good].map(({ status }) => status), ["fulfilled", "rejected", "fulfilled"]);
   });
 
   test("the store behaves as a plain map does, for any sequence of writes", async (url) => {

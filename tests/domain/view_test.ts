@@ -7,6 +7,7 @@ import {
   SESSION_STATUSES,
   toWire,
   viewQr,
+  Views,
   viewSession,
 } from "../../domain/mod.ts";
 import { qrAnswerBody, sessionAnswer, wireInstant } from "./contract.ts";
@@ -54,6 +55,22 @@ Deno.test("viewSession() and viewQr() show the same QR when one is valid", () =>
     qr_string: PNG,
     qr_expires_at: "2026-01-04T12:01:02Z",
   });
+});
+
+Deno.test("Views give the very same object while a session stays as it is, and never a QR that is over", () => {
+  const { life: { session }, now } = showingQr();
+  assert.ok(session.qr.status === "generated");
+  const views = new Views();
+  const shown = views.ofSession(session, now);
+  assert.deepEqual(shown, viewSession(session, now));
+  assert.equal(views.ofSession(session, session.qr.expiresAt - 1), shown);
+  const { expiresAt } = session.qr;
+  assert.deepEqual(views.ofSession(session, expiresAt), viewSession(session, expiresAt));
+  assert.equal(views.ofSession(session, expiresAt).qr_string, null);
+  assert.deepEqual(views.ofQr(session.qr), viewQr(session.qr));
+  assert.equal(views.ofQr(session.qr), views.ofQr(session.qr));
+  const later = { ...session, updatedAt: now + 1 };
+  assert.notEqual(views.ofSession(later, now), shown);
 });
 
 Deno.test("viewSession() shows no expiry when another system wrote the row without its instants", () => {

@@ -16,7 +16,7 @@ const VIEW = {
 } as const;
 const QR = { qr_string: "data:image/png;base64,AAAA", qr_expires_at: "2026-01-04T12:34:56Z" };
 
-function frontDoor(options: { read?: number; sessions?: Partial<Sessions> } = {}) {
+function frontDoor(options: { key?: number; read?: number; sessions?: Partial<Sessions> } = {}) {
   const asked: string[] = [];
   const answered: { route: string; method: string; status: number }[] = [];
   const lines: Record<string, unknown>[] = [];
@@ -39,7 +39,7 @@ function frontDoor(options: { read?: number; sessions?: Partial<Sessions> } = {}
     },
     hubKeys: [KEY, "another".repeat(5)],
     internalKeys: [],
-    rateLimits: { key: 0, read: options.read ?? 0, qr: 0 },
+    rateLimits: { key: options.key ?? 0, read: options.read ?? 0, qr: 0 },
     log: { debug: () => {}, info: (line) => void lines.push(line), error: (line) => void lines.push(line) },
     meter: { observe: ({ route, method, status }) => void answered.push({ route, method, status }) },
   });
@@ -76,6 +76,39 @@ Deno.test("an answer carries the caller's request id, or ours where it leaves a 
   assert.match(told.headers.get("x-request-id") ?? "", /^[0-9a-f-]{36}$/);
   assert.equal(lines.length, 1);
   assert.equal(lines[0]?.request_id, told.headers.get("x-request-id"));
+});
+
+Deno.test("what is known at once is no news, and is answered each time as the first", async () => {
+  const { app, lines, answered } = frontDoor({ sessions: { read: () => VIEW, requestQr: () => QR } });
+  for (const [path, method, body] of [[`${BASE}/a`, "GET", VIEW], [`${BASE}/a/qr`, "POST", QR]] as const) {
+    for (let i = 0; i < 4; i++) {
+      const response = await app.request(path, { method, headers: HEADERS });
+      assert.equal(response.status, 200);
+      assert.equal(response.headers.get("content-type"), "application/json");
+      assert.equal(response.headers.get("cache-control"), "no-store");
+      assert.equal(response.headers.get("x-request-id"), null);
+      assert.deepEqual(await response.json(), body);
+    }
+  }
+  assert.deepEqual(lines, []);
+  assert.equal(answered.length, 8);
+});
+
+Deno.test("a key has one allowance, however its header is written and on both ways", async () => {
+  const { app } = frontDoor({ key: 3 });
+  const statuses = [];
+  for (
+    const [path, authorization] of [
+      [`${BASE}/a`, `Bearer ${KEY}`],
+      [`${BASE}/a`, `bearer ${KEY}`],
+      [`${BASE}/%61`, `BEARER   ${KEY} `],
+      [`${BASE}/a`, `Bearer  ${KEY}`],
+      [`${BASE}/a`, `Bearer ${"another".repeat(5)}`],
+    ] as const
+  ) {
+    statuses.push((await app.request(path, { headers: { authorization } })).status);
+  }
+  assert.deepEqual(statuses, [200, 200, 200, 429, 200]);
 });
 
 Deno.test("a fault on the express way is the catalogue's, and a limit holds for both ways together", async () => {
@@ -117,14 +150,14 @@ Deno.test("without a key nobody passes", async () => {
   assert.deepEqual(asked, []);
 });
 
-Deno.test("Keyring.accepts() takes each of its keys whole, and nothing that only begins or ends like one", () => {
+Deno.test("Keyring.identify() takes each of its keys whole, and nothing that only begins or ends like one", () => {
   const short = "s".repeat(16);
   const long = `${short}${"l".repeat(40)}`;
   const keys = new Keyring([short, long, "ñandú".repeat(4)]);
-  for (const key of [short, long, "ñandú".repeat(4)]) assert.ok(keys.accepts(`bearer ${key} `));
+  for (const key of [short, long, "ñandú".repeat(4)]) assert.equal(keys.identify(`bearer ${key} `), key);
   for (const key of [short.slice(1), `${short}l`, long.slice(0, -1), `${long}l`, `${long}\0`, "", "ñ"]) {
-    assert.ok(!keys.accepts(`Bearer ${key}`), key);
+    assert.equal(keys.identify(`Bearer ${key}`), null, key);
   }
-  for (const header of [null, undefined, ""]) assert.ok(!keys.accepts(header));
-  assert.ok(new Keyring([]).accepts(null));
+  for (const header of [null, undefined, ""]) assert.equal(keys.identify(header), null);
+  assert.equal(new Keyring([]).identify(null), "");
 });

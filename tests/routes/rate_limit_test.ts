@@ -33,6 +33,14 @@ Deno.test("RateLimiter.take() never lets more than twice the points through in a
   ));
 });
 
+Deno.test("RateLimiter.take() makes nobody wait when the clock is set back", () => {
+  const limiter = new RateLimiter(1, 1_000);
+  assert.equal(limiter.take("a", 3_600_000), 0);
+  assert.equal(limiter.take("a", 3_600_000), 1_000);
+  assert.equal(limiter.take("a", 0), 0);
+  assert.equal(limiter.take("a", 0), 1_000);
+});
+
 Deno.test("RateLimiter.take() forgets names that have had their rest", () => {
   const limiter = new RateLimiter(1, 1_000);
   for (let i = 0; i < 10_500; i++) assert.equal(limiter.take(`name-${i}`, 0), 0);

@@ -42,7 +42,10 @@ Deno.test("start() brings the other sessions back when the store refuses one for
     await sessions.start();
     await opened.free.promise;
     assert.equal((await sessions.read("free")).status, "connecting");
-    await assert.rejects(sessions.read("refused"), { code: "SESSION_MANAGER_ERROR", retryAfterSeconds: 5 });
+    await assert.rejects(async () => await sessions.read("refused"), {
+      code: "SESSION_MANAGER_ERROR",
+      retryAfterSeconds: 5,
+    });
     refuses = false;
     await opened.refused.promise;
     assert.equal((await sessions.read("refused")).status, "connecting");

@@ -1,0 +1,111 @@
+/**
+ * What the Hub is told of a session, read as cheaply as each dialect can: SQLite answers at once, MySQL answers
+ * for many in one statement. With every column, through every layer, one at a time, the same took five times the
+ * processor time.
+ * @module
+ */
+import { type CompiledQuery, type Kysely, sql } from "kysely";
+import type { Soon, StoredOutline } from "../domain/ports.ts";
+import { Gathering } from "./gathering.ts";
+import { orphans } from "./leases.ts";
+import { outlineOf, type OutlineRow } from "./rows.ts";
+import { SESSIONS, type Tables } from "./schema.ts";
+import type { Glance } from "./sqlite.ts";
+
+/** Reads an outline; null when there is no such session. */
+export type ReadOutline = (instanceId: string) => Soon<StoredOutline | null>;
+type ReadLater = (instanceId: string) => Promise<StoredOutline | null>;
+
+const COLUMNS = [
+  "instance_id",
+  "status",
+  "qr_status",
+  "qr_string",
+  "qr_generated_at",
+  "qr_expires_at",
+] as const satisfies readonly (keyof OutlineRow)[];
+
+/**
+ * At once, over SQLite.
+ * @param later takes over where the file cannot be read at this moment, for it can wait and try again
+ */
+export function glancing(glance: (text: string) => Glance, later: ReadLater): ReadOutline {
+  const text = `select ${COLUMNS.join(", ")} from ${SESSIONS} where instance_id = ?`;
+  let look: Glance | undefined;
+  return (instanceId) => {
+    try {
+      const row = (look ??= glance(text))(instanceId);
+      if (row !== undefined) return row === null ? null : outlineOf(rowOf(row));
+    } catch {
+      // Whatever it is, whoever reads it later says it better.
+    }
+    return later(instanceId);
+  };
+}
+
+function rowOf(
+  [instance_id, status, qr_status, qr_string, qr_generated_at, qr_expires_at]: readonly unknown[],
+) {
+  return { instance_id, status, qr_status, qr_string, qr_generated_at, qr_expires_at } as OutlineRow;
+}
+
+/** Sessions that travel together at most; as many again are the parameters for their leases. */
+const TOGETHER = 32;
+/** Statements under way at the same time: one is carried out while the answer to the other is read. */
+const UNDER_WAY = 2;
+
+/** A session's columns, or the name of one that is an orphan. */
+type Row = OutlineRow & { readonly orphan: null } | { readonly instance_id: null; readonly orphan: string };
+interface Found {
+  readonly row: OutlineRow;
+  readonly isOrphan: boolean;
+}
+
+/**
+ * Together with others, over MySQL.
+ * @param run carries out a statement, again where that is right
+ * @param alone takes over for a name that the table compares in another way than this code
+ */
+export function gathering(
+  db: Kysely<Tables>,
+  run: <T>(work: () => Promise<T>) => Promise<T>,
+  alone: ReadLater,
+): ReadOutline {
+  const queries = new Map<number, CompiledQuery<Row>>();
+  const read = async (instanceIds: readonly string[]): Promise<Map<string, Found>> => {
+    // Filled up to a power of two: few enough statements that each stays prepared on its connections.
+    const size = 2 ** Math.ceil(Math.log2(instanceIds.length));
+    const ids = Array.from({ length: size }, (_, i) => instanceIds[i] ?? instanceIds[0]!);
+    const query = queries.get(size) ?? compile(db, ids);
+    queries.set(size, query);
+    const { rows } = await run(() => db.executeQuery<Row>({ ...query, parameters: [...ids, ...ids] }));
+    return byName(rows);
+  };
+  const together = new Gathering(read, { together: TOGETHER, underWay: UNDER_WAY });
+  return async (instanceId) => {
+    const found = await together.find(instanceId);
+    if (found === null) return await alone(instanceId);
+    const outline = outlineOf(found.row);
+    return found.isOrphan ? { ...outline, isOrphan: true } : outline;
+  };
+}
+
+/** By value on both sides, and in columns of their own: an adopted table may compare in another collation. */
+function compile(db: Kysely<Tables>, ids: readonly string[]): CompiledQuery<Row> {
+  const columns = sql.join(COLUMNS.map((column) => sql.ref(column)));
+  const nothing = sql.join(COLUMNS.map(() => sql`null`));
+  return sql<Row>`select ${columns}, null as orphan from ${sql.table(SESSIONS)} where instance_id in (${
+    sql.join(ids)
+  })
+    union all select ${nothing}, l.instance_id ${orphans(ids)}`.compile(db);
+}
+
+function byName(rows: readonly Row[]): Map<string, Found> {
+  const orphaned = new Set(rows.map(({ orphan }) => orphan));
+  const found = new Map<string, Found>();
+  for (const row of rows) {
+    if (row.instance_id === null) continue;
+    found.set(row.instance_id, { row, isOrphan: orphaned.has(row.instance_id) });
+  }
+  return found;
+}

@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { Gathering } from "../../db/gathering.ts";
+
+Deno.test("a read alone departs at once, and those that come meanwhile travel together, each name once", async () => {
+  const departures: string[][] = [];
+  const arrivals: PromiseWithResolvers<ReadonlyMap<string, string>>[] = [];
+  const gathering = new Gathering<string>((names) => {
+    departures.push([...names]);
+    const arrival = Promise.withResolvers<ReadonlyMap<string, string>>();
+    arrivals.push(arrival);
+    return arrival.promise;
+  }, { together: 3, underWay: 1 });
+  const first = gathering.find("a");
+  assert.deepEqual(departures, [["a"]]);
+  // The second "a" may have changed since the first departed: it is asked for again.
+  const later = ["a", "b", "b", "c", "d"].map((name) => gathering.find(name));
+  assert.equal(departures.length, 1);
+  arrivals[0]!.resolve(new Map([["a", "old"]]));
+  assert.equal(await first, "old");
+  assert.deepEqual(departures, [["a"], ["a", "b", "c"]]);
+  arrivals[1]!.resolve(new Map([["a", "new"], ["b", "B"]]));
+  assert.deepEqual(await Promise.all(later.slice(0, 4)), ["new", "B", "B", null]);
+  assert.deepEqual(departures.at(-1), ["d"]);
+  arrivals[2]!.reject(new Error("lost"));
+  await assert.rejects(later[4]!, /lost/);
+});
+
+Deno.test("everybody is answered with their own, in whatever order reads arrive or fail", async () => {
+  await fc.assert(fc.asyncProperty(
+    fc.array(fc.integer({ min: 0, max: 9 }), { maxLength: 60 }),
+    fc.array(fc.boolean(), { minLength: 60, maxLength: 60 }),
+    fc.scheduler(),
+    async (wishes, failures, scheduler) => {
+      let reads = 0;
+      const gathering = new Gathering<number>(async (names) => {
+        const failed = failures[reads++ % failures.length];
+        await scheduler.schedule(Promise.resolve());
+        if (failed) throw new Error("failed");
+        return new Map(names.map((name) => [name, Number(name) * 7]));
+      }, { together: 4, underWay: 2 });
+      const answers = Promise.allSettled(wishes.map((wish) => gathering.find(String(wish))));
+      await scheduler.waitFor(answers);
+      for (const [i, answer] of (await answers).entries()) {
+        if (answer.status === "fulfilled") assert.equal(answer.value, wishes[i]! * 7);
+        else assert.match(String(answer.reason), /failed/);
+      }
+      assert.ok(reads <= wishes.length);
+    },
+  ));
+});
