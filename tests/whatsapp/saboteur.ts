@@ -41,10 +41,14 @@ new BroadcastChannel("sabotage").onmessage = ({ data: { what, socket } }: Messag
       for (const end = Date.now() + HANG_MS; Date.now() < end;);
       return;
     case "grow":
-      // 160 MB of numbers.
-      for (let i = 0; i < 1_000; i++) kept.push(Array.from({ length: 20_000 }, () => Math.random() + i));
-      return;
+      return grow();
     default:
       what satisfies never;
   }
 };
+
+/** 160 MB of numbers, bit by bit: a thread that answers no more is another fault. */
+function grow(): void {
+  kept.push(Array.from({ length: 20_000 }, () => Math.random() + kept.length));
+  if (kept.length < 1_000) setTimeout(grow, 0);
+}
