@@ -8,10 +8,14 @@ import { StoreUnavailableError } from "./domain/ports.ts";
 import { AddressUnusableError, listen, type Listener } from "./listener.ts";
 import { createLog } from "./log.ts";
 import { type Service, type ServiceOptions, startService } from "./service.ts";
+import { tidyHeap } from "./whatsapp/worker/heap.ts";
 import type { Log } from "./whatsapp/log.ts";
 
 /** How long a stop may take before the process ends regardless, in milliseconds. */
 const STOP_MS = 10_000;
+
+/** How long after the start the heap is tidied, in milliseconds. */
+const TIDY_MS = 1_000;
 
 type Bounds = Pick<ServiceOptions, "storePausesMs" | "clock" | "replica" | "policy">;
 
@@ -76,11 +80,14 @@ export async function main(bounds: Bounds = {}): Promise<void> {
   const log = createLog(config.logLevel);
   const service = await start(config, log, bounds);
   const listener = await answer(config, log, service);
+  // Not before the first answers: whoever waits for the service has waited long enough.
+  const tidying = setTimeout(tidyHeap, TIDY_MS);
 
   let stopping = false;
   const stop = async (signal: Deno.Signal) => {
     if (stopping) Deno.exit(130); // asked twice: at once
     stopping = true;
+    clearTimeout(tidying);
     log.info({ event: "stopping", signal });
     Deno.unrefTimer(setTimeout(() => Deno.exit(1), STOP_MS));
     const drained = listener.shutdown();

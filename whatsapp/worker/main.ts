@@ -7,6 +7,7 @@
 import type { Command, Report, RequestId, SocketId, SocketSettings } from "../protocol.ts";
 import { WA_CERT_DETAILS } from "./baileys.ts";
 import { signNatively } from "./curve.ts";
+import { tidyHeap } from "./heap.ts";
 import { BaileysSocket, type LoginVault } from "./socket.ts";
 
 /** Every socket whose connection may still be there. */
@@ -19,6 +20,7 @@ let nextRequest: RequestId = 1;
 let settings: SocketSettings;
 
 signNatively();
+tidyHeap();
 
 /** Never read: that it is there is what it says. */
 let _lifeline: MessagePort;
