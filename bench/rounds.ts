@@ -7,23 +7,30 @@ import type { LoadResult } from "./lib/load.ts";
 import { median } from "./lib/stats.ts";
 import type { Figure } from "./part.ts";
 
-/**
- * Runs each of these once a round, in order, after a round that does not count: what is measured has to be
- * compiled first, and every server's and peer's alike takes a second or two of load for that.
- * @returns what each came to, by name, a round each
- */
+/** Runs each of these once a round, in order. @returns what each came to, by name, a round each */
 export async function inRounds<K extends string, T>(
   rounds: number,
   runs: Readonly<Partial<Record<K, () => Promise<T>>>>,
 ): Promise<Map<K, T[]>> {
   const results = new Map<K, T[]>();
-  for (const run of Object.values(runs) as (() => Promise<T>)[]) await run();
   for (let round = 0; round < rounds; round++) {
     for (const [name, run] of Object.entries(runs) as [K, () => Promise<T>][]) {
       results.set(name, [...results.get(name) ?? [], await run()]);
     }
   }
   return results;
+}
+
+/**
+ * The same for what is loaded, after a round that does not count: a server's code, the peers' like ours, is
+ * compiled as it is needed, and takes two to three times as long until it is.
+ */
+export async function inWarmRounds<K extends string, T>(
+  rounds: number,
+  runs: Readonly<Partial<Record<K, () => Promise<T>>>>,
+): Promise<Map<K, T[]>> {
+  await inRounds(1, runs);
+  return await inRounds(rounds, runs);
 }
 
 /** The median of the rounds, as a figure. */

@@ -7,7 +7,7 @@ import { HUB_KEY, qrPath, Service, sessionPath } from "../actors/service.ts";
 import { names } from "../lib/batches.ts";
 import { load } from "../lib/load.ts";
 import type { Part, PartResult, Target } from "../part.ts";
-import { inRounds, type Loaded, loadFigures, loadMeasured, medianOf } from "../rounds.ts";
+import { inWarmRounds, type Loaded, loadFigures, loadMeasured, medianOf } from "../rounds.ts";
 
 /** Of so many connected sessions one drops each second: of 500, 20 a second. */
 const SESSIONS_PER_DROP = 25;
@@ -40,7 +40,7 @@ export const churn: Part = {
       const { origin, child } = service;
       return () => loadMeasured(child, seconds, () => load({ origin, method, paths, key: HUB_KEY }, seconds));
     }
-    const results = await inRounds<string, Loaded>(
+    const results = await inWarmRounds<string, Loaded>(
       scale.rounds,
       Object.fromEntries(
         Object.entries(questions).flatMap(([name, question]) => [

@@ -8,7 +8,7 @@ import { HUB_KEY, qrPath, Service, sessionPath, sizeOf } from "../actors/service
 import { inBatches, names } from "../lib/batches.ts";
 import { load, type LoadResult } from "../lib/load.ts";
 import type { Context, Part, PartResult, Target } from "../part.ts";
-import { inRounds, type Loaded, loadFigures, loadMeasured, medianOf } from "../rounds.ts";
+import { inWarmRounds, type Loaded, loadFigures, loadMeasured, medianOf } from "../rounds.ts";
 
 /** How many QRs are asked for at the same time while the scene is set. */
 const QRS_AT_ONCE = 32;
@@ -78,7 +78,7 @@ async function measureReads({ scale, say, world }: Context): Promise<Results> {
     };
   })();
   say(`${owned} sessions connected, ${scale.rows} at rest; an answer has ${size} bytes`);
-  return await inRounds<string, Loaded>(scale.rounds, {
+  return await inWarmRounds<string, Loaded>(scale.rounds, {
     [DENO]: ask(deno, rows.map(peerPath), seconds),
     [HONO]: ask(hono, rows.map(peerPath), seconds),
     [OWNED]: ask(service, linked, seconds),
@@ -102,7 +102,7 @@ async function measurePosts({ scale, say, world: { gateway } }: Context): Promis
   const size = await sizeOf(service.origin, qrPath(shown[0]!), "POST");
   await using hono = await Helper.start("peers_main.ts", { place: "server", args: ["hono", `${size}`] });
   say(`${shown.length} QRs shown; an answer has ${size} bytes`);
-  return await inRounds<string, Loaded>(scale.rounds, {
+  return await inWarmRounds<string, Loaded>(scale.rounds, {
     [HONO_QR]: ask(hono, shown.map(peerPath), scale.loadSeconds, "POST"),
     [POST_QR]: ask(service, shown.map(qrPath), scale.loadSeconds, "POST"),
   });
