@@ -55,6 +55,7 @@ function readOptions(): Options {
 const { quick, json, parts } = readOptions();
 const scale = quick ? QUICK : FULL;
 const startedAt = performance.now();
+let failures = 0;
 const say = (line: string) =>
   console.error(`${String(Math.round((performance.now() - startedAt) / 1_000)).padStart(5)} s  ${line}`);
 
@@ -63,7 +64,7 @@ const world = await World.make(say);
 const results: Record<string, PartResult & { title: string }> = {};
 for (const part of parts) {
   say(part.title);
-  results[part.name] = { title: part.title, ...await part.run({ scale, say, world }) };
+  results[part.name] = { title: part.title, ...await measured(part) };
 }
 await world[Symbol.asyncDispose]();
 const run: Run = {
@@ -79,4 +80,19 @@ if (parts.length === PARTS.length) {
   await Deno.writeTextFile(new URL(`${scale.name}.json`, RESULTS), `${JSON.stringify(run, null, 2)}\n`);
   await Deno.writeTextFile(new URL(`${scale.name}.svg`, RESULTS), drawChart(run));
 }
-Deno.exit(0);
+Deno.exit(failures);
+
+/** A part that fails costs its own figures and no others. */
+async function measured(part: Part): Promise<PartResult> {
+  try {
+    return await part.run({ scale, say, world });
+  } catch (error) {
+    failures = 1;
+    console.error(error);
+    return {
+      figures: [],
+      targets: [],
+      notes: [`Not measured: ${error instanceof Error ? error.message : error}`],
+    };
+  }
+}

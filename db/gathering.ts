@@ -1,30 +1,34 @@
 /**
- * Reads that travel together: those that come while others are under way go with the next. Nobody waits for
- * company; where there is none, each travels alone and at once.
+ * Reads that travel together: those that come while one is under way go with the next. Nobody waits for company;
+ * where there is none, each travels alone and at once. And nobody waits long behind a read that is stuck.
  * @module
  */
 
 /** Finds these; what there is not is absent. */
 export type ReadMany<T> = (names: readonly string[]) => Promise<ReadonlyMap<string, T>>;
 
+export interface GatheringBounds {
+  /** Names in one read at most. */
+  readonly together: number;
+  /** How long one that is under way is waited for before the next sets out all the same, in milliseconds. */
+  readonly patienceMs: number;
+  /** Reads under way at the same time at most, however late they are. */
+  readonly underWay: number;
+}
+
 /** One name, and everybody who has asked for it since the last departure. */
 type Wish<T> = PromiseWithResolvers<T | null>;
 
 export class Gathering<T> {
   readonly #read: ReadMany<T>;
-  readonly #together: number;
-  readonly #most: number;
+  readonly #bounds: GatheringBounds;
   readonly #waiting = new Map<string, Wish<T>>();
   #underWay = 0;
+  #impatience: ReturnType<typeof setTimeout> | undefined;
 
-  /**
-   * @param bounds.together names in one read at most
-   * @param bounds.underWay reads at the same time at most
-   */
-  constructor(read: ReadMany<T>, bounds: { readonly together: number; readonly underWay: number }) {
+  constructor(read: ReadMany<T>, bounds: GatheringBounds) {
     this.#read = read;
-    this.#together = bounds.together;
-    this.#most = bounds.underWay;
+    this.#bounds = bounds;
   }
 
   /**
@@ -34,20 +38,34 @@ export class Gathering<T> {
   find(name: string): Promise<T | null> {
     let wish = this.#waiting.get(name);
     if (wish === undefined) this.#waiting.set(name, wish = Promise.withResolvers());
-    this.#depart();
+    this.#next();
     return wish.promise;
   }
 
+  #next(): void {
+    if (this.#waiting.size === 0) {
+      clearTimeout(this.#impatience);
+      this.#impatience = undefined;
+    } else if (this.#underWay === 0) {
+      this.#depart();
+    } else {
+      this.#impatience ??= setTimeout(() => {
+        this.#impatience = undefined;
+        if (this.#underWay < this.#bounds.underWay) this.#depart();
+      }, this.#bounds.patienceMs);
+    }
+  }
+
   #depart(): void {
-    if (this.#underWay >= this.#most || this.#waiting.size === 0) return;
     const aboard = new Map<string, Wish<T>>();
     for (const [name, wish] of this.#waiting) {
-      if (aboard.size >= this.#together) break;
+      if (aboard.size >= this.#bounds.together) break;
       aboard.set(name, wish);
       this.#waiting.delete(name);
     }
     this.#underWay++;
     void this.#travel(aboard);
+    this.#next();
   }
 
   async #travel(aboard: ReadonlyMap<string, Wish<T>>): Promise<void> {
@@ -58,7 +76,7 @@ export class Gathering<T> {
       for (const { reject } of aboard.values()) reject(error);
     } finally {
       this.#underWay--;
-      this.#depart();
+      this.#next();
     }
   }
 }

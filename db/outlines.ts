@@ -6,7 +6,7 @@
  */
 import { type CompiledQuery, type Kysely, sql } from "kysely";
 import type { Soon, StoredOutline } from "../domain/ports.ts";
-import { Gathering } from "./gathering.ts";
+import { Gathering, type GatheringBounds } from "./gathering.ts";
 import { orphans } from "./leases.ts";
 import { outlineOf, type OutlineRow } from "./rows.ts";
 import { SESSIONS, type Tables } from "./schema.ts";
@@ -49,10 +49,11 @@ function rowOf(
   return { instance_id, status, qr_status, qr_string, qr_generated_at, qr_expires_at } as OutlineRow;
 }
 
-/** Sessions that travel together at most; as many again are the parameters for their leases. */
-const TOGETHER = 32;
-/** Statements under way at the same time: one is carried out while the answer to the other is read. */
-const UNDER_WAY = 2;
+/**
+ * Sessions that travel together at most: as many again are the parameters for their leases. One statement at a
+ * time, as long as they are answered: with two there are twice as many, each for half as many sessions.
+ */
+const COMPANY: GatheringBounds = { together: 32, patienceMs: 20, underWay: 4 };
 
 /** A session's columns, or the name of one that is an orphan. */
 type Row = OutlineRow & { readonly orphan: null } | { readonly instance_id: null; readonly orphan: string };
@@ -81,7 +82,7 @@ export function gathering(
     const { rows } = await run(() => db.executeQuery<Row>({ ...query, parameters: [...ids, ...ids] }));
     return byName(rows);
   };
-  const together = new Gathering(read, { together: TOGETHER, underWay: UNDER_WAY });
+  const together = new Gathering(read, COMPANY);
   return async (instanceId) => {
     const found = await together.find(instanceId);
     if (found === null) return await alone(instanceId);

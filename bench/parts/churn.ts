@@ -7,7 +7,7 @@ import { HUB_KEY, qrPath, Service, sessionPath } from "../actors/service.ts";
 import { names } from "../lib/batches.ts";
 import { load } from "../lib/load.ts";
 import type { Part, PartResult, Target } from "../part.ts";
-import { inWarmRounds, type Loaded, loadFigures, loadMeasured, medianOf } from "../rounds.ts";
+import { inRounds, type Loaded, loadFigures, loadMeasured, medianOf } from "../rounds.ts";
 
 /** Of so many connected sessions one drops each second: of 500, 20 a second. */
 const SESSIONS_PER_DROP = 25;
@@ -40,8 +40,9 @@ export const churn: Part = {
       const { origin, child } = service;
       return () => loadMeasured(child, seconds, () => load({ origin, method, paths, key: HUB_KEY }, seconds));
     }
-    const results = await inWarmRounds<string, Loaded>(
-      scale.rounds,
+    await inRounds(1, questions); // what is measured has been compiled
+    const results = await inRounds<string, Loaded>(
+      scale.longRounds,
       Object.fromEntries(
         Object.entries(questions).flatMap(([name, question]) => [
           [`${name}, at rest`, question],

@@ -90,7 +90,7 @@ async function measureReads({ scale, say, world }: Context): Promise<Results> {
 
 /** In a service of its own: a QR lives for a minute, and must still be the first one when the last round ends. */
 async function measurePosts({ scale, say, world: { gateway } }: Context): Promise<Results> {
-  const shown = names("shown", scale.owned);
+  const shown = names("shown", scale.shown);
   await using sqlite = await Database.make("sqlite");
   await using service = await Service.start({
     database: sqlite!.environment,
@@ -103,8 +103,8 @@ async function measurePosts({ scale, say, world: { gateway } }: Context): Promis
   await using hono = await Helper.start("peers_main.ts", { place: "server", args: ["hono", `${size}`] });
   say(`${shown.length} QRs shown; an answer has ${size} bytes`);
   return await inWarmRounds<string, Loaded>(scale.rounds, {
-    [HONO_QR]: ask(hono, shown.map(peerPath), scale.loadSeconds, "POST"),
-    [POST_QR]: ask(service, shown.map(qrPath), scale.loadSeconds, "POST"),
+    [HONO_QR]: ask(hono, shown.map(peerPath), scale.shownSeconds, "POST"),
+    [POST_QR]: ask(service, shown.map(qrPath), scale.shownSeconds, "POST"),
   });
 }
 

@@ -21,7 +21,7 @@ export const logins: Part = {
     const file = await world.links(count);
     await using database = (await Database.make("sqlite"))!;
     await database.addLogins(file, count);
-    const results = await inRounds<string, number>(scale.rounds, {
+    const results = await inRounds<string, number>(scale.longRounds, {
       [BARE]: async () => {
         await using bare = await BareBaileys.start(gateway);
         const ms = await bare.login(file, count);

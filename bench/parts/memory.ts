@@ -34,8 +34,14 @@ export const memory: Part = {
     const figures: Figure[] = [];
     const targets: Target[] = [];
     const subjects = subjectsOf(context);
-    const empty = new Map<string, Rest>();
-    for (const [name, make] of Object.entries(subjects)) empty.set(name, await rest(context, await make(0)));
+    // Side by side: what a process weighs is its own.
+    const empty = new Map(
+      await Promise.all(
+        Object.entries(subjects).map(async ([name, make]) =>
+          [name, await rest(context, await make(0))] as const
+        ),
+      ),
+    );
     for (const size of context.scale.sizes) {
       const each = new Map<string, number>();
       for (const [name, make] of Object.entries(subjects)) {

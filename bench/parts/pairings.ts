@@ -14,9 +14,9 @@ import { readQrImage } from "../../tests/gateway/qr.ts";
 export const pairings: Part = {
   name: "pairings",
   title: "Pairings a second, from scan to connected, by number of workers",
-  async run({ scale: { rounds, pairings: count }, world: { gateway } }): Promise<PartResult> {
+  async run({ scale: { longRounds, pairings: count }, world: { gateway } }): Promise<PartResult> {
     await using bare = await BareBaileys.start(gateway);
-    const results = await inRounds<string, number>(rounds, {
+    const results = await inRounds<string, number>(longRounds, {
       "bare Baileys, one thread": async () => {
         const opened = await bare.pair(count);
         const ms = await gateway.pair(opened.map(({ text }) => text));

@@ -47,7 +47,7 @@ async function measure({ scale, world, say }: Context, size: number): Promise<Ma
   await sqlite.addLogins(file, size);
   await mysql?.addLogins(file, size);
   say(`${size} sessions to bring back`);
-  return await inRounds<string, number>(scale.restartRounds, {
+  return await inRounds<string, number>(scale.longRounds, {
     [BARE]: async () => {
       await using bare = await BareBaileys.start(gateway);
       const ms = await bare.login(file, size);

@@ -10,7 +10,7 @@ Deno.test("a read alone departs at once, and those that come meanwhile travel to
     const arrival = Promise.withResolvers<ReadonlyMap<string, string>>();
     arrivals.push(arrival);
     return arrival.promise;
-  }, { together: 3, underWay: 1 });
+  }, { together: 3, patienceMs: 10_000, underWay: 4 });
   const first = gathering.find("a");
   assert.deepEqual(departures, [["a"]]);
   // The second "a" may have changed since the first departed: it is asked for again.
@@ -38,7 +38,7 @@ Deno.test("everybody is answered with their own, in whatever order reads arrive 
         await scheduler.schedule(Promise.resolve());
         if (failed) throw new Error("failed");
         return new Map(names.map((name) => [name, Number(name) * 7]));
-      }, { together: 4, underWay: 2 });
+      }, { together: 4, patienceMs: 0, underWay: 2 });
       const answers = Promise.allSettled(wishes.map((wish) => gathering.find(String(wish))));
       await scheduler.waitFor(answers);
       for (const [i, answer] of (await answers).entries()) {
@@ -48,4 +48,24 @@ Deno.test("everybody is answered with their own, in whatever order reads arrive 
       assert.ok(reads <= wishes.length);
     },
   ));
+});
+
+Deno.test("a read that is stuck holds the others up for a moment only, and so many at most are under way", async () => {
+  const departures: string[][] = [];
+  const arrivals = Array.from({ length: 4 }, () => Promise.withResolvers<ReadonlyMap<string, string>>());
+  const departed = Array.from({ length: 4 }, () => Promise.withResolvers<void>());
+  const gathering = new Gathering<string>((names) => {
+    const trip = departures.push([...names]) - 1;
+    departed[trip]!.resolve();
+    return arrivals[trip]!.promise;
+  }, { together: 1, patienceMs: 1, underWay: 3 });
+  const answers = ["a", "b", "c", "d"].map((name) => gathering.find(name));
+  await departed[2]!.promise;
+  assert.deepEqual(departures, [["a"], ["b"], ["c"]]);
+  arrivals[1]!.resolve(new Map([["b", "B"]]));
+  assert.equal(await answers[1], "B");
+  await departed[3]!.promise;
+  assert.deepEqual(departures[3], ["d"]);
+  for (const i of [0, 2, 3]) arrivals[i]!.resolve(new Map());
+  assert.deepEqual(await Promise.all(answers), [null, "B", null, null]);
 });
