@@ -4,7 +4,7 @@
  * `save` without a change of credentials and `saveKeys` are the hot paths: one statement, no transaction.
  * @module
  */
-import { type CompiledQuery, type Kysely, type Selectable, sql } from "kysely";
+import { type Kysely, sql } from "kysely";
 import type { Link } from "../domain/life.ts";
 import { FencedError, type Lease, type LeaseStore } from "../domain/leases.ts";
 import {
@@ -17,18 +17,19 @@ import {
   type StoredSession,
   StoreUnavailableError,
 } from "../domain/ports.ts";
-import { createSession, type Instant, type Session } from "../domain/session.ts";
+import type { Instant, Session } from "../domain/session.ts";
 import { chunkRows, type CredentialRow, eraseAll, nameBytes, sealRows, writeRows } from "./credentials.ts";
 import type { Database } from "./database.ts";
 import type { SessionStatus } from "../domain/names.ts";
-import { instantFormat, unlessThere, upsert } from "./dialect.ts";
+import { upsert } from "./dialect.ts";
 import { runGuarded } from "./faults.ts";
 import { assertHeld, idIfHeld, isHeld, isRefusedByFence } from "./fence.ts";
-import { isOrphan, SqlLeases } from "./leases.ts";
+import { SqlLeases } from "./leases.ts";
 import { gathering, glancing, type ReadOutline } from "./outlines.ts";
-import { columnsOf, sessionOf, type SessionRow } from "./rows.ts";
+import { sessionOf } from "./rows.ts";
 import { CREDENTIALS, LINKS, LOGIN_KIND, SESSIONS, type Tables } from "./schema.ts";
 import { type CredentialKeys, unseal } from "./sealing.ts";
+import { linkOf, SessionRows } from "./session_rows.ts";
 
 /** The product's store: both ports over one database. */
 export interface Store extends SessionStore, CredentialStore, AsyncDisposable {
@@ -42,11 +43,6 @@ export interface Store extends SessionStore, CredentialStore, AsyncDisposable {
   countByStatus(): Promise<Map<SessionStatus, number>>;
 }
 
-type FoundRow = Selectable<SessionRow> & { readonly standing: string | null; readonly orphan?: unknown };
-
-/** Stands for the instance in a query that is compiled once. */
-const ANY_INSTANCE = "\0";
-
 /** Names in one `IN (…)` at most. */
 const IN_LIST = 1_000;
 
@@ -55,16 +51,15 @@ export class SqlStore implements Store {
   readonly leases: LeaseStore | null;
   readonly #database: Database;
   readonly #keys: CredentialKeys;
-  readonly #format: (instant: Instant) => string;
+  readonly #rows: SessionRows;
   readonly #running = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
   readonly #readOutline: ReadOutline;
-  #findQuery: CompiledQuery<FoundRow> | undefined;
 
   constructor(database: Database, keys: CredentialKeys) {
     this.#database = database;
     this.#keys = keys;
-    this.#format = instantFormat(database.dialect);
+    this.#rows = new SessionRows(database);
     this.leases = database.dialect === "mysql" ? new SqlLeases(database.db) : null;
     const later = async (instanceId: string) => outlineIn(await this.find(instanceId));
     this.#readOutline = database.glance === null
@@ -73,7 +68,7 @@ export class SqlStore implements Store {
   }
 
   find(instanceId: string): Promise<StoredSession | null> {
-    return this.#run(() => this.#find(instanceId));
+    return this.#run(() => this.#rows.find(instanceId));
   }
 
   outline(instanceId: string): Soon<StoredOutline | null> {
@@ -82,13 +77,11 @@ export class SqlStore implements Store {
 
   findOrCreate(instanceId: string, now: Instant): Promise<StoredSession> {
     return this.#run(async () => {
-      const found = await this.#find(instanceId);
+      const found = await this.#rows.find(instanceId);
       if (found !== null) return found;
-      const columns = columnsOf(createSession(instanceId, now), this.#format);
-      const insert = this.#db.insertInto(SESSIONS).values({ instance_id: instanceId, ...columns });
-      await unlessThere(this.#database.dialect, insert, "instance_id").execute();
+      await this.#rows.make(instanceId, now);
       // Read again: another caller may have been first, and the link may be older than the row.
-      const created = await this.#find(instanceId);
+      const created = await this.#rows.find(instanceId);
       if (created === null) throw new StoreUnavailableError(new Error("The new row was deleted at once."));
       return created;
     });
@@ -131,15 +124,15 @@ export class SqlStore implements Store {
           );
         case "erase":
           return await this.#transaction(lease, async (db) => {
-            await this.#put(db, session);
+            await this.#rows.put(db, session);
             await eraseAll(db, session.instanceId);
             await db.deleteFrom(LINKS).where("instance_id", "=", session.instanceId).execute();
           });
         case "suspend":
           return await this.#transaction(lease, async (db) => {
-            await this.#put(db, session);
+            await this.#rows.put(db, session);
             await db.updateTable(LINKS)
-              .set({ standing: "suspended", updated_at: this.#format(session.updatedAt) })
+              .set({ standing: "suspended", updated_at: this.#rows.format(session.updatedAt) })
               .where("instance_id", "=", session.instanceId).execute();
           });
         default:
@@ -243,57 +236,18 @@ export class SqlStore implements Store {
     return chunkRows(rows, this.#database.statementBytes);
   }
 
-  async #find(instanceId: string): Promise<StoredSession | null> {
-    const query = this.#findQuery ??= this.#compileFind();
-    const parameters = query.parameters.map((value) => value === ANY_INSTANCE ? instanceId : value);
-    const { rows: [row] } = await this.#db.executeQuery<FoundRow>({ ...query, parameters });
-    if (row === undefined) return null;
-    const found = { session: sessionOf(row), link: linkOf(instanceId, row.standing) };
-    return Number(row.orphan ?? 0) === 1 ? { ...found, isOrphan: true } : found;
-  }
-
-  /** Once: to build and compile it took more time than to carry it out. */
-  #compileFind(): CompiledQuery<FoundRow> {
-    return this.#db
-      .selectFrom(SESSIONS)
-      // By value on both sides: an adopted table may compare in another collation than ours.
-      .leftJoin(LINKS, (join) => join.on(`${LINKS}.instance_id`, "=", ANY_INSTANCE))
-      .selectAll(SESSIONS).select(`${LINKS}.standing`)
-      .$if(this.leases !== null, (query) => query.select(isOrphan(ANY_INSTANCE).as("orphan")))
-      .where(`${SESSIONS}.instance_id`, "=", ANY_INSTANCE)
-      .compile();
-  }
-
   /** One statement, the fence included. */
   async #write(session: Session, lease: Lease | null): Promise<void> {
-    if (await this.#update(this.#db, session, lease)) return;
+    if (await this.#rows.update(this.#db, session, lease)) return;
     // Another replica's by now, or a row that somebody has deleted.
-    await this.#transaction(lease, (db) => this.#put(db, session));
-  }
-
-  /** An update first: an upsert would use up one value of `id` for every save, and there are many. */
-  async #put(db: Kysely<Tables>, session: Session): Promise<void> {
-    if (await this.#update(db, session, null)) return;
-    const columns = columnsOf(session, this.#format);
-    const insert = db.insertInto(SESSIONS).values({ instance_id: session.instanceId, ...columns });
-    const names = Object.keys(columns) as (keyof typeof columns)[];
-    await upsert(this.#database.dialect, insert, ["instance_id"], names).execute();
-  }
-
-  /** @returns whether there was a row to write */
-  async #update(db: Kysely<Tables>, session: Session, lease: Lease | null): Promise<boolean> {
-    const update = db.updateTable(SESSIONS).set(columnsOf(session, this.#format))
-      .where("instance_id", "=", session.instanceId);
-    const { numUpdatedRows } = await (lease === null ? update : update.where(isHeld(lease)))
-      .executeTakeFirst();
-    return numUpdatedRows > 0n;
+    await this.#transaction(lease, (db) => this.#rows.put(db, session));
   }
 
   #adopt(session: Session, rows: readonly CredentialRow[], lease: Lease | null): Promise<void> {
-    const at = this.#format(session.updatedAt);
+    const at = this.#rows.format(session.updatedAt);
     const link = { instance_id: session.instanceId, standing: "working", created_at: at, updated_at: at };
     return this.#transaction(lease, async (db) => {
-      await this.#put(db, session);
+      await this.#rows.put(db, session);
       await eraseAll(db, session.instanceId);
       // Nothing is left to erase, so rows without a seal are not needed.
       const sealed = rows.filter((row) => row.sealed !== null);
@@ -341,12 +295,6 @@ function outlineIn(stored: StoredSession | null): StoredOutline | null {
 
 /** With the byte order mark left alone: it may begin an id. */
 const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
-
-function linkOf(instanceId: string, standing: string | null): Link {
-  if (standing === null) return "none";
-  if (standing === "working" || standing === "suspended") return standing;
-  throw new Error(`The row of ${instanceId} in ${LINKS} holds a standing that is unknown.`);
-}
 
 function* slices<T>(values: readonly T[], size: number): Generator<T[]> {
   for (let start = 0; start < values.length; start += size) yield values.slice(start, start + size);

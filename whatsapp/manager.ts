@@ -4,18 +4,19 @@
  * @module
  */
 import { qrAnswer } from "../domain/answer.ts";
-import { type ErrorCode, isErrorCode, SessionManagerError } from "../domain/errors.ts";
+import { SessionManagerError } from "../domain/errors.ts";
 import type { SessionEvent } from "../domain/events.ts";
 import { type Errand, FencedError } from "../domain/leases.ts";
-import { atRest, type Life } from "../domain/life.ts";
+import type { Life } from "../domain/life.ts";
 import type { DisconnectReason } from "../domain/names.ts";
-import { type Soon, type StoredOutline, StoreUnavailableError } from "../domain/ports.ts";
-import { transition } from "../domain/transition.ts";
-import { type QrView, type SessionView, viewQr, Views, viewSession } from "../domain/view.ts";
+import type { Soon } from "../domain/ports.ts";
+import { type QrView, type SessionView, viewQr } from "../domain/view.ts";
 import { ALONE, type Ownership } from "./ownership.ts";
-import { traced } from "./tracing.ts";
+import { askOwner, fromStore, pursue } from "./pursuit.ts";
+import { Reading } from "./reading.ts";
 import { type Elsewhere, Roster, type RosterOptions } from "./roster.ts";
 import { Supervisor } from "./supervisor.ts";
+import { traced } from "./tracing.ts";
 
 /** A change of a session, once it is durable. */
 export interface Change {
@@ -28,26 +29,23 @@ export interface ManagerOptions extends Omit<RosterOptions, "onChange"> {
   readonly qrWaitMs: number;
 }
 
-/** After how many seconds a call that the store could not serve is worth repeating. */
-const RETRY_AFTER_SECONDS = 5;
 /** How long the owner of a session may take for a word from a trusted part of the system, in milliseconds. */
 const REPORT_WAIT_MS = 10_000;
 /** How much longer than a QR may take its owner is waited for, in milliseconds. */
 const ERRAND_MS = 2_000;
-/** How often a call follows a session from replica to replica before it gives up. */
-const PURSUITS = 5;
 
 export class SessionManager {
   readonly #options: ManagerOptions;
   readonly #ownership: Ownership;
   readonly #roster: Roster;
+  readonly #reading: Reading;
   readonly #listeners = new Set<(change: Change) => void>();
-  readonly #views = new Views();
   #stopping = false;
 
   constructor(options: ManagerOptions) {
     this.#options = options;
     this.#ownership = options.ownership ?? ALONE;
+    this.#reading = new Reading(options);
     this.#roster = new Roster({ ...options, onChange: (before, after) => this.#announce(before, after) });
   }
 
@@ -159,29 +157,7 @@ export class SessionManager {
    */
   read(instanceId: string): Soon<SessionView> {
     const supervisor = this.#roster.find(instanceId);
-    if (supervisor !== null) return this.#view(supervisor);
-    const outline = this.#options.store.outline(instanceId);
-    return outline instanceof Promise
-      ? this.#fromStore(async () => await this.#viewStored(instanceId, await outline))
-      : this.#viewStored(instanceId, outline);
-  }
-
-  /** What the store holds, less what cannot be true any more when the session's owner is gone. */
-  #viewStored(instanceId: string, outline: StoredOutline | null): Soon<SessionView> {
-    if (outline === null) throw new SessionManagerError("SESSION_NOT_FOUND");
-    return outline.isOrphan ? this.#readWhole(instanceId) : viewSession(outline, this.#options.clock.now());
-  }
-
-  /** The whole row read, for one without an owner is what whoever takes it up will make of it. */
-  async #readWhole(instanceId: string): Promise<SessionView> {
-    const { clock, policy, store } = this.#options;
-    const stored = await this.#fromStore(() => store.find(instanceId));
-    if (stored === null) throw new SessionManagerError("SESSION_NOT_FOUND");
-    const { session, link, isOrphan } = stored;
-    const now = clock.now();
-    if (!isOrphan) return viewSession(session, now);
-    const { life } = transition(atRest(session, link), { type: "restored" }, { now, random: 0, policy });
-    return viewSession(life.session, now);
+    return supervisor === null ? this.#reading.stored(instanceId) : this.#reading.supervised(supervisor);
   }
 
   /**
@@ -190,35 +166,25 @@ export class SessionManager {
    * @throws {SessionManagerError} `SESSION_ALREADY_CONNECTED`, `QR_GENERATION_FAILED`
    */
   requestQr(instanceId: string): Soon<QrView> {
-    return this.#shownQr(instanceId) ?? this.#makeQr(instanceId);
+    // Looked for first: a deadline, a span and a turn for nothing to wait for take 30 µs.
+    const supervisor = this.#roster.find(instanceId);
+    const shown = supervisor === null ? null : this.#reading.supervisedQr(supervisor);
+    return shown ?? this.#makeQr(instanceId);
   }
 
   async #makeQr(instanceId: string): Promise<QrView> {
     const { clock, store, qrWaitMs } = this.#options;
     const until = clock.now() + qrWaitMs;
     const create = () => store.findOrCreate(instanceId, clock.now());
-    try {
-      return await this.#pursue(() =>
-        this.#roster.using(instanceId, create, (holder) => {
-          // Null when this call met another one that was just finding out that there is no such session.
-          if (holder === null) return null;
-          return holder instanceof Supervisor
-            ? traced("session obtain_qr", instanceId, () => this.#obtainQr(holder, until))
-            : this.#obtainQrFrom(holder, instanceId);
-        })
-      );
-    } catch (error) {
-      if (error instanceof SessionManagerError) throw error;
-      throw new SessionManagerError("QR_GENERATION_FAILED", { cause: error, ...retryAfter(error) });
-    }
-  }
-
-  /** A valid QR in memory. Looked for first: a deadline, a span and a turn for nothing to wait for take 30 µs. */
-  #shownQr(instanceId: string): QrView | null {
-    const supervisor = this.#roster.find(instanceId);
-    if (supervisor === null || supervisor.isStalled || supervisor.isAbandoned) return null;
-    const answer = qrAnswer(supervisor.life, this.#options.clock.now());
-    return answer.kind === "qr" ? this.#views.ofQr(answer.qr) : null;
+    const attempt = () =>
+      this.#roster.using(instanceId, create, (holder) => {
+        // Null when this call met another one that was just finding out that there is no such session.
+        if (holder === null) return null;
+        return holder instanceof Supervisor
+          ? traced("session obtain_qr", instanceId, () => this.#obtainQr(holder, until))
+          : this.#obtainQrFrom(holder, instanceId);
+      });
+    return await fromStore(() => pursue<QrView>(attempt), "QR_GENERATION_FAILED");
   }
 
   /**
@@ -244,93 +210,41 @@ export class SessionManager {
 
   async #report(instanceId: string, event: SessionEvent, errand: Errand): Promise<SessionView> {
     const find = () => this.#options.store.find(instanceId);
-    return await this.#fromStore(() =>
-      this.#pursue(() =>
-        this.#roster.using(instanceId, find, async (holder) => {
-          if (holder === null) throw new SessionManagerError("SESSION_NOT_FOUND");
-          if (!(holder instanceof Supervisor)) {
-            const isDone = await this.#ask(
-              holder,
-              instanceId,
-              errand,
-              REPORT_WAIT_MS,
-              "SESSION_MANAGER_ERROR",
-            );
-            return isDone ? await this.#readWhole(instanceId) : null;
-          }
+    const attempt = () =>
+      this.#roster.using(instanceId, find, async (holder) => {
+        if (holder === null) throw new SessionManagerError("SESSION_NOT_FOUND");
+        if (holder instanceof Supervisor) {
           await holder.submit(event);
-          return this.#view(holder);
-        })
-      )
-    );
-  }
-
-  /** Repeats what met a session on its way from one replica to another; null says so, and so does the fence. */
-  async #pursue<T>(attempt: () => Promise<T | null>): Promise<T> {
-    for (let i = 0; i < PURSUITS; i++) {
-      try {
-        const result = await attempt();
-        if (result !== null) return result;
-      } catch (error) {
-        if (!(error instanceof FencedError)) throw error;
-      }
-    }
-    throw new StoreUnavailableError(new Error("The session keeps moving."));
+          return this.#reading.supervised(holder);
+        }
+        const isDone = await askOwner(
+          this.#ownership,
+          holder,
+          instanceId,
+          errand,
+          REPORT_WAIT_MS,
+          "SESSION_MANAGER_ERROR",
+        );
+        return isDone ? await this.#reading.whole(instanceId) : null;
+      });
+    return await fromStore(() => pursue<SessionView>(attempt));
   }
 
   /** A QR of a session that another replica acts for; null when that one is gone. */
   async #obtainQrFrom(owner: Elsewhere, instanceId: string): Promise<QrView | null> {
     const { qrWaitMs } = this.#options;
-    const shown = await this.#qrShown(instanceId);
+    const shown = await this.#reading.storedQr(instanceId);
     if (shown !== null) return shown;
     const waitMs = qrWaitMs + ERRAND_MS;
-    const isDone = await this.#ask(
+    const isDone = await askOwner(
+      this.#ownership,
       owner,
       instanceId,
       { type: "qr_requested" },
       waitMs,
       "QR_GENERATION_FAILED",
     );
-    return isDone ? await this.#qrShown(instanceId) : null;
-  }
-
-  /**
-   * The valid QR that the store holds, if there is one.
-   * @throws {SessionManagerError} `SESSION_ALREADY_CONNECTED`
-   */
-  async #qrShown(instanceId: string): Promise<QrView | null> {
-    const stored = await this.#options.store.find(instanceId);
-    if (stored === null || stored.isOrphan) return null;
-    const answer = qrAnswer(atRest(stored.session, stored.link), this.#options.clock.now());
-    if (answer.kind === "already_connected") throw new SessionManagerError("SESSION_ALREADY_CONNECTED");
-    return answer.kind === "qr" ? viewQr(answer.qr) : null;
-  }
-
-  /**
-   * Has a session's owner do something.
-   * @param late what it means when the owner has not answered in time
-   * @returns false when that owner is gone
-   * @throws {SessionManagerError} what the owner says, or `late`
-   */
-  async #ask(
-    { owner }: Elsewhere,
-    instanceId: string,
-    errand: Errand,
-    waitMs: number,
-    late: ErrorCode,
-  ): Promise<boolean> {
-    const answer = await this.#ownership.ask(owner, instanceId, errand, waitMs);
-    switch (answer.kind) {
-      case "lost":
-        return false;
-      case "late":
-        throw new SessionManagerError(late, { retryAfterSeconds: RETRY_AFTER_SECONDS });
-      case "done":
-        if (answer.outcome === "done") return true;
-        throw new SessionManagerError(isErrorCode(answer.outcome) ? answer.outcome : late);
-      default:
-        return answer satisfies never;
-    }
+    return isDone ? await this.#reading.storedQr(instanceId) : null;
   }
 
   /** @param deadline by when the QR has to be there; the call may have waited for the store already */
@@ -370,23 +284,6 @@ export class SessionManager {
     }
   }
 
-  #view(supervisor: Supervisor): SessionView {
-    if (supervisor.isStalled) {
-      throw new SessionManagerError("SESSION_MANAGER_ERROR", { retryAfterSeconds: RETRY_AFTER_SECONDS });
-    }
-    return this.#views.ofSession(supervisor.life.session, this.#options.clock.now());
-  }
-
-  /** @throws {SessionManagerError} `SESSION_MANAGER_ERROR` for whatever the store throws */
-  async #fromStore<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      if (error instanceof SessionManagerError) throw error;
-      throw new SessionManagerError("SESSION_MANAGER_ERROR", { cause: error, ...retryAfter(error) });
-    }
-  }
-
   #announce(before: Life, after: Life): void {
     const { session, activity } = after;
     const code = session.lastError?.code;
@@ -401,8 +298,4 @@ export class SessionManager {
     });
     for (const listener of this.#listeners) listener({ before, after });
   }
-}
-
-function retryAfter(error: unknown): { retryAfterSeconds?: number } {
-  return error instanceof StoreUnavailableError ? { retryAfterSeconds: RETRY_AFTER_SECONDS } : {};
 }

@@ -1,0 +1,90 @@
+/**
+ * The contract's table, a session at a time: found with its link, made, written under the fence of its lease.
+ * @module
+ */
+import type { CompiledQuery, Kysely, Selectable } from "kysely";
+import type { Lease } from "../domain/leases.ts";
+import type { Link } from "../domain/life.ts";
+import type { StoredSession } from "../domain/ports.ts";
+import { createSession, type Instant, type Session } from "../domain/session.ts";
+import type { Database } from "./database.ts";
+import { instantFormat, unlessThere, upsert } from "./dialect.ts";
+import { isHeld } from "./fence.ts";
+import { isOrphan } from "./leases.ts";
+import { columnsOf, sessionOf, type SessionRow } from "./rows.ts";
+import { LINKS, SESSIONS, type Tables } from "./schema.ts";
+
+type FoundRow = Selectable<SessionRow> & { readonly standing: string | null; readonly orphan?: unknown };
+
+/** Stands for the instance in a query that is compiled once. */
+const ANY_INSTANCE = "\0";
+
+export class SessionRows {
+  /** How the dialect writes an instant. */
+  readonly format: (instant: Instant) => string;
+  readonly #database: Database;
+  #findQuery: CompiledQuery<FoundRow> | undefined;
+
+  constructor(database: Database) {
+    this.#database = database;
+    this.format = instantFormat(database.dialect);
+  }
+
+  async find(instanceId: string): Promise<StoredSession | null> {
+    const query = this.#findQuery ??= this.#compileFind();
+    const parameters = query.parameters.map((value) => value === ANY_INSTANCE ? instanceId : value);
+    const { rows: [row] } = await this.#database.db.executeQuery<FoundRow>({ ...query, parameters });
+    if (row === undefined) return null;
+    const found = { session: sessionOf(row), link: linkOf(instanceId, row.standing) };
+    return Number(row.orphan ?? 0) === 1 ? { ...found, isOrphan: true } : found;
+  }
+
+  /** Once: to build and compile it took more time than to carry it out. */
+  #compileFind(): CompiledQuery<FoundRow> {
+    const { db, dialect } = this.#database;
+    return db
+      .selectFrom(SESSIONS)
+      // By value on both sides: an adopted table may compare in another collation than ours.
+      .leftJoin(LINKS, (join) => join.on(`${LINKS}.instance_id`, "=", ANY_INSTANCE))
+      .selectAll(SESSIONS).select(`${LINKS}.standing`)
+      .$if(dialect === "mysql", (query) => query.select(isOrphan(ANY_INSTANCE).as("orphan")))
+      .where(`${SESSIONS}.instance_id`, "=", ANY_INSTANCE)
+      .compile();
+  }
+
+  /** Makes the session's row, unless another caller is first. */
+  async make(instanceId: string, now: Instant): Promise<void> {
+    const { db, dialect } = this.#database;
+    const columns = columnsOf(createSession(instanceId, now), this.format);
+    const insert = db.insertInto(SESSIONS).values({ instance_id: instanceId, ...columns });
+    await unlessThere(dialect, insert, "instance_id").execute();
+  }
+
+  /** An update first: an upsert would use up one value of `id` for every save, and there are many. */
+  async put(db: Kysely<Tables>, session: Session): Promise<void> {
+    if (await this.update(db, session, null)) return;
+    const columns = columnsOf(session, this.format);
+    const insert = db.insertInto(SESSIONS).values({ instance_id: session.instanceId, ...columns });
+    const names = Object.keys(columns) as (keyof typeof columns)[];
+    await upsert(this.#database.dialect, insert, ["instance_id"], names).execute();
+  }
+
+  /**
+   * One statement, the fence included.
+   * @returns whether there was a row to write, and the lease, if there is one, was held
+   */
+  async update(db: Kysely<Tables>, session: Session, lease: Lease | null): Promise<boolean> {
+    const update = db.updateTable(SESSIONS).set(columnsOf(session, this.format))
+      .where("instance_id", "=", session.instanceId);
+    const { numUpdatedRows } = await (lease === null ? update : update.where(isHeld(lease)))
+      .executeTakeFirst();
+    return numUpdatedRows > 0n;
+  }
+}
+
+/** What a row of the links says. @throws {Error} when it is no word of ours */
+export function linkOf(instanceId: string, standing: string | null): Link {
+  if (standing === null) return "none";
+  if (standing === "working" || standing === "suspended") return standing;
+  throw new Error(`The row of ${instanceId} in ${LINKS} holds a standing that is unknown.`);
+}
