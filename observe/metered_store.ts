@@ -33,10 +33,8 @@ export function meterStore(store: Operations, metrics: Metrics): Operations {
 
 /** Whether anybody collects spans. One that nobody collects costs 1 µs all the same. */
 function isTracing(tracer: Tracer): boolean {
-  const span = tracer.startSpan("probe");
-  const isRecording = span.isRecording();
-  span.end();
-  return isRecording;
+  // Never ended, so that nobody is told of it.
+  return tracer.startSpan("probe").isRecording();
 }
 
 function timed(
