@@ -65,7 +65,7 @@ function glanceAt(database: DatabaseSync, text: string): Glance {
   const statement: StatementSync & { setReturnArrays(enabled: boolean): void } = database.prepare(
     text,
   ) as any;
-  // Rows as arrays: half the time of rows as objects.
+  // Rows as arrays: two thirds of the time of rows as objects.
   statement.setReturnArrays(true);
   return (parameter) => {
     if (database.isTransaction) return undefined;

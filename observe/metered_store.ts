@@ -31,7 +31,7 @@ export function meterStore(store: Operations, metrics: Metrics): Operations {
   return Object.fromEntries(metered);
 }
 
-/** Whether anybody collects spans. One that nobody collects costs 1 µs all the same. */
+/** Whether anybody collects spans: one that nobody collects is made all the same. */
 function isTracing(tracer: Tracer): boolean {
   // Never ended, so that nobody is told of it.
   return tracer.startSpan("probe").isRecording();

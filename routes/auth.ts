@@ -46,7 +46,7 @@ export class Keyring {
 
 /** The key in a header; nothing where there is none. */
 function presentedIn(header: string): string {
-  // As nearly everybody writes it; an expression takes ten times as long.
+  // As nearly everybody writes it, and quicker to tell than by the expression.
   if (header.startsWith(USUAL) && header.lastIndexOf(" ") < USUAL.length) return header.slice(USUAL.length);
   return BEARER.exec(header)?.[1] ?? "";
 }

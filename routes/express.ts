@@ -4,8 +4,8 @@
  * (a fault of the caller's, an escaped name, a body, another method) takes the usual way.
  *
  * It exists for its speed: middleware by middleware, a state read from memory took nine times the processor time
- * of a bare Hono route. What is known at once is answered at once, since a promise costs 2 µs on its way through
- * the runtime, and without a header more than has to be, since each costs 2 to 5 µs.
+ * of a bare Hono route. What is known at once is answered at once, without a promise, and without a header more
+ * than has to be, since each costs 2 µs and more.
  * @module
  */
 import { ERRORS } from "../domain/errors.ts";
@@ -32,7 +32,7 @@ interface Passage {
   readonly method: "GET" | "POST";
   readonly instanceId: string;
   readonly givenId: string | null;
-  /** Milliseconds. The clock that counts fractions takes ten times as long to read, and is read twice. */
+  /** Milliseconds. The clock that counts fractions takes 0.4 µs to read, twice, of the 14 that there are. */
   readonly since: number;
 }
 
@@ -120,7 +120,7 @@ export function expressLane(
 
 /**
  * Answers with nothing to add. As long as a session stays as it is, what is told of it is the very same object:
- * from the second time on its answer is a copy of the last, which takes 2 µs less than to make one.
+ * from the third time on its answer is a copy, which takes 1 to 2 µs less than to make one.
  */
 class Repeated {
   readonly #given = new WeakSet<object>();

@@ -57,6 +57,11 @@ export class RateLimiter {
     this.#periodMs = periodMs;
   }
 
+  /** How many names are remembered. */
+  get size(): number {
+    return this.#allowances.size;
+  }
+
   /**
    * Takes one request of this name's allowance.
    * @param now milliseconds
@@ -64,9 +69,7 @@ export class RateLimiter {
    */
   take(name: string, now: number): number {
     const allowance = this.#allowances.get(name) ?? this.#grant(name, now);
-    // Never more than a period ahead: if it is by far, the clock was set back, and nobody is to wait for that.
-    const isOver = allowance.spokenFor < now || allowance.spokenFor > now + 2 * this.#periodMs;
-    const until = (isOver ? now : allowance.spokenFor) + this.#gapMs;
+    const until = (this.#isOver(allowance.spokenFor, now) ? now : allowance.spokenFor) + this.#gapMs;
     const waitMs = until - now - this.#periodMs;
     // A rounding error is no reason to refuse.
     if (waitMs > 1e-6) return waitMs;
@@ -75,7 +78,7 @@ export class RateLimiter {
   }
 
   #grant(name: string, now: number): Allowance {
-    if (this.#allowances.size >= SWEEP_AT && now >= this.#sweepAfter) this.#sweep(now);
+    if (this.#allowances.size >= SWEEP_AT && this.#isOver(this.#sweepAfter, now)) this.#sweep(now);
     const allowance = { spokenFor: now };
     this.#allowances.set(name, allowance);
     return allowance;
@@ -85,8 +88,16 @@ export class RateLimiter {
   #sweep(now: number): void {
     this.#sweepAfter = now + this.#periodMs;
     for (const [name, { spokenFor }] of this.#allowances) {
-      if (spokenFor <= now) this.#allowances.delete(name);
+      if (this.#isOver(spokenFor, now)) this.#allowances.delete(name);
     }
+  }
+
+  /**
+   * Whether this instant is behind us. None is ever more than a period ahead: where one is by far, the clock has
+   * been set back, and nobody is to wait for that.
+   */
+  #isOver(instant: number, now: number): boolean {
+    return instant <= now || instant > now + 2 * this.#periodMs;
   }
 }
 

@@ -44,7 +44,16 @@ Deno.test("RateLimiter.take() makes nobody wait when the clock is set back", () 
 Deno.test("RateLimiter.take() forgets names that have had their rest", () => {
   const limiter = new RateLimiter(1, 1_000);
   for (let i = 0; i < 10_500; i++) assert.equal(limiter.take(`name-${i}`, 0), 0);
-  for (let i = 0; i < 10_500; i++) assert.equal(limiter.take(`name-${i}`, 2_000), 0);
+  assert.equal(limiter.size, 10_500);
+  assert.equal(limiter.take("another", 2_000), 0);
+  assert.equal(limiter.size, 1);
+});
+
+Deno.test("RateLimiter.take() forgets them when the clock was set back, too", () => {
+  const limiter = new RateLimiter(1, 1_000);
+  for (let i = 0; i < 10_500; i++) assert.equal(limiter.take(`name-${i}`, 3_600_000), 0);
+  assert.equal(limiter.take("another", 0), 0);
+  assert.equal(limiter.size, 1);
 });
 
 Deno.test("RateLimiter.take() takes no longer for the names that it remembers", () => {

@@ -10,7 +10,7 @@ type Collect = (options: { type: "major"; execution: "sync"; flavor: "last-resor
 
 /**
  * Gives back what only the loading of the modules needed, and the room that the heap has grown by for it: of the
- * service and one worker 17 of 136 MiB, in 50 ms each. Nobody else does it before an isolate that is idle has
+ * service and one worker 17 of 136 MiB, in 60 ms each. Nobody else does it before an isolate that is idle has
  * grown as much again.
  */
 export function tidyHeap(): void {
