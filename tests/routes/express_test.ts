@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { SessionManagerError } from "../../domain/errors.ts";
+import { listen } from "../../listener.ts";
 import { createApp } from "../../routes/app.ts";
 import { Keyring } from "../../routes/auth.ts";
 import type { Sessions } from "../../routes/ports.ts";
@@ -93,6 +94,22 @@ Deno.test("what is known at once is no news, and is answered each time as the fi
   assert.deepEqual(lines, []);
   assert.equal(answered.length, 8);
 });
+
+for (const host of ["127.0.0.1", "0.0.0.0"]) {
+  Deno.test(`an answer that is given again goes out as the first did, by the server on ${host}`, async () => {
+    const { app } = frontDoor({ sessions: { read: () => VIEW } });
+    const listener = await listen({ host, port: 0 }, app.fetch);
+    const answers = [];
+    for (let i = 0; i < 4; i++) {
+      const response = await fetch(`http://127.0.0.1:${listener.port}${BASE}/a`, { headers: HEADERS });
+      const { "content-type": type, "cache-control": cache } = Object.fromEntries(response.headers);
+      answers.push({ status: response.status, type, cache, body: await response.text() });
+    }
+    const first = { status: 200, type: "application/json", cache: "no-store", body: JSON.stringify(VIEW) };
+    assert.deepEqual(answers, [first, first, first, first]);
+    await listener.shutdown();
+  });
+}
 
 Deno.test("a key has one allowance, however its header is written and on both ways", async () => {
   const { app } = frontDoor({ key: 3 });
