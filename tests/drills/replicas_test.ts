@@ -13,7 +13,8 @@ Deno.test({
   ignore: !hasServer,
   fn: async () => {
     const result = await runReplicasDrill({
-      sessions: 4,
+      // As many for each of the three: with four, two replicas may have them all, and the frozen one none.
+      sessions: 6,
       bounds: { ttlMs: 5_000, renewMs: 250, marginMs: 2_500, censusMs: 250 },
       policy: { backoff: { baseMs: 50, capMs: 500 } },
     });
