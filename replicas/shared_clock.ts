@@ -20,6 +20,10 @@ export class SharedClock implements Clock {
     return this.#base.now() + this.#aheadMs;
   }
 
+  steady(): number {
+    return this.#base.steady();
+  }
+
   fromMachine(instant: number): number {
     return this.#base.fromMachine(instant) + this.#aheadMs;
   }

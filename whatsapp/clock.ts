@@ -4,8 +4,10 @@
  */
 
 export interface Clock {
-  /** Milliseconds since 1970-01-01T00:00:00Z. */
+  /** Wall time, for instants that are told: milliseconds since 1970-01-01T00:00:00Z. It can be set forward or back. */
   now(): number;
+  /** Monotonic time, for deadlines and durations: milliseconds since some moment of this process. Never set. */
+  steady(): number;
   /** A moment that was read off the machine's own clock, as this clock has it. */
   fromMachine(instant: number): number;
   /** In [0, 1). */
@@ -19,6 +21,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  steady: () => performance.now(),
   fromMachine: (instant) => instant,
   random: () => Math.random(),
   after(ms, callback) {

@@ -6,7 +6,8 @@ import type { Clock } from "../../whatsapp/clock.ts";
 
 export class DrivenClock implements Clock {
   readonly #timers = new Map<number, { at: number; callback: () => void }>();
-  #now = 1_767_484_800_000;
+  #wall = 1_767_484_800_000;
+  #steady = 1_000;
   #next = 0;
 
   /** Timers that have not fired. */
@@ -15,7 +16,16 @@ export class DrivenClock implements Clock {
   }
 
   now(): number {
-    return this.#now;
+    return this.#wall;
+  }
+
+  steady(): number {
+    return this.#steady;
+  }
+
+  /** Sets the wall clock forward or, with a negative number, back; no time passes. */
+  setWall(byMs: number): void {
+    this.#wall += byMs;
   }
 
   fromMachine(instant: number): number {
@@ -28,21 +38,26 @@ export class DrivenClock implements Clock {
 
   after(ms: number, callback: () => void): () => void {
     const id = this.#next++;
-    this.#timers.set(id, { at: this.#now + Math.max(ms, 0), callback });
+    this.#timers.set(id, { at: this.#steady + Math.max(ms, 0), callback });
     return () => void this.#timers.delete(id);
   }
 
   /** Lets this many milliseconds pass; timers fire in their order, at their time. */
   advance(ms: number): void {
-    const end = this.#now + ms;
+    const end = this.#steady + ms;
     for (;;) {
       const [due] = [...this.#timers].filter(([, { at }]) => at <= end).sort((a, b) => a[1].at - b[1].at);
       if (due === undefined) break;
       const [id, { at, callback }] = due;
       this.#timers.delete(id);
-      this.#now = at;
+      this.#pass(at - this.#steady);
       callback();
     }
-    this.#now = end;
+    this.#pass(end - this.#steady);
+  }
+
+  #pass(ms: number): void {
+    this.#wall += ms;
+    this.#steady += ms;
   }
 }
