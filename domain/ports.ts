@@ -11,6 +11,8 @@ import type { Outline } from "./view.ts";
 export interface StoredSession {
   readonly session: Session;
   readonly link: Link;
+  /** Whether an older login is held until the present one has logged in. */
+  readonly predecessor: boolean;
   /** Whether something is to be done for it and no replica is known to do it, where there can be several. */
   readonly isOrphan?: boolean;
 }
@@ -38,12 +40,43 @@ export interface KeyWrite {
 export type CredentialsChange =
   /** They stay as they are. */
   | { readonly kind: "keep" }
-  /** Those of a new pairing replace credentials and keys, whatever was there; the link is `working`. */
-  | { readonly kind: "adopt"; readonly credentials: string; readonly keys: readonly KeyWrite[] }
-  /** Credentials and keys are erased; the link is `none`. */
+  /**
+   * Those of a new pairing replace credentials and keys; the link is `working`. The login that was there, if any,
+   * is retired under `retiredId`, which is new for each adoption:
+   * - a login that another client uses as well (`contested`, see `suspend`) is erased and never unlinked: that
+   *   client goes on with it;
+   * - a `working` one, where none is held yet, is *held* with all its keys until the new one has logged in
+   *   (`confirm`) or turned out not to exist (`revert`);
+   * - any other waits to be unlinked: its signal keys are erased, its credentials kept sealed.
+   */
+  | {
+    readonly kind: "adopt";
+    readonly credentials: string;
+    readonly keys: readonly KeyWrite[];
+    readonly retiredId: string;
+  }
+  /**
+   * The login has proved itself: the one that is held for its sake, if any, waits to be unlinked from now on, and
+   * its signal keys are erased.
+   */
+  | { readonly kind: "confirm" }
+  /**
+   * The login does not exist at WhatsApp: it is erased, and the held one takes its place again with all its keys,
+   * `working`. Without a held one: as `erase`.
+   */
+  | { readonly kind: "revert" }
+  /**
+   * WhatsApp says that the login is gone: credentials, keys and link are erased; a held one, if any, waits to be
+   * unlinked.
+   */
   | { readonly kind: "erase" }
-  /** They stay, and the link, where there is one, is `suspended`. */
-  | { readonly kind: "suspend" };
+  /**
+   * The login is given up on our side: its credentials wait, sealed, under `retiredId` to be unlinked (a contested
+   * one is erased instead); keys and link are erased; a held one, if any, waits to be unlinked too.
+   */
+  | { readonly kind: "retire"; readonly retiredId: string }
+  /** They stay, and the link, where there is one, is `suspended`; `contested` when another client uses the same login. */
+  | { readonly kind: "suspend"; readonly contested: boolean };
 
 /**
  * The authority's memory: sessions, links, credentials. Every method is atomic and, once it has
@@ -64,7 +97,8 @@ export interface SessionStore {
    */
   listUnsettled(): Promise<StoredSession[]>;
   /**
-   * Writes the whole session, and what becomes of its credentials, in one transaction.
+   * Writes the whole session, and what becomes of its credentials, in one transaction. Carried out again with the
+   * same session and the same change, because nobody knows whether it was, it changes nothing more.
    * @param lease by which the session is held, where there can be several replicas
    * @throws {FencedError} when it is not held any more
    */
@@ -93,6 +127,46 @@ export interface CredentialStore {
     credentials?: string,
     lease?: Lease | null,
   ): Promise<void>;
+}
+
+/** A login that waits to be unlinked at WhatsApp. */
+export interface RetiredLogin {
+  readonly id: string;
+  readonly instanceId: string;
+  /** Attempts so far. */
+  readonly attempts: number;
+  /** Since when it waits, by the store's clock. */
+  readonly retiredAt: Instant;
+}
+
+/**
+ * Logins that wait to be unlinked at WhatsApp. One that is held does not wait yet, and is none of these.
+ *
+ * A pause is at most 60 s; a longer one is cut to that.
+ *
+ * @throws {StoreUnavailableError} when the database cannot be reached or refuses for now
+ */
+export interface RetiredLoginStore {
+  /** Those whose next attempt is due, longest due first, at most so many. */
+  dueRetiredLogins(limit: number): Promise<RetiredLogin[]>;
+  /** The login of this id, due or not; null when it is gone. */
+  findRetiredLogin(id: string): Promise<RetiredLogin | null>;
+  /**
+   * Claims the next attempt, due or not: counts it, and puts the one after it off by `pauseMs`.
+   * @returns false when another replica was first, or the login is gone
+   */
+  claimRetiredLogin(login: RetiredLogin, pauseMs: number): Promise<boolean>;
+  /**
+   * The login's credentials as text; null when it is gone.
+   * @throws {CredentialsUnreadableError} when they cannot be opened with the keys at hand
+   */
+  loadRetiredLogin(id: string): Promise<string | null>;
+  /** The next attempt is due in `pauseMs`. */
+  postponeRetiredLogin(id: string, pauseMs: number): Promise<void>;
+  /** It is unlinked, or given up. Safe to repeat. */
+  forgetRetiredLogin(id: string): Promise<void>;
+  /** How many wait. */
+  countRetiredLogins(): Promise<number>;
 }
 
 /** The database cannot be reached, or cannot take the statement for now. Trying again makes sense. */
