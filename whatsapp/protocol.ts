@@ -29,10 +29,14 @@ export interface SocketSettings {
   readonly silenceMs: number;
 }
 
-/** Why a socket is opened: to pair a new login, or to use one. */
+/** Why a socket is opened. */
 export type Purpose =
+  /** To pair a new login. */
   | { readonly kind: "pair" }
-  | { readonly kind: "login"; readonly credentials: string };
+  /** To use a login. */
+  | { readonly kind: "login"; readonly credentials: string }
+  /** To log in with a retired login, only to unlink its device. Nothing of it is saved. */
+  | { readonly kind: "unlink"; readonly credentials: string };
 
 /** Main thread → worker. */
 export type Command =
@@ -46,7 +50,7 @@ export type Command =
   | { readonly type: "stop" }
   | Reply;
 
-/** The answer to `load` (with the values found) and to `save` (once it is durable). */
+/** The answer to `load` (with the values found), and to `save` and `paired` (once it is durable). */
 export interface Reply {
   readonly type: "reply";
   readonly request: RequestId;
@@ -75,9 +79,14 @@ export type Report =
     readonly ordinal: number;
     readonly generatedAt: number;
   }
+  /**
+   * The phone has scanned. WhatsApp is told that the pairing is complete once the new login is durable, and so
+   * never when the answer is null.
+   */
   | {
     readonly type: "paired";
     readonly socket: SocketId;
+    readonly request: RequestId;
     readonly credentials: string;
     readonly keys: readonly KeyWrite[];
   }
@@ -86,8 +95,11 @@ export type Report =
   | { readonly type: "identified"; readonly socket: SocketId; readonly jid: string }
   | { readonly type: "connected"; readonly socket: SocketId; readonly jid: string }
   | { readonly type: "closed"; readonly socket: SocketId; readonly cause: DisconnectCause }
-  /** Its connection is down, or there never was one. The last word of every socket, told to close or not. */
-  | { readonly type: "gone"; readonly socket: SocketId }
+  /**
+   * Its connection is down, or there never was one. The last report of every socket, told to close or not.
+   * `unlinked` as in a socket's departure.
+   */
+  | { readonly type: "gone"; readonly socket: SocketId; readonly unlinked: boolean }
   | {
     readonly type: "load";
     readonly socket: SocketId;

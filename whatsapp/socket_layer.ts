@@ -6,6 +6,14 @@ import type { DisconnectCause } from "../domain/disconnect.ts";
 import type { KeyWrite } from "../domain/ports.ts";
 import type { Purpose } from "./protocol.ts";
 
+/** How things stand with WhatsApp once a socket's connection is down. */
+export interface Departure {
+  /**
+   * Whether WhatsApp has confirmed that this device is no longer linked, or says that it knows no such device.
+   */
+  readonly unlinked: boolean;
+}
+
 /** A socket, from the side that asked for it. */
 export interface Socket {
   /** When it last heard a word from WhatsApp, known to within a few seconds; null before the first. Milliseconds. */
@@ -14,10 +22,10 @@ export interface Socket {
    * Resolves once its connection is down, which can be seconds after its end was told or asked for. Never
    * rejects, and never waits for ever.
    */
-  readonly gone: Promise<void>;
+  readonly gone: Promise<Departure>;
   /**
-   * Ends it; nothing more is heard of it. With `unlink`, WhatsApp is told besides, where the connection
-   * still carries the word, that this device is no longer linked.
+   * Ends it; nothing more is heard of it. With `unlink`, WhatsApp is first asked to unlink this device, where
+   * the connection still carries that; `gone` tells whether it has confirmed it.
    */
   close(options: { unlink: boolean }): void;
 }
@@ -25,7 +33,12 @@ export interface Socket {
 /** What a socket tells, in the order in which it happened. `closed` is the last word. */
 export interface SocketListener {
   qr(string: string, ordinal: number, generatedAt: number): void;
-  paired(credentials: string, keys: readonly KeyWrite[]): void;
+  /**
+   * The phone has scanned, and WhatsApp has not been told yet that the pairing is complete: it is told once this
+   * resolves, and the connection is cut when it rejects.
+   * @returns resolves once the new login is durable; rejects when it is not kept
+   */
+  paired(credentials: string, keys: readonly KeyWrite[]): Promise<void>;
   passkeyDemanded(): void;
   /** Which login the socket uses; told before it connects. */
   identified(jid: string): void;

@@ -5,7 +5,7 @@
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import type { Clock } from "./clock.ts";
 import type { Command, Pulse, Purpose, Report, SocketId, SocketSettings } from "./protocol.ts";
-import type { SocketListener } from "./socket_layer.ts";
+import type { Departure, SocketListener } from "./socket_layer.ts";
 import { workerPermissions } from "./wall.ts";
 
 /** Why a worker is given up: it threw, it no longer answers, or it has grown too large. */
@@ -30,7 +30,7 @@ interface Carried {
   /** Null once nothing more is to be told. */
   listener: SocketListener | null;
   heardAt: number | null;
-  readonly gone: PromiseWithResolvers<void>;
+  readonly gone: PromiseWithResolvers<Departure>;
 }
 
 /** How long a worker that was asked to close its sockets may take, in milliseconds. */
@@ -94,8 +94,8 @@ export class SocketWorker {
   }
 
   /** Opens a socket. @returns what resolves once its connection is down */
-  open(socket: SocketId, purpose: Purpose, listener: SocketListener): Promise<void> {
-    const gone = Promise.withResolvers<void>();
+  open(socket: SocketId, purpose: Purpose, listener: SocketListener): Promise<Departure> {
+    const gone = Promise.withResolvers<Departure>();
     this.#sockets.set(socket, { listener, heardAt: null, gone });
     this.#post({ type: "open", socket, purpose });
     return gone.promise;
@@ -172,7 +172,7 @@ export class SocketWorker {
   #letGo(): void {
     this.#cancelWait?.();
     this.#lifeline.close();
-    for (const { gone } of this.#sockets.values()) gone.resolve();
+    for (const { gone } of this.#sockets.values()) gone.resolve({ unlinked: false });
     this.#sockets.clear();
   }
 
@@ -193,12 +193,12 @@ export class SocketWorker {
         const carried = this.#sockets.get(report.socket);
         if (report.type === "gone") {
           this.#sockets.delete(report.socket);
-          return carried?.gone.resolve();
+          return carried?.gone.resolve({ unlinked: report.unlinked });
         }
         if (carried?.listener) return this.#pass(report, carried, carried.listener);
         // A late word: the socket is over, and nobody waits for it any more. A late question is refused, for in
         // the worker an answer that never comes would keep the whole socket alive.
-        if (report.type === "load" || report.type === "save") {
+        if ("request" in report) {
           this.#post({ type: "reply", request: report.request, values: null });
         }
       }
@@ -224,7 +224,10 @@ export class SocketWorker {
         this.#unanswered = 0;
         return listener.qr(report.string, report.ordinal, report.generatedAt);
       case "paired":
-        return listener.paired(report.credentials, report.keys);
+        return this.#reply(
+          report.request,
+          listener.paired(report.credentials, report.keys).then(() => new Map()),
+        );
       case "passkey_demanded":
         return listener.passkeyDemanded();
       case "identified":

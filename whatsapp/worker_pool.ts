@@ -109,7 +109,7 @@ export class WorkerPool implements SocketLayer {
     if (worker === null) {
       // Told as an end like any other, so that whoever asked waits and asks again.
       queueMicrotask(() => listener.closed({ origin: "worker" }));
-      return { heardAt: null, gone: Promise.resolve(), close: () => {} };
+      return { heardAt: null, gone: Promise.resolve({ unlinked: false }), close: () => {} };
     }
     const gone = worker.open(socket, purpose, listener);
     return {

@@ -24,7 +24,7 @@ Deno.test({
     const unasked = () => Promise.reject(new Error("The socket is over."));
     worker.open(1, { kind: "pair" }, {
       qr: () => {},
-      paired: () => {},
+      paired: () => Promise.resolve(),
       passkeyDemanded: () => {},
       identified: () => {},
       connected: () => {},

@@ -6,7 +6,7 @@ import { WorkerPool } from "../../whatsapp/worker_pool.ts";
 
 const NOBODY: SocketListener = {
   qr: () => {},
-  paired: () => {},
+  paired: () => Promise.resolve(),
   passkeyDemanded: () => {},
   identified: () => {},
   connected: () => {},

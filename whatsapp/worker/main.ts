@@ -51,20 +51,22 @@ function open({ socket, purpose }: Extract<Command, { type: "open" }>): void {
   try {
     const opened = new BaileysSocket(purpose, settings, vaultOf(socket), {
       qr: (string, ordinal, generatedAt) => report({ type: "qr", socket, string, ordinal, generatedAt }),
-      paired: (credentials, keys) => report({ type: "paired", socket, credentials, keys }),
+      paired: async (credentials, keys) => {
+        await ask((request) => ({ type: "paired", socket, request, credentials, keys }));
+      },
       passkeyDemanded: () => report({ type: "passkey_demanded", socket }),
       identified: (jid) => report({ type: "identified", socket, jid }),
       connected: (jid) => report({ type: "connected", socket, jid }),
       closed: (cause) => report({ type: "closed", socket, cause }),
     });
     sockets.set(socket, opened);
-    void opened.gone.then(() => {
+    void opened.gone.then(({ unlinked }) => {
       sockets.delete(socket);
-      report({ type: "gone", socket });
+      report({ type: "gone", socket, unlinked });
     });
   } catch {
     report({ type: "closed", socket, cause: { origin: "client", code: 0 } });
-    report({ type: "gone", socket });
+    report({ type: "gone", socket, unlinked: false });
   }
 }
 

@@ -5,6 +5,7 @@
 import type { DisconnectCause } from "../../domain/disconnect.ts";
 import type { KeyWrite } from "../../domain/ports.ts";
 import type { Purpose, SocketSettings } from "../protocol.ts";
+import type { Departure } from "../socket_layer.ts";
 import {
   type AuthenticationCreds,
   type BinaryNode,
@@ -21,7 +22,8 @@ import { renderQr } from "./qr_image.ts";
 /** What a socket tells. `closed` is its last word, and always comes unless it was told to close. */
 export interface SocketListener {
   qr(string: string, ordinal: number, generatedAt: number): void;
-  paired(credentials: string, keys: readonly KeyWrite[]): void;
+  /** Resolves once the new login is durable; rejects when it is not kept. */
+  paired(credentials: string, keys: readonly KeyWrite[]): Promise<void>;
   passkeyDemanded(): void;
   identified(jid: string): void;
   connected(jid: string): void;
@@ -53,7 +55,7 @@ export class BaileysSocket {
   readonly #wire: Wire;
   readonly #over = Promise.withResolvers<void>();
   /** Resolves once the socket is over and its connection is down. */
-  readonly gone: Promise<void>;
+  readonly gone: Promise<Departure>;
   #sign: LastSign = null;
   #heardAt = Date.now();
   #qrs = 0;
@@ -89,7 +91,10 @@ export class BaileysSocket {
     this.#wire = (this.#socket.ws as unknown as { socket: Wire }).socket;
     // Of the wire itself: Baileys stops listening once it has begun to close.
     const down = new Promise<void>((resolve) => this.#wire.once("close", resolve));
-    this.gone = this.#over.promise.then(() => this.#cutAfter(down));
+    this.gone = this.#over.promise.then(async () => {
+      await this.#cutAfter(down);
+      return { unlinked: false };
+    });
     this.#listen();
     if (this.#credentials.me !== undefined) listener.identified(this.#credentials.me.id);
   }
@@ -178,7 +183,7 @@ export class BaileysSocket {
     this.#pairing = undefined;
     const keys = this.#nascent?.all() ?? [];
     this.#nascent = null;
-    this.#listener.paired(encodeCredentials(this.#credentials), keys);
+    this.#listener.paired(encodeCredentials(this.#credentials), keys).catch(() => {});
   }
 
   #onClosed(error: unknown): void {
