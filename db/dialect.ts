@@ -7,6 +7,8 @@
  * | insert unless it is there | `ON CONFLICT … DO NOTHING` | `ON DUPLICATE KEY UPDATE k = k` | `INSERT IGNORE` would hide other errors as well |
  * | begin a transaction that reads first | `BEGIN IMMEDIATE` | `START TRANSACTION`, then `SELECT … FOR UPDATE` | SQLite locks the file, InnoDB the rows |
  * | an instant | `2026-01-04T12:34:56.789Z` in TEXT | `2026-01-04 12:34:56.789` in DATETIME(3) | SQLite has no such type; MySQL refuses the `Z` |
+ * | now, and a while from now | this machine's clock | `UTC_TIMESTAMP(3)` | the clocks of replicas may differ; an embedded database has none |
+ * | lock the rows that are read | nothing | `FOR UPDATE` | SQLite locks the file |
  * | set up a connection | `PRAGMA …` | `SET SESSION …` | settings have no common form |
  * | first question | `SELECT 1` | `SELECT @@max_allowed_packet` | only a server limits a statement's bytes |
  * | migrations: lock | `BEGIN IMMEDIATE` | `GET_LOCK` | MySQL commits at every `CREATE TABLE` |
@@ -15,7 +17,7 @@
  * | chunk size | 5,000 rows | 5,000 rows and `max_allowed_packet` | SQLite takes 32,766 parameters, MySQL one packet |
  * @module
  */
-import { type InsertQueryBuilder, type InsertResult, sql } from "kysely";
+import { type InsertQueryBuilder, type InsertResult, type RawBuilder, sql } from "kysely";
 import type { Instant } from "../domain/session.ts";
 import type { Tables } from "./schema.ts";
 
@@ -30,6 +32,30 @@ export function instantFormat(dialect: DialectName): (instant: Instant) => strin
       return (instant) => new Date(instant).toISOString();
     case "mysql":
       return (instant) => new Date(instant).toISOString().replace("T", " ").replace("Z", "");
+    default:
+      return dialect satisfies never;
+  }
+}
+
+/** An instant from now, `aheadMs` milliseconds ahead, by the clock that all who share the database share. */
+export function fromNow(dialect: DialectName, aheadMs: number): RawBuilder<string> {
+  switch (dialect) {
+    case "sqlite":
+      return sql<string>`${instantFormat(dialect)(Date.now() + aheadMs)}`;
+    case "mysql":
+      return sql<string>`utc_timestamp(3) + interval ${aheadMs * 1_000} microsecond`;
+    default:
+      return dialect satisfies never;
+  }
+}
+
+/** Ends a question whose rows nobody may change until the transaction is over. */
+export function lockingRows(dialect: DialectName): RawBuilder<unknown> {
+  switch (dialect) {
+    case "sqlite":
+      return sql``;
+    case "mysql":
+      return sql`for update`;
     default:
       return dialect satisfies never;
   }

@@ -11,6 +11,12 @@ export const SESSIONS = "ll_whatsapp_qr_sessions";
 export const LINKS = "ll_whatsapp_links";
 /** Logins and signal keys, sealed. */
 export const CREDENTIALS = "ll_whatsapp_credentials";
+/** Logins that are held, or wait to be unlinked at WhatsApp, sealed. */
+export const RETIRED_LOGINS = "ll_whatsapp_retired_logins";
+/** The signal keys of held logins, sealed. */
+export const HELD_KEYS = "ll_whatsapp_held_keys";
+/** How the login of an instance came to be its login, and whether another client uses it. No row: unknown. */
+export const CURRENT_LOGINS = "ll_whatsapp_current_logins";
 /** Which replicas are present, and until when; MySQL alone. */
 export const REPLICAS = "ll_whatsapp_replicas";
 /** Which replica acts for which session, by which epoch; MySQL alone. */
@@ -58,6 +64,44 @@ export interface CredentialTable {
   key_id: string | null;
 }
 
+export interface RetiredLoginTable {
+  id: string;
+  instance_id: string;
+  /** As in the credentials, and bound to the same place: the instance, {@link LOGIN_KIND}, no name. */
+  sealed: Uint8Array;
+  key_id: string | null;
+  /** 1 as long as the login may still be taken up again; null once it waits to be unlinked. */
+  held: number | null;
+  /** How often it has been tried to unlink it. */
+  attempts: number;
+  /** Since when it is held, or waits; by the server's clock, or this machine's over SQLite. */
+  retired_at: string;
+  /** By the same clock; null while it is held. */
+  next_attempt_at: string | null;
+}
+
+export interface HeldKeyTable {
+  /** The `id` of the held login. */
+  login_id: string;
+  instance_id: string;
+  kind: string;
+  name: Uint8Array;
+  /** As in the credentials, and bound to the same place. */
+  sealed: Uint8Array;
+  key_id: string | null;
+}
+
+export interface CurrentLoginTable {
+  instance_id: string;
+  /** By which change the login took its place, so that the same change is never carried out twice. */
+  change_id: string | null;
+  /**
+   * The link's `updated_at` when the link was suspended because another client uses the login. With any other
+   * `updated_at` it speaks of an earlier login: an older version of the service does not know this table.
+   */
+  contested_at: string | null;
+}
+
 export interface ReplicaTable {
   replica_id: string;
   /** From when on its word is not taken any more for its sessions; by the server's clock, UTC. */
@@ -94,6 +138,9 @@ export interface Tables {
   [SESSIONS]: SessionTable;
   [LINKS]: LinkTable;
   [CREDENTIALS]: CredentialTable;
+  [RETIRED_LOGINS]: RetiredLoginTable;
+  [HELD_KEYS]: HeldKeyTable;
+  [CURRENT_LOGINS]: CurrentLoginTable;
   [REPLICAS]: ReplicaTable;
   [LEASES]: LeaseTable;
   [ERRANDS]: ErrandTable;

@@ -2,7 +2,7 @@
  * The contract's table, a session at a time: found with its link, made, written under the fence of its lease.
  * @module
  */
-import type { CompiledQuery, Kysely, Selectable } from "kysely";
+import { type CompiledQuery, type Kysely, type Selectable, sql } from "kysely";
 import type { Lease } from "../domain/leases.ts";
 import type { Link } from "../domain/life.ts";
 import type { StoredSession } from "../domain/ports.ts";
@@ -12,9 +12,13 @@ import { instantFormat, unlessThere, upsert } from "./dialect.ts";
 import { isHeld } from "./fence.ts";
 import { isOrphan } from "./leases.ts";
 import { columnsOf, sessionOf, type SessionRow } from "./rows.ts";
-import { LINKS, SESSIONS, type Tables } from "./schema.ts";
+import { LINKS, RETIRED_LOGINS, SESSIONS, type Tables } from "./schema.ts";
 
-type FoundRow = Selectable<SessionRow> & { readonly standing: string | null; readonly orphan?: unknown };
+type FoundRow = Selectable<SessionRow> & {
+  readonly standing: string | null;
+  readonly held_id: string | null;
+  readonly orphan?: unknown;
+};
 
 /** Stands for the instance in a query that is compiled once. */
 const ANY_INSTANCE = "\0";
@@ -35,7 +39,11 @@ export class SessionRows {
     const parameters = query.parameters.map((value) => value === ANY_INSTANCE ? instanceId : value);
     const { rows: [row] } = await this.#database.db.executeQuery<FoundRow>({ ...query, parameters });
     if (row === undefined) return null;
-    const found = { session: sessionOf(row), link: linkOf(instanceId, row.standing) };
+    const found = {
+      session: sessionOf(row),
+      link: linkOf(instanceId, row.standing),
+      predecessor: row.held_id !== null,
+    };
     return Number(row.orphan ?? 0) === 1 ? { ...found, isOrphan: true } : found;
   }
 
@@ -46,7 +54,16 @@ export class SessionRows {
       .selectFrom(SESSIONS)
       // By value on both sides: an adopted table may compare in another collation than ours.
       .leftJoin(LINKS, (join) => join.on(`${LINKS}.instance_id`, "=", ANY_INSTANCE))
-      .selectAll(SESSIONS).select(`${LINKS}.standing`)
+      .leftJoin(
+        RETIRED_LOGINS,
+        (join) =>
+          join.on(`${RETIRED_LOGINS}.instance_id`, "=", ANY_INSTANCE).on(
+            `${RETIRED_LOGINS}.held`,
+            "=",
+            sql.lit(1),
+          ),
+      )
+      .selectAll(SESSIONS).select([`${LINKS}.standing`, `${RETIRED_LOGINS}.id as held_id`])
       .$if(dialect === "mysql", (query) => query.select(isOrphan(ANY_INSTANCE).as("orphan")))
       .where(`${SESSIONS}.instance_id`, "=", ANY_INSTANCE)
       .compile();

@@ -1,5 +1,5 @@
 /**
- * The store over SQL: sessions, links and sealed credentials.
+ * The store over SQL: sessions, links, sealed credentials, and logins that wait to be unlinked.
  *
  * `save` without a change of credentials and `saveKeys` are the hot paths: one statement, no transaction.
  * @module
@@ -11,6 +11,8 @@ import {
   type CredentialsChange,
   type CredentialStore,
   type KeyWrite,
+  type RetiredLogin,
+  type RetiredLoginStore,
   type SessionStore,
   type Soon,
   type StoredOutline,
@@ -18,21 +20,22 @@ import {
   StoreUnavailableError,
 } from "../domain/ports.ts";
 import type { Instant, Session } from "../domain/session.ts";
-import { chunkRows, type CredentialRow, eraseAll, nameBytes, sealRows, writeRows } from "./credentials.ts";
+import { chunkRows, type CredentialRow, nameBytes, sealRows, writeRows } from "./credentials.ts";
 import type { Database } from "./database.ts";
 import type { SessionStatus } from "../domain/names.ts";
-import { upsert } from "./dialect.ts";
 import { runGuarded } from "./faults.ts";
 import { assertHeld, idIfHeld, isHeld, isRefusedByFence } from "./fence.ts";
 import { SqlLeases } from "./leases.ts";
+import { LoginChanges } from "./login_changes.ts";
 import { gathering, glancing, type ReadOutline } from "./outlines.ts";
+import { SqlRetiredLogins } from "./retired_logins.ts";
 import { sessionOf } from "./rows.ts";
-import { CREDENTIALS, LINKS, LOGIN_KIND, SESSIONS, type Tables } from "./schema.ts";
+import { CREDENTIALS, LINKS, LOGIN_KIND, RETIRED_LOGINS, SESSIONS, type Tables } from "./schema.ts";
 import { type CredentialKeys, unseal } from "./sealing.ts";
 import { linkOf, SessionRows } from "./session_rows.ts";
 
-/** The product's store: both ports over one database. */
-export interface Store extends SessionStore, CredentialStore, AsyncDisposable {
+/** The product's store: all its ports over one database. */
+export interface Store extends SessionStore, CredentialStore, RetiredLoginStore, AsyncDisposable {
   /** Waits for what is running and closes the connections. Safe to call twice. */
   close(): Promise<void>;
   /** @throws {StoreUnavailableError} when the database does not answer */
@@ -52,6 +55,8 @@ export class SqlStore implements Store {
   readonly #database: Database;
   readonly #keys: CredentialKeys;
   readonly #rows: SessionRows;
+  readonly #logins: LoginChanges;
+  readonly #retired: SqlRetiredLogins;
   readonly #running = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
   readonly #readOutline: ReadOutline;
@@ -60,6 +65,8 @@ export class SqlStore implements Store {
     this.#database = database;
     this.#keys = keys;
     this.#rows = new SessionRows(database);
+    this.#logins = new LoginChanges(database);
+    this.#retired = new SqlRetiredLogins(database, keys);
     this.leases = database.dialect === "mysql" ? new SqlLeases(database.db) : null;
     const later = async (instanceId: string) => outlineIn(await this.find(instanceId));
     this.#readOutline = database.glance === null
@@ -93,6 +100,10 @@ export class SqlStore implements Store {
       for (const row of await this.#db.selectFrom(LINKS).select(["instance_id", "standing"]).execute()) {
         links.set(row.instance_id, linkOf(row.instance_id, row.standing));
       }
+      const held = new Set(
+        (await this.#db.selectFrom(RETIRED_LOGINS).select("instance_id").where("held", "=", 1).execute())
+          .map((row) => row.instance_id),
+      );
       const rows = await this.#db.selectFrom(SESSIONS).selectAll()
         .where((where) =>
           where.or([where("status", "=", "connecting"), where("qr_status", "=", "generated")])
@@ -107,7 +118,11 @@ export class SqlStore implements Store {
           ...await this.#db.selectFrom(SESSIONS).selectAll().where("instance_id", "in", ids).execute(),
         );
       }
-      return rows.map((row) => ({ session: sessionOf(row), link: links.get(row.instance_id) ?? "none" }));
+      return rows.map((row) => ({
+        session: sessionOf(row),
+        link: links.get(row.instance_id) ?? "none",
+        predecessor: held.has(row.instance_id),
+      }));
     });
   }
 
@@ -116,25 +131,34 @@ export class SqlStore implements Store {
       switch (credentials.kind) {
         case "keep":
           return await this.#write(session, lease);
-        case "adopt":
-          return await this.#adopt(
-            session,
-            sealRows(this.#keys, session.instanceId, credentials.keys, credentials.credentials),
-            lease,
-          );
+        case "adopt": {
+          const { credentials: login, keys, retiredId } = credentials;
+          const rows = sealRows(this.#keys, session.instanceId, keys, login);
+          return await this.#change(session, lease, (db) => this.#logins.adopt(db, session, rows, retiredId));
+        }
+        case "confirm":
+          // Nearly always nothing is held, and then it costs one look more than `keep`. Nobody but the session's
+          // owner could hold one in between.
+          if (await this.#logins.heldId(this.#db, session.instanceId) === null) {
+            return await this.#write(session, lease);
+          }
+          return await this.#change(session, lease, (db) => this.#logins.confirm(db, session.instanceId));
+        case "revert":
+          return await this.#change(session, lease, (db) => this.#logins.revert(db, session));
         case "erase":
-          return await this.#transaction(lease, async (db) => {
-            await this.#rows.put(db, session);
-            await eraseAll(db, session.instanceId);
-            await db.deleteFrom(LINKS).where("instance_id", "=", session.instanceId).execute();
-          });
-        case "suspend":
-          return await this.#transaction(lease, async (db) => {
-            await this.#rows.put(db, session);
-            await db.updateTable(LINKS)
-              .set({ standing: "suspended", updated_at: this.#rows.format(session.updatedAt) })
-              .where("instance_id", "=", session.instanceId).execute();
-          });
+          return await this.#change(session, lease, (db) => this.#logins.erase(db, session.instanceId));
+        case "retire": {
+          const { retiredId } = credentials;
+          return await this.#change(
+            session,
+            lease,
+            (db) => this.#logins.retire(db, session.instanceId, retiredId),
+          );
+        }
+        case "suspend": {
+          const { contested } = credentials;
+          return await this.#change(session, lease, (db) => this.#logins.suspend(db, session, contested));
+        }
         default:
           return credentials satisfies never;
       }
@@ -191,6 +215,34 @@ export class SqlStore implements Store {
     });
   }
 
+  dueRetiredLogins(limit: number): Promise<RetiredLogin[]> {
+    return this.#run(() => this.#retired.dueRetiredLogins(limit));
+  }
+
+  findRetiredLogin(id: string): Promise<RetiredLogin | null> {
+    return this.#run(() => this.#retired.findRetiredLogin(id));
+  }
+
+  claimRetiredLogin(login: RetiredLogin, pauseMs: number): Promise<boolean> {
+    return this.#run(() => this.#retired.claimRetiredLogin(login, pauseMs));
+  }
+
+  loadRetiredLogin(id: string): Promise<string | null> {
+    return this.#run(() => this.#retired.loadRetiredLogin(id));
+  }
+
+  postponeRetiredLogin(id: string, pauseMs: number): Promise<void> {
+    return this.#run(() => this.#retired.postponeRetiredLogin(id, pauseMs));
+  }
+
+  forgetRetiredLogin(id: string): Promise<void> {
+    return this.#run(() => this.#retired.forgetRetiredLogin(id));
+  }
+
+  countRetiredLogins(): Promise<number> {
+    return this.#run(() => this.#retired.countRetiredLogins());
+  }
+
   async ping(): Promise<void> {
     await this.#run(() => sql`select 1`.execute(this.#db));
   }
@@ -243,17 +295,15 @@ export class SqlStore implements Store {
     await this.#transaction(lease, (db) => this.#rows.put(db, session));
   }
 
-  #adopt(session: Session, rows: readonly CredentialRow[], lease: Lease | null): Promise<void> {
-    const at = this.#rows.format(session.updatedAt);
-    const link = { instance_id: session.instanceId, standing: "working", created_at: at, updated_at: at };
+  /** The session, and what becomes of its login. */
+  #change(
+    session: Session,
+    lease: Lease | null,
+    change: (db: Kysely<Tables>) => Promise<void>,
+  ): Promise<void> {
     return this.#transaction(lease, async (db) => {
       await this.#rows.put(db, session);
-      await eraseAll(db, session.instanceId);
-      // Nothing is left to erase, so rows without a seal are not needed.
-      const sealed = rows.filter((row) => row.sealed !== null);
-      for (const chunk of this.#chunks(sealed)) await writeRows(this.#database, db, chunk);
-      const insert = db.insertInto(LINKS).values(link);
-      await upsert(this.#database.dialect, insert, ["instance_id"], ["standing", "updated_at"]).execute();
+      await change(db);
     });
   }
 

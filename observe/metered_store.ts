@@ -3,21 +3,31 @@
  * @module
  */
 import { SpanStatusCode, trace, type Tracer } from "@opentelemetry/api";
-import type { CredentialStore, SessionStore, Soon } from "../domain/ports.ts";
+import type { CredentialStore, RetiredLoginStore, SessionStore, Soon } from "../domain/ports.ts";
 import type { Metrics } from "./metrics.ts";
 
-type Operations = SessionStore & CredentialStore;
+type Operations = SessionStore & CredentialStore & RetiredLoginStore;
 
-const OPERATIONS = [
-  "find",
-  "outline",
-  "findOrCreate",
-  "listUnsettled",
-  "save",
-  "loadCredentials",
-  "loadKeys",
-  "saveKeys",
-] as const satisfies readonly (keyof Operations)[];
+/** Each of them: one that were missing here would be missing from the metered store. */
+const OPERATIONS = Object.keys(
+  {
+    find: true,
+    outline: true,
+    findOrCreate: true,
+    listUnsettled: true,
+    save: true,
+    loadCredentials: true,
+    loadKeys: true,
+    saveKeys: true,
+    dueRetiredLogins: true,
+    findRetiredLogin: true,
+    claimRetiredLogin: true,
+    loadRetiredLogin: true,
+    postponeRetiredLogin: true,
+    forgetRetiredLogin: true,
+    countRetiredLogins: true,
+  } satisfies Record<keyof Operations, true>,
+) as (keyof Operations)[];
 
 type Operation = (...args: unknown[]) => Soon<unknown>;
 

@@ -45,7 +45,7 @@ export class Database implements AsyncDisposable {
     await this.#fill(
       named,
       (store, { name, login: { jid, credentials, keys } }) =>
-        store.save(linked(name, jid), { kind: "adopt", credentials, keys }),
+        store.save(linked(name, jid), { kind: "adopt", credentials, keys, retiredId: crypto.randomUUID() }),
     );
     return named.map(({ name }) => name);
   }

@@ -6,8 +6,9 @@ import { sessions } from "./0001_sessions.ts";
 import { links } from "./0002_links.ts";
 import { credentials } from "./0003_credentials.ts";
 import { replicas } from "./0004_replicas.ts";
+import { retiredLogins } from "./0005_retired_logins.ts";
 import type { Migration } from "./migration.ts";
 
 export type { Migration } from "./migration.ts";
 
-export const MIGRATIONS: readonly Migration[] = [sessions, links, credentials, replicas];
+export const MIGRATIONS: readonly Migration[] = [sessions, links, credentials, replicas, retiredLogins];

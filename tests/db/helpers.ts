@@ -5,6 +5,7 @@
 import { type LogEvent, sql } from "kysely";
 import fc from "fast-check";
 import { FAULT_CODES } from "../../domain/names.ts";
+import type { CredentialsChange, KeyWrite } from "../../domain/ports.ts";
 import type { Qr, Session, SessionState } from "../../domain/session.ts";
 import { connect } from "../../db/database.ts";
 import { migrateDatabase } from "../../db/migrate.ts";
@@ -96,6 +97,15 @@ export async function query(url: string, statement: string): Promise<any[]> {
   } finally {
     await database.close();
   }
+}
+
+/** A pairing that is adopted; what it replaces is retired under an id of its own. */
+export function adopt(
+  credentials: string,
+  keys: readonly KeyWrite[] = [],
+  retiredId: string = crypto.randomUUID(),
+): CredentialsChange {
+  return { kind: "adopt", credentials, keys, retiredId };
 }
 
 /** `fc.record` of plain objects, which compare equal to those of the code under test. */

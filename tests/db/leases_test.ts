@@ -6,7 +6,7 @@ import { StoreUnavailableError } from "../../domain/ports.ts";
 import { createSession } from "../../domain/session.ts";
 import { migrateDatabase } from "../../db/migrate.ts";
 import { testServer, untilLockWait } from "./mariadb.ts";
-import { KEYS, mysql, query, type TestDialect } from "./helpers.ts";
+import { adopt, KEYS, mysql, query, type TestDialect } from "./helpers.ts";
 
 const TTL_MS = 60_000;
 const ONE = "00000000-0000-4000-8000-000000000001";
@@ -103,7 +103,7 @@ test("every write is refused, and changes no byte, when the session is another's
   const { store, hold, expire, url } = desk;
   const old = await hold("sender_51", ONE);
   const session = createSession("sender_51", NOW);
-  await store.save(session, { kind: "adopt", credentials: "{}", keys: [] }, old);
+  await store.save(session, adopt("{}"), old);
   await store.saveKeys("sender_51", [{ type: "session", id: "1", value: "one" }], "{}", old);
   await expire(ONE);
   await hold("sender_51", TWO);
@@ -117,9 +117,9 @@ test("every write is refused, and changes no byte, when the session is another's
   const many = Array.from({ length: 6_000 }, (_, i) => ({ type: "pre-key", id: `${i}`, value: "x" }));
   const writes: [string, () => Promise<void>][] = [
     ["keep", () => store.save(late, { kind: "keep" }, old)],
-    ["adopt", () => store.save(late, { kind: "adopt", credentials: "{}", keys: [] }, old)],
+    ["adopt", () => store.save(late, adopt("{}"), old)],
     ["erase", () => store.save(late, { kind: "erase" }, old)],
-    ["suspend", () => store.save(late, { kind: "suspend" }, old)],
+    ["suspend", () => store.save(late, { kind: "suspend", contested: false }, old)],
     ["keys", () => store.saveKeys("sender_51", [{ type: "session", id: "1", value: "two" }], undefined, old)],
     ["credentials", () => store.saveKeys("sender_51", [], '{"late":1}', old)],
     ["many keys", () => store.saveKeys("sender_51", many, undefined, old)],

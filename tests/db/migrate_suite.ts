@@ -7,7 +7,7 @@ import { connect } from "../../db/database.ts";
 import { migrateDatabase } from "../../db/migrate.ts";
 import { MIGRATIONS } from "../../db/migrations/mod.ts";
 import { DatabaseUnusableError, describeMigration, migrate } from "../../db/mod.ts";
-import { dialectTest, open, query, type TestDialect } from "./helpers.ts";
+import { adopt, dialectTest, open, query, type TestDialect } from "./helpers.ts";
 
 const NAMES = MIGRATIONS.map(({ name }) => name);
 const FIELDS = [
@@ -182,9 +182,12 @@ export function migrateSuite(dialect: TestDialect): void {
       await tables(url),
       [
         "ll_whatsapp_credentials",
+        "ll_whatsapp_current_logins",
+        "ll_whatsapp_held_keys",
         "ll_whatsapp_links",
         "ll_whatsapp_migrations",
         "ll_whatsapp_qr_sessions",
+        "ll_whatsapp_retired_logins",
         ...(dialect.name === "mysql" ? shared : []),
       ].sort(),
     );
@@ -279,8 +282,9 @@ export function migrateSuite(dialect: TestDialect): void {
         lastError: { code: "UNKNOWN", message: "No cause was recorded." },
       },
       link: "none",
+      predecessor: false,
     });
-    await store.save(found!.session, { kind: "adopt", credentials: "login", keys: [] });
+    await store.save(found!.session, adopt("login"));
     assert.deepEqual(await store.find("sender_51"), { ...found, link: "working" });
     assert.deepEqual(await store.listUnsettled(), [{ ...found, link: "working" }]);
     await store.findOrCreate("sender_52", 1_767_530_096_001);

@@ -5,7 +5,7 @@ import { DatabaseUnusableError, type Store } from "../../db/mod.ts";
 import { connect } from "../../db/database.ts";
 import { migrateDatabase } from "../../db/migrate.ts";
 import { SqlStore } from "../../db/store.ts";
-import { KEYS, open, openCounted, query } from "./helpers.ts";
+import { adopt, KEYS, open, openCounted, query } from "./helpers.ts";
 import { ownServerProgram, TestServer, type TestSession } from "./mariadb.ts";
 
 const program = await ownServerProgram();
@@ -46,7 +46,7 @@ serverTest(
     await server.kill9();
     await server.restart();
     // Every connection of the pool is dead, and the store does not know it yet.
-    await store.save(createSession("s0", 2), { kind: "adopt", credentials: "login", keys: [] });
+    await store.save(createSession("s0", 2), adopt("login"));
     await fillPool(store);
     assert.equal(await store.loadCredentials("s0"), "login");
 
@@ -101,7 +101,7 @@ serverTest("save() succeeds when it is the victim of a deadlock", async (server)
   const { url, name } = await server.database();
   await using store = await open(url);
   const session = createSession("s", 1);
-  await store.save(session, { kind: "adopt", credentials: "login", keys: [] });
+  await store.save(session, adopt("login"));
   await server.run("create table weight (a int) engine = InnoDB", name);
   await using other = await server.session(name);
   // The server rolls back whoever has changed less: that is the store.
@@ -110,7 +110,7 @@ serverTest("save() succeeds when it is the victim of a deadlock", async (server)
   );
   await other.run("select * from ll_whatsapp_links where instance_id = 's' for update");
   const before = await deadlocks(server);
-  const saved = store.save({ ...session, phoneNumber: "+1234567" }, { kind: "suspend" });
+  const saved = store.save({ ...session, phoneNumber: "+1234567" }, { kind: "suspend", contested: false });
   await untilWaiting(server);
   await other.run("update ll_whatsapp_qr_sessions set phone_number = '+7654321' where instance_id = 's'");
   await other.run("commit");

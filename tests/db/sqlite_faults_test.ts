@@ -7,7 +7,7 @@ import { connect } from "../../db/database.ts";
 import { migrateDatabase } from "../../db/migrate.ts";
 import { DatabaseUnusableError, migrate } from "../../db/mod.ts";
 import { SqlStore } from "../../db/store.ts";
-import { KEYS, open, SQLITE } from "./helpers.ts";
+import { adopt, KEYS, open, SQLITE } from "./helpers.ts";
 
 const pathOf = (url: string) => url.slice("sqlite:".length);
 
@@ -30,19 +30,19 @@ Deno.test("save() is unavailable when the disk is full, loses nothing, and works
   const connected = await connect(database.url);
   await migrateDatabase(connected);
   await using store = new SqlStore(connected, KEYS);
-  await store.save(createSession("s", 1), { kind: "adopt", credentials: "login", keys: [] });
+  await store.save(createSession("s", 1), adopt("login"));
   await sql`pragma max_page_count = 1`.execute(connected.db); // as many as there are
   const large = "x".repeat(200_000);
   const full = { ...createSession("s", 1), phoneNumber: "+1234567" };
   await assert.rejects(store.saveKeys("s", [{ type: "a", id: "1", value: large }]), StoreUnavailableError);
   await assert.rejects(
-    store.save(full, { kind: "adopt", credentials: large, keys: [] }),
+    store.save(full, adopt(large)),
     (error) => error instanceof StoreUnavailableError && String(error.cause).includes("full"),
   );
   assert.deepEqual((await store.find("s"))?.session, createSession("s", 1));
   assert.equal(await store.loadCredentials("s"), "login");
   await sql`pragma max_page_count = 100000`.execute(connected.db);
-  await store.save(full, { kind: "adopt", credentials: large, keys: [] });
+  await store.save(full, adopt(large));
   assert.equal(await store.loadCredentials("s"), large);
 });
 
@@ -54,7 +54,7 @@ Deno.test("save() is unavailable when another process holds the lock, and works 
     other.exec("begin immediate");
     assert.equal(await store.find("s"), null); // readers do not wait
     await assert.rejects(store.save(createSession("s", 1), { kind: "keep" }), StoreUnavailableError);
-    const saved = store.save(createSession("s", 2), { kind: "adopt", credentials: "login", keys: [] });
+    const saved = store.save(createSession("s", 2), adopt("login"));
     setTimeout(() => other.exec("commit"), 0); // after the first attempt, which does not let a timer run
     await saved;
     assert.equal((await store.find("s"))?.session.createdAt, 2);

@@ -16,7 +16,12 @@ scenario("a login that two sessions use is noticed, and the loser is told of its
     const credentials = await store.loadCredentials("original");
     const copy = await store.find("copy");
     assert.ok(credentials !== null && copy !== null);
-    await store.save(copy.session, { kind: "adopt", credentials, keys: [] });
+    await store.save(copy.session, {
+      kind: "adopt",
+      credentials,
+      keys: [],
+      retiredId: crypto.randomUUID(),
+    });
   }
 
   await using world = await start({ gateway: first.gateway, databaseUrl, environment });

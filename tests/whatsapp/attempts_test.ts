@@ -21,6 +21,7 @@ Deno.test("an attempt is not counted before it is made, so that its second is no
   const stored: StoredSession = {
     session: connected(createSession("one", 1), "+5491155550000", 2),
     link: "working",
+    predecessor: false,
   };
   const admission = new Watched({ concurrent: 1, perSecond: 1, clock: systemClock });
   const sessions = new SessionManager({

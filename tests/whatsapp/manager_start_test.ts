@@ -11,6 +11,7 @@ import { type ManagerOptions, SessionManager } from "../../whatsapp/manager.ts";
 const stored = (instanceId: string): StoredSession => ({
   session: connected(createSession(instanceId, 1), "+5491155550000", 2),
   link: "working",
+  predecessor: false,
 });
 
 Deno.test("start() brings the other sessions back when the store refuses one for now, and that one later", async () => {
