@@ -20,6 +20,7 @@ export const CONFIG_VARIABLES = [
   "WHATSAPP_VERSION",
   "QR_WAIT_MS",
   "SOCKET_WORKERS",
+  "MAX_PAIRINGS",
   "RATE_LIMIT_KEY",
   "RATE_LIMIT_READ",
   "RATE_LIMIT_QR",
@@ -47,6 +48,8 @@ export interface Config {
   /** Milliseconds. */
   readonly qrWaitMs: number;
   readonly socketWorkers: number;
+  /** Pairing sockets open in one process. */
+  readonly maxPairings: number;
   /** Requests at most; 0 for no limit. */
   readonly rateLimits: {
     /** A second, for each key. */
@@ -104,6 +107,7 @@ const shape = {
     text.split(".").map(Number) as [number, number, number]
   ).nullable().default(null),
   QR_WAIT_MS: whole(1, 600_000).default(20_000),
+  MAX_PAIRINGS: whole(1, 10_000).default(100),
   RATE_LIMIT_KEY: whole(0, 1_000_000).default(500),
   RATE_LIMIT_READ: whole(0, 1_000_000).default(50),
   RATE_LIMIT_QR: whole(0, 1_000_000).default(120),
@@ -160,6 +164,7 @@ export function parseConfig(
     whatsappVersion: values.WHATSAPP_VERSION,
     qrWaitMs: values.QR_WAIT_MS,
     socketWorkers: values.SOCKET_WORKERS,
+    maxPairings: values.MAX_PAIRINGS,
     rateLimits: Object.freeze({
       key: values.RATE_LIMIT_KEY,
       read: values.RATE_LIMIT_READ,

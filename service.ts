@@ -29,8 +29,11 @@ import type { Readiness } from "./routes/ports.ts";
 import { Admission } from "./whatsapp/admission.ts";
 import { type Clock, pause, systemClock } from "./whatsapp/clock.ts";
 import type { Log } from "./whatsapp/log.ts";
+import { Logins } from "./whatsapp/logins.ts";
 import { SessionManager } from "./whatsapp/manager.ts";
+import { PairingSlots } from "./whatsapp/pairing_slots.ts";
 import type { SocketSettings } from "./whatsapp/protocol.ts";
+import { Unlinker, type UnlinkerBounds } from "./whatsapp/unlinker.ts";
 import { type WatchOptions, WorkerPool } from "./whatsapp/worker_pool.ts";
 
 /** How many sessions of a process may be logging in at the same time, and how many may try in a second. */
@@ -55,6 +58,7 @@ export interface ServiceOptions {
   readonly watch?: Partial<WatchOptions>;
   readonly logins?: Partial<typeof LOGINS>;
   readonly replica?: Partial<ReplicaBounds>;
+  readonly unlinker?: Partial<UnlinkerBounds>;
   /** How long a request's body may take to arrive, in milliseconds. */
   readonly bodyMs?: number;
   /** What the workers run, in place of the product's own. */
@@ -101,11 +105,26 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   });
   const admission = new Admission({ ...LOGINS, clock, ...options.logins });
   const metrics = createMetrics();
+  const metered = meterStore(store, metrics);
+  const logins = new Logins();
+  const unlinker = new Unlinker({
+    store: metered,
+    sockets: pool,
+    logins,
+    clock,
+    log,
+    onOutcome: (outcome) => metrics.loginUnlinks.inc({ outcome }),
+    ...(options.unlinker ? { bounds: options.unlinker } : {}),
+  });
+  const pairingSlots = new PairingSlots(config.maxPairings);
   const sessions = new SessionManager({
-    store: meterStore(store, metrics),
+    store: metered,
     ...(replica ? { ownership: replica } : {}),
     sockets: pool,
     admission,
+    logins,
+    unlinker,
+    pairingSlots,
     clock,
     policy: {
       ...DEFAULT_POLICY,
@@ -117,7 +136,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     qrWaitMs: config.qrWaitMs,
   });
   const requests = new RequestMeter(metrics);
-  const meter = new SessionMeter(metrics, () => clock.now());
+  const meter = new SessionMeter(metrics, () => clock.steady());
   sessions.onChange(({ before, after }) => meter.observe(before, after));
   const claim = claims.move();
   let isStopping = false;
@@ -126,6 +145,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     replica?.stop();
     admission.stop();
     await sessions.stop();
+    await unlinker.stop();
     await pool.stop();
     await replica?.leave();
     await store.close();
@@ -135,6 +155,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     pool.start();
     if (replica === null) await sessions.start();
     else await replica.start(sessions, await unsettledOf(store));
+    unlinker.start();
   } catch (error) {
     await stop();
     throw error;
@@ -149,6 +170,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
           countByStatus: () => store.countByStatus(),
           sessions,
           admission,
+          pairings: pairingSlots,
+          countRetiredLogins: () => store.countRetiredLogins(),
           replica,
           workers: pool,
         }),

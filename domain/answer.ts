@@ -20,8 +20,8 @@ export type QrAnswer =
   | { readonly kind: "none" };
 
 /** Reads the answer off a life at `now`. */
-export function qrAnswer({ session, activity }: Life, now: Instant): QrAnswer {
+export function qrAnswer({ session, pairing }: Life, now: Instant): QrAnswer {
   if (session.status === "connecting" || session.status === "connected") return { kind: "already_connected" };
   if (isValid(session.qr, now)) return { kind: "qr", qr: session.qr };
-  return activity.kind === "pairing" ? { kind: "pending" } : { kind: "none" };
+  return pairing.kind === "showing" ? { kind: "pending" } : { kind: "none" };
 }

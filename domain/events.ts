@@ -6,7 +6,7 @@ import type { DisconnectCause } from "./disconnect.ts";
 import type { DisconnectReason } from "./names.ts";
 import type { Instant } from "./session.ts";
 
-/** Something happened: on the socket, in the Hub, in another part of the system, or in time. */
+/** Something happened: on a socket, in the Hub, in another part of the system, or in time. */
 export type SessionEvent =
   /** The Hub asked for a QR. */
   | { readonly type: "qr_requested" }
@@ -24,7 +24,7 @@ export type SessionEvent =
   /** It is this session's turn to log in. */
   | { readonly type: "admitted" }
   /**
-   * The socket is logged in, or a trusted part of the system says that the session is connected. Without
+   * The login's socket is logged in, or a trusted part of the system says that the session is connected. Without
    * a number, the last one known stays.
    */
   | {
@@ -34,8 +34,10 @@ export type SessionEvent =
   }
   /** A trusted part of the system says that the session is disconnected. */
   | { readonly type: "disconnected"; readonly reason: DisconnectReason }
-  /** The socket ended. `rival` is another session of this system that uses the same login. */
-  | { readonly type: "closed"; readonly cause: DisconnectCause; readonly rival?: string | null }
+  /** The pairing socket ended. */
+  | { readonly type: "pairing_closed"; readonly cause: DisconnectCause }
+  /** The login's socket ended. `rival` is another session of this system that uses the same login. */
+  | { readonly type: "login_closed"; readonly cause: DisconnectCause; readonly rival?: string | null }
   /** The stored credentials cannot be opened. */
   | { readonly type: "credentials_unreadable" }
   /** The service started and found this session in its store. */
@@ -52,15 +54,26 @@ export type SessionEvent =
 export type Effect =
   /** Open a socket without credentials, to pair. */
   | { readonly type: "open_pairing_socket" }
+  | { readonly type: "close_pairing_socket" }
   /** Open a socket with the stored credentials. */
   | { readonly type: "open_login_socket" }
-  /** Close the socket; `unlink` tells WhatsApp besides that this device is no longer linked. */
-  | { readonly type: "close_socket"; readonly unlink: boolean }
+  /** Close the login's socket; `unlink` tells WhatsApp besides that this device is no longer linked. */
+  | { readonly type: "close_login_socket"; readonly unlink: boolean }
   /** Ask for a turn to log in; `admitted` follows. */
   | { readonly type: "ask_admission" }
-  /** Replace the stored credentials and keys by those of the new pairing. */
+  | CredentialsEffect;
+
+/** What becomes of the stored credentials; see `CredentialsChange` in `ports.ts`. */
+export type CredentialsEffect =
+  /** Those of the new pairing take the place of the stored ones, which are held or retired. */
   | { readonly type: "adopt_credentials" }
-  /** Erase credentials and keys. */
+  /** The new login has proved itself: the one that was held for its sake is retired. */
+  | { readonly type: "confirm_credentials" }
+  /** The new login does not exist at WhatsApp: the one that is held takes its place again. */
+  | { readonly type: "revert_credentials" }
+  /** WhatsApp says that the login is gone: erase credentials and keys. */
   | { readonly type: "erase_credentials" }
-  /** Keep the credentials, and mark them as not to be used. */
-  | { readonly type: "suspend_credentials" };
+  /** Given up on our side: keep the login apart, until WhatsApp has unlinked it. */
+  | { readonly type: "retire_credentials" }
+  /** Keep the credentials, and mark them as not to be used; `contested` when another client uses them. */
+  | { readonly type: "suspend_credentials"; readonly contested: boolean };

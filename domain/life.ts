@@ -1,9 +1,13 @@
 /**
  * A session under supervision: the session itself, whether its login can still be used, and what the
- * supervisor is doing for it at the moment.
+ * supervisor is doing for it at the moment. The login and a pairing are two connections of their own: a QR can be
+ * shown while the login is on its way back.
+ *
+ * Source: decisions, "The QR".
  * @module
  */
 import type { BackoffPolicy } from "./backoff.ts";
+import type { DisconnectReason, FaultCode } from "./names.ts";
 import type { QrLife } from "./qr.ts";
 import type { Instant, Session } from "./session.ts";
 
@@ -13,31 +17,64 @@ import type { Instant, Session } from "./session.ts";
  */
 export type Link = "none" | "working" | "suspended";
 
+/** Milliseconds of monotonic time: for deadlines, which no step of the wall clock may move. */
+export type Steady = number;
+
+/** Failures in a row, since a connection last held. */
+export interface Trouble {
+  readonly attempts: number;
+  /** When the first of them happened. */
+  readonly since: Steady;
+}
+
+/** Why a login that still works is not connected. */
+export type DropReason = Exclude<DisconnectReason, "LOGOUT">;
+
 /**
- * What the supervisor is doing. Each activity that waits for something carries the instant at which
- * the wait is over, so that no state is eternal by neglect.
+ * What is being done with the stored login. Whatever waits for something carries the moment at which the wait is
+ * over, so that no state is eternal by neglect.
  */
-export type Activity =
+export type LoginActivity =
   /** Nothing; no socket. */
   | { readonly kind: "idle" }
-  /** A socket for pairing is open or opening. `deadline`: by when it must have brought the next QR. */
-  | { readonly kind: "pairing"; readonly deadline: Instant }
-  /** Pairing accepted; the restart (515) that belongs to it is awaited. */
-  | { readonly kind: "paired"; readonly deadline: Instant }
-  /** Wants to log in and waits for its turn; no socket. */
-  | { readonly kind: "queued"; readonly attempt: number }
-  /** A socket is opening with stored credentials. */
-  | { readonly kind: "login"; readonly attempt: number; readonly deadline: Instant }
-  /** The socket is logged in. `attempt` is forgotten once it has held until `stableAt`. */
-  | { readonly kind: "open"; readonly attempt: number; readonly stableAt: Instant }
+  /** Waits for its turn to log in; no socket. `reason` is the last drop's; null when there was none. */
+  | {
+    readonly kind: "queued";
+    readonly trouble: Trouble | null;
+    readonly reason: DropReason | null;
+    readonly deadline: Steady;
+  }
+  /** A socket is opening with the stored credentials. */
+  | { readonly kind: "login"; readonly trouble: Trouble | null; readonly deadline: Steady }
+  /** The socket is logged in. `trouble` is forgotten once it has held until `stableAt`. */
+  | { readonly kind: "open"; readonly trouble: Trouble | null; readonly stableAt: Steady }
   /** Waits before the next attempt; no socket. */
-  | { readonly kind: "waiting"; readonly attempt: number; readonly until: Instant };
+  | {
+    readonly kind: "waiting";
+    readonly trouble: Trouble;
+    readonly reason: DropReason;
+    readonly until: Steady;
+  }
+  /** Cannot go on without a human. Told once the pairing beside it is over. */
+  | { readonly kind: "failed"; readonly code: FaultCode; readonly rival: string | null };
 
-/** The value that {@link transition} maps to the next one. */
+/** What is being done to link the session anew. */
+export type PairingActivity =
+  /** Nothing; no socket. */
+  | { readonly kind: "none" }
+  /** A socket for pairing is open or opening. `deadline`: by when it must have brought the next QR. */
+  | { readonly kind: "showing"; readonly deadline: Steady }
+  /** The scan is accepted and its login stored; the restart (515) that belongs to it is awaited. */
+  | { readonly kind: "paired"; readonly deadline: Steady };
+
+/** The value that `transition` maps to the next one. */
 export interface Life {
   readonly session: Session;
   readonly link: Link;
-  readonly activity: Activity;
+  /** Whether an older login is held until the present one has logged in for the first time. */
+  readonly predecessor: boolean;
+  readonly login: LoginActivity;
+  readonly pairing: PairingActivity;
 }
 
 /** Bounds that a transition needs, all in milliseconds. */
@@ -49,6 +86,8 @@ export interface Policy {
   readonly nextQrMs: number;
   /** From the accepted pairing to the restart that belongs to it. */
   readonly restartMs: number;
+  /** How long a session may be told as `connecting` while it waits for its turn. */
+  readonly queueMs: number;
   /** From opening a socket with credentials to the login's success. */
   readonly loginMs: number;
   /** How long a connection has to hold before earlier failures are forgotten. */
@@ -60,55 +99,87 @@ export interface Policy {
 export const DEFAULT_POLICY: Omit<Policy, "qrLife" | "firstQrMs"> = {
   nextQrMs: 5_000,
   restartMs: 20_000,
+  queueMs: 120_000,
   loginMs: 60_000,
   stableMs: 60_000,
-  backoff: { baseMs: 2_000, capMs: 300_000 },
+  backoff: { baseMs: 2_000, quickMs: 10_000, capMs: 300_000 },
 };
 
+export const IDLE: LoginActivity = { kind: "idle" };
+export const NO_PAIRING: PairingActivity = { kind: "none" };
+
 /** A session as it is loaded: nobody is doing anything for it yet. */
-export function atRest(session: Session, link: Link): Life {
-  return { session, link, activity: { kind: "idle" } };
+export function atRest(session: Session, link: Link, predecessor = false): Life {
+  return { session, link, predecessor, login: IDLE, pairing: NO_PAIRING };
 }
 
-/** Whether this activity has a socket. */
-export function hasSocket(activity: Activity): boolean {
-  switch (activity.kind) {
-    case "pairing":
-    case "paired":
-    case "login":
-    case "open":
-      return true;
-    case "idle":
+/** Whether nothing is being done for the session. */
+export function isAtRest({ login, pairing }: Life): boolean {
+  return login.kind === "idle" && pairing.kind === "none";
+}
+
+/** Whether a QR is shown, or about to be. */
+export function isPairing({ pairing }: Life): boolean {
+  return pairing.kind === "showing";
+}
+
+/** Whether a socket uses the stored credentials. */
+export function hasLoginSocket({ login }: Life): boolean {
+  return login.kind === "login" || login.kind === "open";
+}
+
+/** Whether there is a socket to pair with. */
+export function hasPairingSocket({ pairing }: Life): boolean {
+  return pairing.kind !== "none";
+}
+
+/** Whether a login is connected, or on its way back without a human. */
+export function isLoginWorking({ login }: Life): boolean {
+  return login.kind !== "idle" && login.kind !== "failed";
+}
+
+/** What is going on, in one name for log and drills: the pairing where there is one, otherwise the login. */
+export function activityOf(
+  { login, pairing }: Life,
+): Exclude<LoginActivity["kind"], "failed"> | "pairing" | "paired" {
+  if (pairing.kind === "paired") return "paired";
+  if (pairing.kind === "showing" || login.kind === "failed") return "pairing";
+  return login.kind;
+}
+
+/** A moment by both clocks. */
+export interface Moment {
+  /** Wall time: for instants that are told. */
+  readonly now: Instant;
+  readonly steady: Steady;
+}
+
+/**
+ * After how many milliseconds a `tick` will next have something to do, 0 or less when it has already; null when
+ * nothing is waited for.
+ */
+export function nextTickMs({ session, login, pairing }: Life, { now, steady }: Moment): number | null {
+  let next = Infinity;
+  if (session.qr.status === "generated") next = session.qr.expiresAt - now;
+  if (pairing.kind !== "none") next = Math.min(next, pairing.deadline - steady);
+  const deadline = deadlineOf(login);
+  if (deadline !== null) next = Math.min(next, deadline - steady);
+  return next === Infinity ? null : next;
+}
+
+function deadlineOf(login: LoginActivity): Steady | null {
+  switch (login.kind) {
     case "queued":
-    case "waiting":
-      return false;
-    default:
-      return activity satisfies never;
-  }
-}
-
-/** When a `tick` will next have something to do; null when nothing is waited for. */
-export function nextTick({ session, activity }: Life): Instant | null {
-  const qrExpiry = session.qr.status === "generated" ? session.qr.expiresAt : null;
-  const own = deadlineOf(activity);
-  if (qrExpiry === null || own === null) return qrExpiry ?? own;
-  return Math.min(qrExpiry, own);
-}
-
-function deadlineOf(activity: Activity): Instant | null {
-  switch (activity.kind) {
-    case "pairing":
-    case "paired":
     case "login":
-      return activity.deadline;
+      return login.deadline;
     case "open":
-      return activity.attempt > 0 ? activity.stableAt : null;
+      return login.trouble === null ? null : login.stableAt;
     case "waiting":
-      return activity.until;
+      return login.until;
     case "idle":
-    case "queued":
+    case "failed":
       return null;
     default:
-      return activity satisfies never;
+      return login satisfies never;
   }
 }

@@ -1,20 +1,36 @@
 /**
  * The moves of which transitions are made: a life becomes another, and something has to be done.
+ *
+ * While there is a QR to tell of, the session is told as what its pairing is, whatever its login does meanwhile;
+ * `told` and `toldAsConnecting` are the places that know this.
  * @module
  */
 import { backoff } from "./backoff.ts";
 import { connecting, disconnected, failed } from "./changes.ts";
 import type { Effect } from "./events.ts";
-import { hasSocket, type Life, type Policy } from "./life.ts";
-import type { DisconnectReason, FaultCode } from "./names.ts";
-import type { Instant } from "./session.ts";
+import {
+  type DropReason,
+  hasLoginSocket,
+  hasPairingSocket,
+  IDLE,
+  isPairing,
+  type Life,
+  type LoginActivity,
+  type Moment,
+  NO_PAIRING,
+  type Policy,
+  type Trouble,
+} from "./life.ts";
+import type { FaultCode } from "./names.ts";
+import { withoutValidQr } from "./qr.ts";
+import type { Session } from "./session.ts";
 
 /** The world at the moment of an event; the domain asks no clock and throws no dice. */
-export interface Circumstances {
-  /** Milliseconds. */
-  readonly now: Instant;
+export interface Circumstances extends Moment {
   /** In [0, 1); spreads retries. */
   readonly random: number;
+  /** Whether the connection of a login's socket that is over is still going down. */
+  readonly tearingDown: boolean;
   readonly policy: Policy;
 }
 
@@ -24,7 +40,8 @@ export interface Transition {
   readonly effects: readonly Effect[];
 }
 
-export const CLOSE: Effect = { type: "close_socket", unlink: false };
+export const CLOSE_PAIRING: Effect = { type: "close_pairing_socket" };
+export const CLOSE_LOGIN: Effect = { type: "close_login_socket", unlink: false };
 
 /** Nothing to do. */
 export function unchanged(life: Life): Transition {
@@ -36,69 +53,102 @@ export function to(life: Life, change: Partial<Life>, effects: readonly Effect[]
   return { life: { ...life, ...change }, effects };
 }
 
-/** Closes the socket where there is one. */
+/** Closes the sockets that there are. */
 export function closing(life: Life): Effect[] {
-  return hasSocket(life.activity) ? [CLOSE] : [];
+  return [
+    ...(hasPairingSocket(life) ? [CLOSE_PAIRING] : []),
+    ...(hasLoginSocket(life) ? [CLOSE_LOGIN] : []),
+  ];
 }
 
-/** Whether the socket at work is one that logs in, or has logged in, with the stored credentials. */
-export function usesCredentials({ activity }: Life): boolean {
-  return activity.kind === "login" || activity.kind === "open";
+/** Whether the QR is what the session is told as, not its login. */
+function isToldAsQr(life: Life): boolean {
+  return isPairing(life) && life.session.status === "qr_required";
 }
 
-/** How many attempts in a row have failed so far. */
-export function attemptsOf({ activity }: Life): number {
-  return "attempt" in activity ? activity.attempt : 0;
+/** The session as it is told once its login has changed. */
+function told(life: Life, change: (session: Session) => Session): Session {
+  return isToldAsQr(life) ? life.session : change(life.session);
+}
+
+/** The same for an attempt to log in: beside a QR that is still to come, it would be told as nothing to scan. */
+function toldAsConnecting(life: Life, { now }: Moment): Session {
+  return isPairing(life) ? life.session : connecting(life.session, now);
+}
+
+/** The failures in a row so far. */
+export function troubleOf({ login }: Life): Trouble | null {
+  return "trouble" in login ? login.trouble : null;
 }
 
 /** Opens a socket with the stored credentials. */
-export function login(life: Life, attempt: number, at: Circumstances): Transition {
+export function openLogin(life: Life, trouble: Trouble | null, at: Circumstances): Transition {
   return to(life, {
-    session: connecting(life.session, at.now),
-    activity: { kind: "login", attempt, deadline: at.now + at.policy.loginMs },
+    session: toldAsConnecting(life, at),
+    login: { kind: "login", trouble, deadline: at.steady + at.policy.loginMs },
   }, [{ type: "open_login_socket" }]);
 }
 
-/** Waits before the next attempt: capped exponential backoff, full jitter. */
-export function wait(life: Life, at: Circumstances, effects: readonly Effect[] = []): Transition {
-  const attempt = attemptsOf(life) + 1;
-  const until = at.now + backoff(attempt, at.random, at.policy.backoff);
-  return to(life, { activity: { kind: "waiting", attempt, until } }, effects);
+/** Asks for a turn to log in. */
+export function queue(
+  life: Life,
+  trouble: Trouble | null,
+  reason: DropReason | null,
+  at: Circumstances,
+): Transition {
+  const login = { kind: "queued", trouble, reason, deadline: at.steady + at.policy.queueMs } as const;
+  return to(life, { login }, [{ type: "ask_admission" }]);
 }
 
-/** What a session does once its socket is gone: it comes back where its login works, and rests otherwise. */
-export function rest(life: Life, at: Circumstances, effects: readonly Effect[]): Transition {
-  return life.link === "working" && life.session.status !== "error"
-    ? wait(life, at, effects)
-    : to(life, { activity: { kind: "idle" } }, effects);
+/** Waits before the next attempt. */
+export function wait(life: Life, reason: DropReason, at: Circumstances): LoginActivity {
+  const before = troubleOf(life);
+  const trouble = { attempts: (before?.attempts ?? 0) + 1, since: before?.since ?? at.steady };
+  const waitMs = backoff(trouble.attempts, at.steady - trouble.since, at.random, at.policy.backoff);
+  return { kind: "waiting", trouble, reason, until: at.steady + waitMs };
 }
 
 /** A drop with credentials that still work: disconnected, and on the way back. */
 export function drop(
   life: Life,
-  reason: DisconnectReason,
+  reason: DropReason,
   at: Circumstances,
   effects: readonly Effect[] = [],
 ): Transition {
-  return wait({ ...life, session: disconnected(life.session, reason, at.now) }, at, effects);
+  const session = told(life, (session) => disconnected(session, reason, at.now));
+  return to(life, { session, login: wait(life, reason, at) }, effects);
 }
 
 /**
- * The login is gone, and so is everything that belonged to it.
- * @param close what closes the socket; worked out from the activity when it is not given
+ * A trusted part of the system says that the login is to be given up: everything that belonged to it goes, and its
+ * device is unlinked at WhatsApp.
  */
-export function logOut(life: Life, at: Circumstances, close?: readonly Effect[]): Transition {
+export function logOut(life: Life, at: Circumstances): Transition {
   const session = disconnected(life.session, "LOGOUT", at.now);
-  // Only a socket that is logged in, or about to be, has a device to unlink.
-  const unlink = usesCredentials(life);
-  const effects = [
-    ...(close ?? (hasSocket(life.activity) ? [{ type: "close_socket", unlink } as const] : [])),
+  const had = life.link !== "none" || life.predecessor;
+  const effects: Effect[] = [
+    ...(hasPairingSocket(life) ? [CLOSE_PAIRING] : []),
+    ...(hasLoginSocket(life) ? [{ type: "close_login_socket", unlink: true } as const] : []),
+    ...(had ? [{ type: "retire_credentials" } as const] : []),
   ];
-  if (life.link !== "none") effects.push({ type: "erase_credentials" });
-  if (session === life.session && life.link === "none" && life.activity.kind === "idle") {
-    return unchanged(life);
+  const isOver = life.login.kind === "idle" && life.pairing.kind === "none";
+  if (session === life.session && !had && isOver) return unchanged(life);
+  return to(life, { session, link: "none", predecessor: false, login: IDLE, pairing: NO_PAIRING }, effects);
+}
+
+/** WhatsApp says that there is no such login: the one that it was to replace is taken up again, if any. */
+export function loseLogin(life: Life, at: Circumstances): Transition {
+  if (life.predecessor) {
+    const back = {
+      ...life,
+      predecessor: false,
+      session: told(life, (session) => connecting(session, at.now)),
+    };
+    const { life: next, effects } = queue({ ...back, link: "working" }, null, null, at);
+    return { life: next, effects: [{ type: "revert_credentials" }, ...effects] };
   }
-  return to(life, { session, link: "none", activity: { kind: "idle" } }, effects);
+  const session = told(life, (session) => disconnected(session, "LOGOUT", at.now));
+  return to(life, { session, link: "none", login: IDLE }, [{ type: "erase_credentials" }]);
 }
 
 /** Faults after which the stored login must not be used again without a human. */
@@ -108,18 +158,60 @@ const SUSPENDING: ReadonlySet<FaultCode> = new Set([
   "MULTIDEVICE_MISMATCH",
 ]);
 
-/** The session is in `error`; `close` as in {@link logOut}, `rival` as in {@link failed}. */
-export function fail(
+/**
+ * The login cannot go on without a human: `error`, told once no QR is shown any more.
+ * @param rival another session of this system that uses the same login
+ * @param effects what closes the socket, where it is not closed already
+ */
+export function failLogin(
   life: Life,
   code: FaultCode,
+  rival: string | null,
   at: Circumstances,
-  { close = closing(life), rival = null }: { close?: readonly Effect[]; rival?: string | null } = {},
+  effects: readonly Effect[] = [],
 ): Transition {
-  const session = failed(life.session, code, rival, at.now);
-  // What a pairing socket is told does not concern the login that was there before.
-  const suspend = life.link === "working" && life.activity.kind !== "pairing" && SUSPENDING.has(code);
-  return to(life, { session, link: suspend ? "suspended" : life.link, activity: { kind: "idle" } }, [
-    ...close,
-    ...(suspend ? [{ type: "suspend_credentials" } as const] : []),
+  const suspend = life.link === "working" && SUSPENDING.has(code);
+  const contested = code === "LOGGED_IN_ELSEWHERE";
+  const login: LoginActivity = isToldAsQr(life) ? { kind: "failed", code, rival } : IDLE;
+  const session = told(life, (session) => failed(session, code, rival, at.now));
+  return to(life, { session, link: suspend ? "suspended" : life.link, login }, [
+    ...effects,
+    ...(suspend ? [{ type: "suspend_credentials", contested } as const] : []),
   ]);
+}
+
+/**
+ * The pairing is over and nobody has scanned: the session is told as what its login is.
+ * @param isRefused whether WhatsApp refused it, so that asking again is of no use and a QR need not be mentioned
+ */
+export function endPairing(
+  life: Life,
+  isRefused: boolean,
+  at: Circumstances,
+  effects: readonly Effect[] = [],
+): Transition {
+  const login: LoginActivity = life.login.kind === "failed" ? IDLE : life.login;
+  const session = withoutPairing(life, isRefused, at);
+  return to(life, { session, login, pairing: NO_PAIRING }, effects);
+}
+
+function withoutPairing({ session, login }: Life, isRefused: boolean, { now }: Circumstances): Session {
+  switch (login.kind) {
+    case "login":
+      return connecting(session, now);
+    case "failed":
+      return failed(session, login.code, login.rival, now);
+    case "waiting":
+    case "queued": {
+      // One that ran out has left an expired QR to tell of until the login moves on.
+      const tellsDrop = isRefused && session.status === "qr_required" && login.reason !== null;
+      return tellsDrop ? disconnected(session, login.reason, now) : withoutValidQr(session, now);
+    }
+    case "idle":
+    case "open":
+      // A session still in `error` never showed a QR: its way out has not been taken, so it stays.
+      return withoutValidQr(session, now);
+    default:
+      return login satisfies never;
+  }
 }

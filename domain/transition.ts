@@ -4,33 +4,45 @@
  * Source: decisions, "Transitions", "The QR", "Internal events", "After a restart".
  * @module
  */
-import { connected, connecting, disconnected, used } from "./changes.ts";
+import { connected, connecting, disconnected, failed, used } from "./changes.ts";
 import { judge, type Verdict } from "./disconnect.ts";
 import type { Effect, SessionEvent } from "./events.ts";
-import { hasSocket, type Life } from "./life.ts";
 import {
-  attemptsOf,
+  type DropReason,
+  hasLoginSocket,
+  hasPairingSocket,
+  IDLE,
+  isAtRest,
+  isLoginWorking,
+  isPairing,
+  type Life,
+  NO_PAIRING,
+} from "./life.ts";
+import {
   type Circumstances,
-  CLOSE,
+  CLOSE_LOGIN,
+  CLOSE_PAIRING,
   closing,
   drop,
-  fail,
-  login,
+  endPairing,
+  failLogin,
   logOut,
-  rest,
+  loseLogin,
+  openLogin,
+  queue,
   to,
   type Transition,
+  troubleOf,
   unchanged,
-  usesCredentials,
   wait,
 } from "./moves.ts";
-import type { DisconnectReason } from "./names.ts";
+import type { FaultCode } from "./names.ts";
 import { asOf, expire, generateQr, isValid, withoutValidQr } from "./qr.ts";
 import { become } from "./session.ts";
 
 /**
  * Applies one event. Total: every event is defined in every state; one that no longer concerns the
- * session (a socket's late word) changes nothing.
+ * session (a late report of a closed socket) changes nothing.
  */
 export function transition(before: Life, event: SessionEvent, at: Circumstances): Transition {
   const session = asOf(before.session, at.now);
@@ -43,19 +55,25 @@ export function transition(before: Life, event: SessionEvent, at: Circumstances)
     case "paired":
       return onPaired(life, at);
     case "passkey_demanded":
-      return life.activity.kind === "pairing" ? fail(life, "PASSKEY_REQUIRED", at) : unchanged(life);
+      return isPairing(life) ? refusePairing(life, "PASSKEY_REQUIRED", at, [CLOSE_PAIRING]) : unchanged(life);
     case "admitted":
-      return life.activity.kind === "queued" ? login(life, life.activity.attempt, at) : unchanged(life);
+      return life.login.kind === "queued" ? openLogin(life, life.login.trouble, at) : unchanged(life);
     case "connected":
       return event.source === "socket"
         ? onSocketConnected(life, event.phoneNumber, at)
         : onReportedConnected(life, event.phoneNumber, at);
     case "disconnected":
       return event.reason === "LOGOUT" ? logOut(life, at) : onReportedDisconnected(life, event.reason, at);
-    case "closed":
-      return onClosed(life, event, at);
+    case "pairing_closed":
+      return onPairingClosed(life, judge(event.cause), at);
+    case "login_closed":
+      return hasLoginSocket(life)
+        ? onLoginLost(life, judge(event.cause), event.rival ?? null, at)
+        : unchanged(life);
     case "credentials_unreadable":
-      return usesCredentials(life) ? fail(life, "CREDENTIALS_UNREADABLE", at) : unchanged(life);
+      return hasLoginSocket(life)
+        ? failLogin(life, "CREDENTIALS_UNREADABLE", null, at, [CLOSE_LOGIN])
+        : unchanged(life);
     case "restored":
       return onRestored(life, at);
     case "stopping":
@@ -71,87 +89,100 @@ export function transition(before: Life, event: SessionEvent, at: Circumstances)
 
 function onQrRequested(life: Life, at: Circumstances): Transition {
   const { status } = life.session;
-  if (status === "connecting" || status === "connected" || hasSocket(life.activity)) return unchanged(life);
-  const deadline = at.now + at.policy.firstQrMs;
-  return to(life, { activity: { kind: "pairing", deadline } }, [{ type: "open_pairing_socket" }]);
+  if (status === "connecting" || status === "connected" || hasPairingSocket(life)) return unchanged(life);
+  const deadline = at.steady + at.policy.firstQrMs;
+  return to(life, { pairing: { kind: "showing", deadline } }, [{ type: "open_pairing_socket" }]);
 }
 
 function onQr(life: Life, shown: Extract<SessionEvent, { type: "qr" }>, at: Circumstances): Transition {
-  if (life.activity.kind !== "pairing") return unchanged(life);
+  if (!isPairing(life)) return unchanged(life);
   const fresh = generateQr(shown.string, shown.ordinal, shown.generatedAt, at.policy.qrLife);
   // The news may come so late that nobody can scan it any more.
   const qr = isValid(fresh, at.now) ? fresh : expire(fresh);
+  const leftMs = Math.max(0, fresh.expiresAt - at.now);
+  // Out of an error, a login that may work again is taken up beside the QR.
+  const login = life.link === "working" && life.login.kind === "idle"
+    ? wait(life, "UNKNOWN", at)
+    : life.login;
   return to(life, {
     session: become(life.session, at.now, { status: "qr_required", qr, lastError: null }),
-    activity: { kind: "pairing", deadline: fresh.expiresAt + at.policy.nextQrMs },
+    login,
+    pairing: { kind: "showing", deadline: at.steady + leftMs + at.policy.nextQrMs },
   });
 }
 
+/** The scan is accepted: from now on the new login counts, and the old one is held until it has proved itself. */
 function onPaired(life: Life, at: Circumstances): Transition {
-  if (life.activity.kind !== "pairing") return unchanged(life);
+  if (!isPairing(life)) return unchanged(life);
   return to(life, {
     session: become(life.session, at.now, { status: "connecting", qr: used(life.session), lastError: null }),
     link: "working",
-    activity: { kind: "paired", deadline: at.now + at.policy.restartMs },
-  }, [{ type: "adopt_credentials" }]);
+    predecessor: life.predecessor || life.link === "working",
+    login: IDLE,
+    pairing: { kind: "paired", deadline: at.steady + at.policy.restartMs },
+  }, [{ type: "adopt_credentials" }, ...(hasLoginSocket(life) ? [CLOSE_LOGIN] : [])]);
 }
 
-/** The pairing socket is over and nobody scanned: credentials that still work are taken up again. */
-function endPairing(life: Life, at: Circumstances): Transition {
-  // A session still in `error` never showed a QR: its way out has not been taken, so it stays.
-  return rest({ ...life, session: withoutValidQr(life.session, at.now) }, at, []);
-}
-
-function onSocketConnected(life: Life, phoneNumber: string | null, at: Circumstances): Transition {
-  if (life.activity.kind !== "login") return unchanged(life);
-  return to(life, {
-    session: connected(life.session, phoneNumber, at.now),
-    activity: { kind: "open", attempt: life.activity.attempt, stableAt: at.now + at.policy.stableMs },
-  });
-}
-
-// ── The connection ───────────────────────────────────────────────────────────────────────────────
-
-function onClosed(
+/** WhatsApp refuses to pair: an error of the session only where no login works. */
+function refusePairing(
   life: Life,
-  { cause, rival = null }: Extract<SessionEvent, { type: "closed" }>,
+  code: FaultCode,
   at: Circumstances,
+  effects: readonly Effect[] = [],
 ): Transition {
-  const verdict = judge(cause);
-  switch (life.activity.kind) {
-    case "pairing":
+  if (isLoginWorking(life)) return endPairing(life, true, at, effects);
+  const session = failed(life.session, code, null, at.now);
+  return to(life, { session, login: IDLE, pairing: NO_PAIRING }, effects);
+}
+
+function onPairingClosed(life: Life, verdict: Verdict, at: Circumstances): Transition {
+  switch (life.pairing.kind) {
+    case "none":
+      return unchanged(life);
+    case "showing":
       return verdict.kind === "unrecoverable"
-        ? fail(life, verdict.code, at, { close: [] })
-        : endPairing(life, at);
-    case "paired":
+        ? refusePairing(life, verdict.code, at)
+        : endPairing(life, false, at);
+    case "paired": {
+      const scanned = { ...life, pairing: NO_PAIRING };
       // The socket that paired always ends; the pairing goes on with the login, whatever ended it.
       return verdict.kind === "retry" || verdict.kind === "restart"
-        ? login(life, 0, at)
-        : onLoginLost(life, verdict, rival, at);
-    case "login":
-    case "open":
-      return onLoginLost(life, verdict, rival, at);
-    case "idle":
-    case "queued":
-    case "waiting":
-      return unchanged(life);
+        ? openLogin(scanned, null, at)
+        : onLoginLost(scanned, verdict, null, at);
+    }
     default:
-      return life.activity satisfies never;
+      return life.pairing satisfies never;
   }
+}
+
+// ── The login ────────────────────────────────────────────────────────────────────────────────────
+
+function onSocketConnected(life: Life, phoneNumber: string | null, at: Circumstances): Transition {
+  if (life.login.kind !== "login") return unchanged(life);
+  return to(life, {
+    session: connected(life.session, phoneNumber, at.now),
+    predecessor: false,
+    login: { kind: "open", trouble: life.login.trouble, stableAt: at.steady + at.policy.stableMs },
+    pairing: NO_PAIRING,
+  }, [
+    ...(life.predecessor ? [{ type: "confirm_credentials" } as const] : []),
+    // It was not needed: nobody has scanned.
+    ...(hasPairingSocket(life) ? [CLOSE_PAIRING] : []),
+  ]);
 }
 
 function onLoginLost(life: Life, verdict: Verdict, rival: string | null, at: Circumstances): Transition {
   switch (verdict.kind) {
     case "restart":
-      // Asked of a connection that had held, it is obeyed at once; asked again and again, or in the middle of
+      // Asked of a connection that had held, it is obeyed immediately; asked again and again, or in the middle of
       // the login, it has to wait like every other failure, or it could go on for ever.
-      return life.activity.kind === "open" && attemptsOf(life) === 0
-        ? login(life, 1, at)
+      return life.login.kind === "open" && troubleOf(life) === null
+        ? openLogin(life, { attempts: 1, since: at.steady }, at)
         : drop(life, "UNKNOWN", at);
     case "logged_out":
-      return logOut(life, at, []);
+      return loseLogin(life, at);
     case "unrecoverable":
-      return fail(life, verdict.code, at, { close: [], rival });
+      return failLogin(life, verdict.code, rival, at);
     case "retry":
       return drop(life, verdict.reason, at);
     default:
@@ -159,34 +190,34 @@ function onLoginLost(life: Life, verdict: Verdict, rival: string | null, at: Cir
   }
 }
 
-// ── Words from trusted parts of the system ───────────────────────────────────────────────────────
+// ── Internal events ──────────────────────────────────────────────────────────────────────────────
 
 function onReportedConnected(life: Life, phoneNumber: string | null, at: Circumstances): Transition {
-  const next = { ...life, session: connected(life.session, phoneNumber, at.now) };
-  switch (life.activity.kind) {
-    case "pairing":
-      return rest(next, at, [CLOSE]);
-    case "idle":
-      // Out of an error, a login that works is taken up again like any other.
-      return life.link === "working" ? wait(next, at) : sameOr(life, next);
-    default:
-      return sameOr(life, next);
-  }
+  // It can only mean the connection that is going down, and has been overtaken by its end.
+  if (at.tearingDown) return unchanged(life);
+  const session = connected(life.session, phoneNumber, at.now);
+  const login = life.link === "working" && life.login.kind === "idle" && life.pairing.kind !== "paired"
+    // Out of an error, a login that works is taken up again like any other.
+    ? wait(life, "UNKNOWN", at)
+    : life.login.kind === "failed"
+    ? IDLE
+    : life.login;
+  if (isPairing(life)) return to(life, { session, login, pairing: NO_PAIRING }, [CLOSE_PAIRING]);
+  return session === life.session && login === life.login ? unchanged(life) : to(life, { session, login });
 }
 
-function sameOr(life: Life, next: Life): Transition {
-  return next.session === life.session ? unchanged(life) : unchanged(next);
-}
-
-function onReportedDisconnected(
-  life: Life,
-  reason: Exclude<DisconnectReason, "LOGOUT">,
-  at: Circumstances,
-): Transition {
+function onReportedDisconnected(life: Life, reason: DropReason, at: Circumstances): Transition {
   // An error alerts people; being told that it is disconnected besides must not call them off.
   const session = life.session.status === "error" ? life.session : disconnected(life.session, reason, at.now);
-  const next = { ...life, session };
-  return hasSocket(life.activity) ? rest(next, at, [CLOSE]) : sameOr(life, next);
+  const hadSocket = hasPairingSocket(life) || hasLoginSocket(life);
+  if (!hadSocket) return session === life.session ? unchanged(life) : to(life, { session });
+  const isOnItsWay = life.login.kind === "waiting" || life.login.kind === "queued";
+  const login = isOnItsWay
+    ? life.login
+    : life.link === "working" && session.status !== "error"
+    ? wait(life, reason, at)
+    : IDLE;
+  return to(life, { session, login, pairing: NO_PAIRING }, closing(life));
 }
 
 // ── Start, and time ──────────────────────────────────────────────────────────────────────────────
@@ -195,12 +226,11 @@ function onReportedDisconnected(
 const RETRIED_AT_START: ReadonlySet<string> = new Set(["CLIENT_OUTDATED", "CREDENTIALS_UNREADABLE"]);
 
 function onRestored(life: Life, at: Circumstances): Transition {
-  if (life.activity.kind !== "idle") return unchanged(life);
+  if (!isAtRest(life)) return unchanged(life);
   const { session } = life;
   const settled = session.status === "error" && !RETRIED_AT_START.has(session.lastError.code);
   if (life.link === "working" && !settled) {
-    const back = { ...life, session: connecting(session, at.now) };
-    return to(back, { activity: { kind: "queued", attempt: 0 } }, [{ type: "ask_admission" }]);
+    return queue({ ...life, session: connecting(session, at.now) }, null, null, at);
   }
   // Nothing will ever come of `connecting` without a login to connect with: its deadline has passed.
   const rested = session.status === "connecting"
@@ -211,38 +241,51 @@ function onRestored(life: Life, at: Circumstances): Transition {
 
 /** What the table says while nobody runs: no socket, so neither a QR to scan nor a connection. */
 function onStopping(life: Life, at: Circumstances): Transition {
-  if (life.activity.kind === "idle") return unchanged(life);
+  if (isAtRest(life)) return unchanged(life);
   const { status } = life.session;
   const session = status === "connecting" || status === "connected"
     ? disconnected(life.session, "NETWORK", at.now)
     : withoutValidQr(life.session, at.now);
-  return to(life, { session, activity: { kind: "idle" } }, closing(life));
+  return to(life, { session, login: IDLE, pairing: NO_PAIRING }, closing(life));
 }
 
 function onTick(life: Life, at: Circumstances): Transition {
-  const { activity } = life;
-  switch (activity.kind) {
-    case "pairing":
-      return at.now < activity.deadline ? unchanged(life) : prepend(CLOSE, endPairing(life, at));
-    case "paired":
-    case "login":
-      return at.now < activity.deadline ? unchanged(life) : drop(life, "TIMEOUT", at, [CLOSE]);
-    case "open":
-      return at.now < activity.stableAt || activity.attempt === 0
-        ? unchanged(life)
-        : to(life, { activity: { ...activity, attempt: 0 } });
-    case "waiting":
-      return at.now < activity.until
-        ? unchanged(life)
-        : to(life, { activity: { kind: "queued", attempt: activity.attempt } }, [{ type: "ask_admission" }]);
-    case "idle":
+  const { pairing } = life;
+  if (pairing.kind === "none" || at.steady < pairing.deadline) return onLoginTick(life, at);
+  return pairing.kind === "showing"
+    ? endPairing(life, false, at, [CLOSE_PAIRING])
+    : drop({ ...life, pairing: NO_PAIRING }, "TIMEOUT", at, [CLOSE_PAIRING]);
+}
+
+function onLoginTick(life: Life, at: Circumstances): Transition {
+  const { login } = life;
+  switch (login.kind) {
     case "queued":
+      return at.steady < login.deadline ? unchanged(life) : onQueueTimeout(life, login, at);
+    case "login":
+      return at.steady < login.deadline ? unchanged(life) : drop(life, "TIMEOUT", at, [CLOSE_LOGIN]);
+    case "open":
+      return at.steady < login.stableAt || login.trouble === null
+        ? unchanged(life)
+        : to(life, { login: { ...login, trouble: null } });
+    case "waiting":
+      return at.steady < login.until ? unchanged(life) : queue(life, login.trouble, login.reason, at);
+    case "idle":
+    case "failed":
       return unchanged(life);
     default:
-      return activity satisfies never;
+      return login satisfies never;
   }
 }
 
-function prepend(effect: Effect, { life, effects }: Transition): Transition {
-  return { life, effects: [effect, ...effects] };
+/** It is told as what it is by now, and asks again: its turn may have been lost. */
+function onQueueTimeout(
+  life: Life,
+  { trouble, reason }: Extract<Life["login"], { kind: "queued" }>,
+  at: Circumstances,
+): Transition {
+  const session = life.session.status === "connecting"
+    ? disconnected(life.session, "TIMEOUT", at.now)
+    : life.session;
+  return queue({ ...life, session }, trouble, reason ?? "TIMEOUT", at);
 }

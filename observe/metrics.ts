@@ -54,6 +54,15 @@ export function createMetrics() {
       "Replicas that are present, as this one sees it; 0 where there can be one alone.",
     ),
     fencings: counter("replica_fencings_total", "Times that this replica has let go of every session."),
+    pairingsOpen: gauge("pairings_open", "Pairing sockets that are open; MAX_PAIRINGS is their limit."),
+    retiredLogins: gauge("retired_logins", "Logins that wait to be unlinked at WhatsApp."),
+    loginUnlinks: counter("login_unlinks_total", "Attempts to unlink retired logins, by outcome.", [
+      "outcome",
+    ]),
+    reportedLinks: counter(
+      "reported_links_total",
+      "Sessions that became connected because another part of the system said so.",
+    ),
     loginQueue: gauge("login_queue_length", "Sessions that wait for their turn to log in."),
     workers: gauge("workers", "Socket workers at work."),
     workerRestarts: counter("worker_restarts_total", "Socket workers that were replaced."),

@@ -12,6 +12,9 @@ export interface Sources {
   countByStatus(): Promise<ReadonlyMap<SessionStatus, number>>;
   readonly sessions: { readonly supervised: number; readonly stalled: number };
   readonly admission: { readonly waiting: number };
+  readonly pairings: { readonly taken: number };
+  /** How many logins wait to be unlinked. */
+  countRetiredLogins(): Promise<number>;
   /** Null where there can be one process alone. */
   readonly replica: { readonly present: number; readonly fencings: number } | null;
   readonly workers: {
@@ -26,11 +29,12 @@ export interface Sources {
  * from it, and no others.
  */
 export async function readMetrics(metrics: Metrics, sources: Sources): Promise<string> {
-  const { requests, sessions, admission, replica, workers } = sources;
+  const { requests, sessions, admission, pairings, replica, workers } = sources;
   requests.tell();
   metrics.supervised.set(sessions.supervised);
   metrics.stalled.set(sessions.stalled);
   metrics.loginQueue.set(admission.waiting);
+  metrics.pairingsOpen.set(pairings.taken);
   metrics.replicas.set(replica?.present ?? 0);
   metrics.fencings.reset();
   metrics.fencings.inc(replica?.fencings ?? 0);
@@ -44,6 +48,11 @@ export async function readMetrics(metrics: Metrics, sources: Sources): Promise<s
     for (const [status, count] of await sources.countByStatus()) metrics.sessions.set({ status }, count);
   } catch {
     metrics.databaseErrors.inc({ operation: "countByStatus" });
+  }
+  try {
+    metrics.retiredLogins.set(await sources.countRetiredLogins());
+  } catch {
+    metrics.databaseErrors.inc({ operation: "countRetiredLogins" });
   }
   return await metrics.registry.metrics();
 }

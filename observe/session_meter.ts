@@ -2,20 +2,20 @@
  * What a session's changes count for.
  * @module
  */
-import type { Life } from "../domain/life.ts";
+import { isPairing, type Life } from "../domain/life.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** Counts changes of sessions as they become visible. */
 export class SessionMeter {
   readonly #metrics: Metrics;
-  readonly #now: () => number;
+  readonly #steady: () => number;
   /** When each session's pairing socket was opened, until its first QR; milliseconds. */
   readonly #askedAt = new Map<string, number>();
 
-  /** @param now milliseconds */
-  constructor(metrics: Metrics, now: () => number) {
+  /** @param steady monotonic time in milliseconds */
+  constructor(metrics: Metrics, steady: () => number) {
     this.#metrics = metrics;
-    this.#now = now;
+    this.#steady = steady;
   }
 
   observe(before: Life, after: Life): void {
@@ -32,23 +32,26 @@ export class SessionMeter {
     if (isNew) {
       qrGenerated.inc();
       const askedAt = this.#askedAt.get(instanceId);
-      if (askedAt !== undefined) timeToQr.observe((qr.generatedAt - askedAt) / 1_000);
+      if (askedAt !== undefined) timeToQr.observe((this.#steady() - askedAt) / 1_000);
     }
     if (past.status === "generated" && qr.status === "expired") qrExpired.inc();
-    const wasPairing = before.activity.kind === "pairing";
-    const isPairing = after.activity.kind === "pairing";
-    if (isPairing && !wasPairing) this.#askedAt.set(instanceId, this.#now());
-    if (isNew || !isPairing) this.#askedAt.delete(instanceId);
-    if (!wasPairing || isPairing) return;
-    const isPaired = after.activity.kind === "paired";
+    const wasShowing = isPairing(before);
+    const isShowing = isPairing(after);
+    if (isShowing && !wasShowing) this.#askedAt.set(instanceId, this.#steady());
+    if (isNew || !isShowing) this.#askedAt.delete(instanceId);
+    if (!wasShowing || isShowing) return;
+    const isPaired = after.pairing.kind === "paired";
     if (isPaired) pairings.inc();
     if (isPaired || after.session.lastError?.code === "PASSKEY_REQUIRED") qrScanned.inc();
   }
 
   #observeConnection(before: Life, after: Life): void {
-    const { loginAttempts, disconnects } = this.#metrics;
-    if (after.activity.kind === "login" && before.activity !== after.activity) loginAttempts.inc();
+    const { loginAttempts, disconnects, reportedLinks } = this.#metrics;
+    if (after.login.kind === "login" && before.login !== after.login) loginAttempts.inc();
     const { status, lastError } = after.session;
+    if (status === "connected" && before.session.status !== status && after.login.kind !== "open") {
+      reportedLinks.inc();
+    }
     const isDown = status === "disconnected" || status === "error";
     const wasSo = before.session.status === status && before.session.lastError?.code === lastError?.code;
     if (isDown && !wasSo) disconnects.inc({ code: lastError.code });

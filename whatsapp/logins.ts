@@ -30,6 +30,11 @@ export class Logins {
     return null;
   }
 
+  /** Whether a session of this process uses this login. */
+  isUsed(jid: string): boolean {
+    return this.#usersOf.has(jid);
+  }
+
   /** Notes that this session uses no login any more. */
   release(instanceId: string): void {
     const jid = this.#jidOf.get(instanceId);

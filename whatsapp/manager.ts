@@ -7,12 +7,13 @@ import { qrAnswer } from "../domain/answer.ts";
 import { SessionManagerError } from "../domain/errors.ts";
 import type { SessionEvent } from "../domain/events.ts";
 import { type Errand, FencedError } from "../domain/leases.ts";
-import type { Life } from "../domain/life.ts";
+import { activityOf, type Life } from "../domain/life.ts";
 import type { DisconnectReason } from "../domain/names.ts";
 import type { Soon } from "../domain/ports.ts";
 import { type QrView, type SessionView, viewQr } from "../domain/view.ts";
 import { ALONE, type Ownership } from "./ownership.ts";
-import { askOwner, fromStore, pursue } from "./pursuit.ts";
+import type { PairingSlot, PairingSlots } from "./pairing_slots.ts";
+import { askOwner, fromStore, pursue, RETRY_AFTER_SECONDS } from "./pursuit.ts";
 import { Reading } from "./reading.ts";
 import { type Elsewhere, Roster, type RosterOptions } from "./roster.ts";
 import { Supervisor } from "./supervisor.ts";
@@ -27,6 +28,7 @@ export interface Change {
 export interface ManagerOptions extends Omit<RosterOptions, "onChange"> {
   /** How long `requestQr` waits for a QR, in milliseconds. */
   readonly qrWaitMs: number;
+  readonly pairingSlots: PairingSlots;
 }
 
 /** How long the owner of a session may take for a word from a trusted part of the system, in milliseconds. */
@@ -173,18 +175,31 @@ export class SessionManager {
   }
 
   async #makeQr(instanceId: string): Promise<QrView> {
-    const { clock, store, qrWaitMs } = this.#options;
-    const until = clock.now() + qrWaitMs;
+    const { clock, qrWaitMs } = this.#options;
+    const pairing = new PairingRequest(this.#options.pairingSlots, clock.steady() + qrWaitMs);
+    try {
+      const attempt = () => this.#pairWith(instanceId, pairing);
+      return await fromStore(() => pursue<QrView>(attempt), "QR_GENERATION_FAILED");
+    } finally {
+      pairing.end();
+    }
+  }
+
+  /** Null when the session was met on its way, or was just not there yet. */
+  async #pairWith(instanceId: string, pairing: PairingRequest): Promise<QrView | null> {
+    const { clock, store } = this.#options;
+    const pair = (holder: Supervisor | Elsewhere | null) =>
+      holder === null
+        ? null
+        : holder instanceof Supervisor
+        ? traced("session obtain_qr", instanceId, () => this.#obtainQr(holder, pairing))
+        : this.#obtainQrFrom(holder, instanceId);
+    const known = await this.#roster.using(instanceId, () => store.find(instanceId), pair);
+    if (known !== null) return known;
+    // A row is made only for a session that may pair now.
+    pairing.reserve();
     const create = () => store.findOrCreate(instanceId, clock.now());
-    const attempt = () =>
-      this.#roster.using(instanceId, create, (holder) => {
-        // Null when this call met another one that was just finding out that there is no such session.
-        if (holder === null) return null;
-        return holder instanceof Supervisor
-          ? traced("session obtain_qr", instanceId, () => this.#obtainQr(holder, until))
-          : this.#obtainQrFrom(holder, instanceId);
-      });
-    return await fromStore(() => pursue<QrView>(attempt), "QR_GENERATION_FAILED");
+    return await this.#roster.using(instanceId, create, pair);
   }
 
   /**
@@ -247,13 +262,14 @@ export class SessionManager {
     return isDone ? await this.#reading.storedQr(instanceId) : null;
   }
 
-  /** @param deadline by when the QR has to be there; the call may have waited for the store already */
-  async #obtainQr(supervisor: Supervisor, deadline: number): Promise<QrView> {
+  async #obtainQr(supervisor: Supervisor, pairing: PairingRequest): Promise<QrView> {
     const { clock } = this.#options;
     const timeout = Promise.withResolvers<void>();
-    const cancel = clock.after(deadline - clock.now(), timeout.resolve);
+    const cancel = clock.after(pairing.deadline - clock.steady(), timeout.resolve);
     try {
-      for (let asked = false;;) {
+      // One that has shown QRs may be about to run out, and then another one is asked for.
+      const isNew = supervisor.life.session.qr.status !== "expired";
+      for (let asked = false, waited = false;;) {
         // While a change waits for the store, the QR in memory may have lost its socket.
         if (supervisor.isStalled) await supervisor.stalled;
         if (supervisor.isAbandoned) throw new FencedError(supervisor.instanceId);
@@ -263,16 +279,19 @@ export class SessionManager {
           case "qr":
             return viewQr(answer.qr);
           case "already_connected":
-            throw new SessionManagerError("SESSION_ALREADY_CONNECTED");
+            throw waited && isBackAtLogin(supervisor.life)
+              ? new SessionManagerError("QR_GENERATION_FAILED")
+              : new SessionManagerError("SESSION_ALREADY_CONNECTED");
           case "none":
-            if (asked) throw new SessionManagerError("QR_GENERATION_FAILED");
+            if (asked || (waited && isNew)) throw new SessionManagerError("QR_GENERATION_FAILED");
             asked = true;
-            await supervisor.submit({ type: "qr_requested" });
+            await supervisor.submit({ type: "qr_requested" }, pairing.handOver());
             break;
           case "pending":
-            if (this.#stopping || clock.now() >= deadline) {
+            if (this.#stopping || clock.steady() >= pairing.deadline) {
               throw new SessionManagerError("QR_GENERATION_FAILED");
             }
+            waited = true;
             await Promise.race([changed, timeout.promise, supervisor.stalled]);
             break;
           default:
@@ -285,7 +304,7 @@ export class SessionManager {
   }
 
   #announce(before: Life, after: Life): void {
-    const { session, activity } = after;
+    const { session } = after;
     const code = session.lastError?.code;
     const level = session === before.session ? "debug" : "info";
     this.#options.log[level]({
@@ -293,9 +312,56 @@ export class SessionManager {
       instance_id: session.instanceId,
       status: session.status,
       qr_status: session.qr.status,
-      activity: activity.kind,
+      activity: activityOf(after),
+      // Whether our own socket sees the link, or another part of the system has reported it.
+      ...(session.status === "connected"
+        ? { link: after.login.kind === "open" ? "observed" : "reported" }
+        : {}),
       ...(code === undefined ? {} : { code }),
     });
     for (const listener of this.#listeners) listener({ before, after });
+  }
+}
+
+/** Whether the pairing that was waited for is over, and the session is on its way back without it. */
+function isBackAtLogin({ session, pairing }: Life): boolean {
+  return session.status === "connecting" && pairing.kind === "none";
+}
+
+/** One call for a QR: until when it waits, and its right to open a pairing. */
+class PairingRequest {
+  readonly #slots: PairingSlots;
+  /** Monotonic, in milliseconds. */
+  readonly deadline: number;
+  /** Reserved, and not handed over yet. */
+  #slot: PairingSlot | null = null;
+
+  constructor(slots: PairingSlots, deadline: number) {
+    this.#slots = slots;
+    this.deadline = deadline;
+  }
+
+  /** @throws {SessionManagerError} `TOO_MANY_REQUESTS` when as many pairings are open as may be */
+  reserve(): void {
+    this.#slot ??= this.#slots.take();
+    if (this.#slot !== null) return;
+    throw new SessionManagerError("TOO_MANY_REQUESTS", { retryAfterSeconds: RETRY_AFTER_SECONDS });
+  }
+
+  /**
+   * Hands the right over to the supervisor that is asked for a pairing.
+   * @throws {SessionManagerError} as {@link reserve}
+   */
+  handOver(): PairingSlot | undefined {
+    this.reserve();
+    const slot = this.#slot;
+    this.#slot = null;
+    return slot ?? undefined;
+  }
+
+  /** Gives back what was not needed. */
+  end(): void {
+    this.#slot?.free();
+    this.#slot = null;
   }
 }

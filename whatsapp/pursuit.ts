@@ -64,8 +64,16 @@ export async function askOwner(
       throw new SessionManagerError(late, { retryAfterSeconds: RETRY_AFTER_SECONDS });
     case "done":
       if (answer.outcome === "done") return true;
-      throw new SessionManagerError(isErrorCode(answer.outcome) ? answer.outcome : late);
+      throw told(isErrorCode(answer.outcome) ? answer.outcome : late);
     default:
       return answer satisfies never;
   }
+}
+
+/** An error of the owner's, as this replica tells it. */
+function told(code: ErrorCode): SessionManagerError {
+  return new SessionManagerError(
+    code,
+    code === "TOO_MANY_REQUESTS" ? { retryAfterSeconds: RETRY_AFTER_SECONDS } : {},
+  );
 }

@@ -62,7 +62,8 @@ export class Reading {
     const { session, link, isOrphan } = stored;
     const now = clock.now();
     if (!isOrphan) return viewSession(session, now);
-    const { life } = transition(atRest(session, link), { type: "restored" }, { now, random: 0, policy });
+    const at = { now, steady: clock.steady(), random: 0, tearingDown: false, policy };
+    const { life } = transition(atRest(session, link), { type: "restored" }, at);
     return viewSession(life.session, now);
   }
 

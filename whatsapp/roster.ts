@@ -6,11 +6,11 @@
 import { FencedError, type ReplicaId } from "../domain/leases.ts";
 import { atRest } from "../domain/life.ts";
 import { type StoredSession, StoreUnavailableError } from "../domain/ports.ts";
-import { Logins } from "./logins.ts";
+import { pause } from "./clock.ts";
 import { ALONE, type Ownership } from "./ownership.ts";
 import { Supervisor, type Surroundings } from "./supervisor.ts";
 
-export interface RosterOptions extends Omit<Surroundings, "logins" | "ownership" | "onIdle" | "onFenced"> {
+export interface RosterOptions extends Omit<Surroundings, "ownership" | "onIdle" | "onFenced" | "onBroken"> {
   /** Whose the sessions are; all this process's own where it is not given. */
   readonly ownership?: Ownership;
 }
@@ -19,6 +19,9 @@ export interface RosterOptions extends Omit<Surroundings, "logins" | "ownership"
 export interface Elsewhere {
   readonly owner: ReplicaId;
 }
+
+/** How long a session rests that could not be written, before it is begun anew; in milliseconds. */
+const RELOAD_MS = 5_000;
 
 /** Finds a session, or makes it. */
 export type Load = () => Promise<StoredSession | null>;
@@ -46,9 +49,9 @@ export class Roster {
     this.#surroundings = {
       ...options,
       ownership: this.#ownership,
-      logins: new Logins(),
       onIdle: ({ instanceId }) => this.#dismiss(instanceId),
       onFenced: (supervisor) => this.#forget(supervisor),
+      onBroken: (supervisor) => void this.#reload(supervisor),
     };
   }
 
@@ -171,8 +174,10 @@ export class Roster {
     const { lease } = taking;
     try {
       // Another replica may have written up to the moment of the taking.
-      const { session, link } = lease === null ? known : await this.#options.store.find(instanceId) ?? known;
-      return new Supervisor(atRest(session, link), this.#surroundings, lease);
+      const { session, link, predecessor } = lease === null
+        ? known
+        : await this.#options.store.find(instanceId) ?? known;
+      return new Supervisor(atRest(session, link, predecessor), this.#surroundings, lease);
     } catch (error) {
       await this.#ownership.release(lease, false);
       throw error;
@@ -198,6 +203,22 @@ export class Roster {
     this.#entries.delete(supervisor.instanceId);
   }
 
+  /**
+   * Begins anew with what the store holds. Until then the session is answered as one that cannot be told of: what
+   * happened to it could not be written.
+   */
+  async #reload(broken: Supervisor): Promise<void> {
+    const { instanceId, lease, alone } = broken;
+    const { clock, log, store } = this.#options;
+    await Promise.all([alone, pause(clock, RELOAD_MS)]);
+    if (this.#stopping || this.#entries.get(instanceId)?.supervisor !== broken) return;
+    this.#entries.delete(instanceId);
+    await this.#ownership.release(lease, false);
+    await this.bringBack(instanceId, () => store.find(instanceId)).catch((error) =>
+      log.error({ event: "session_not_reloaded", instance_id: instanceId, err: error })
+    );
+  }
+
   #forget({ instanceId }: Supervisor): void {
     this.#entries.delete(instanceId);
     this.#options.log.warn({ event: "session_fenced", instance_id: instanceId });
@@ -207,6 +228,7 @@ export class Roster {
 /** Whether a session can change its replica: nobody waits for it, and no QR would be lost. */
 function isMovable({ supervisor, users, leaving }: Entry): boolean {
   if (supervisor === null || users > 0 || leaving !== null) return false;
-  const { kind } = supervisor.life.activity;
-  return kind === "open" || kind === "waiting" || kind === "queued";
+  const { login, pairing } = supervisor.life;
+  if (pairing.kind !== "none") return false;
+  return login.kind === "open" || login.kind === "waiting" || login.kind === "queued";
 }

@@ -3,13 +3,11 @@
  * transition, writes the outcome, makes it visible, and only then acts on it.
  * @module
  */
-import type { Span } from "@opentelemetry/api";
 import type { Effect, SessionEvent } from "../domain/events.ts";
 import { FencedError, type Lease } from "../domain/leases.ts";
-import { type Life, nextTick, type Policy } from "../domain/life.ts";
-import { phoneNumberOf } from "../domain/phone.ts";
+import { isAtRest, type Life, nextTickMs, type Policy } from "../domain/life.ts";
 import type { CredentialsChange, CredentialStore, KeyWrite, SessionStore } from "../domain/ports.ts";
-import { CredentialsUnreadableError } from "../domain/ports.ts";
+import { CredentialsUnreadableError, StoreUnavailableError } from "../domain/ports.ts";
 import { transition } from "../domain/transition.ts";
 import type { Admission, Turn } from "./admission.ts";
 import type { Clock } from "./clock.ts";
@@ -17,10 +15,15 @@ import type { Log } from "./log.ts";
 import type { Logins } from "./logins.ts";
 import { Mailbox } from "./mailbox.ts";
 import type { Ownership } from "./ownership.ts";
+import type { PairingSlot } from "./pairing_slots.ts";
 import { Persistence } from "./persistence.ts";
 import type { Purpose } from "./protocol.ts";
+import { Retirements } from "./retirements.ts";
+import type { Departure, SocketLayer } from "./socket_layer.ts";
+import { SocketLine } from "./socket_line.ts";
+import { listenTo, type ReportLine } from "./socket_reports.ts";
 import { startSocketSpan, traced } from "./tracing.ts";
-import type { Socket, SocketLayer, SocketListener } from "./socket_layer.ts";
+import type { Unlinker } from "./unlinker.ts";
 
 /** What all supervisors of a process share. */
 export interface Surroundings {
@@ -28,6 +31,7 @@ export interface Surroundings {
   readonly sockets: SocketLayer;
   readonly admission: Admission;
   readonly logins: Logins;
+  readonly unlinker: Pick<Unlinker, "expect">;
   readonly ownership: Ownership;
   readonly clock: Clock;
   readonly policy: Policy;
@@ -38,12 +42,16 @@ export interface Surroundings {
   readonly onIdle: (supervisor: Supervisor) => void;
   /** Called when the session turns out to be another replica's, and has been abandoned. */
   readonly onFenced: (supervisor: Supervisor) => void;
+  /** Called when what happened cannot be written, not even later; the session has been abandoned. */
+  readonly onBroken: (supervisor: Supervisor) => void;
 }
 
-/** What a new login consists of; it accompanies the event that says that the phone has scanned. */
-interface Pairing {
-  readonly credentials: string;
-  readonly keys: readonly KeyWrite[];
+/** What comes with an event, for its effects. */
+interface Companions {
+  /** The new login, with the event that says that the phone has scanned. */
+  readonly pairing?: { readonly credentials: string; readonly keys: readonly KeyWrite[] };
+  /** The right to a pairing socket, with the Hub's request for a QR. */
+  readonly slot?: PairingSlot;
 }
 
 export class Supervisor {
@@ -59,17 +67,14 @@ export class Supervisor {
   /** How many of the tasks in the mailbox are events. The others, on the login's keys, change no state. */
   #events = 0;
   #life: Life;
-  #socket: Socket | null = null;
-  /** Sockets whose connection is not down yet, the present one included. */
-  #connections = 0;
-  /** Resolves once the connection of every socket so far is down. */
-  #alone: Promise<void> = Promise.resolve();
-  /** Counts sockets: a word from any but the last one is stale. */
-  #generation = 0;
+  readonly #pairingLine = new SocketLine();
+  readonly #loginLine = new SocketLine();
+  readonly #retirements: Retirements;
   #turn: Turn | null = null;
   #cancelTick: (() => void) | null = null;
   #changed = Promise.withResolvers<void>();
   #isAbandoned = false;
+  #isBroken = false;
 
   constructor(life: Life, around: Surroundings, lease: Lease | null = null) {
     this.instanceId = life.session.instanceId;
@@ -77,6 +82,7 @@ export class Supervisor {
     this.#life = life;
     this.#around = around;
     this.#persistence = new Persistence(this.instanceId, around.clock, around.log, this.#stopping.signal);
+    this.#retirements = new Retirements(around.unlinker);
   }
 
   /** The last life that is durable and visible. */
@@ -89,22 +95,25 @@ export class Supervisor {
    * need not know of this one.
    */
   get isIdle(): boolean {
-    return this.#mailbox.size === 0 && this.#life.activity.kind === "idle" && this.#connections === 0;
+    return this.#mailbox.size === 0 && isAtRest(this.#life) && !this.#isBroken &&
+      !this.#pairingLine.isConnected && !this.#loginLine.isConnected;
   }
 
   /** Whether something has happened that could not be written yet, so that `life` no longer tells all. */
   get isStalled(): boolean {
-    return this.#persistence.isStalled && this.#events > 0;
+    return this.#isBroken || (this.#persistence.isStalled && this.#events > 0);
   }
 
-  /** Rejects with the store's error once anything has to wait for the store. */
+  /** Rejects with the store's error once anything has to wait for the store, or could not be written. */
   get stalled(): Promise<never> {
-    return this.#persistence.stalled;
+    return this.#isBroken
+      ? Promise.reject(new StoreUnavailableError(new Error("It could not be written.")))
+      : this.#persistence.stalled;
   }
 
   /** Resolves once the connection of every socket so far is down. */
   get alone(): Promise<void> {
-    return this.#alone;
+    return Promise.all([this.#pairingLine.down(), this.#loginLine.down()]).then(() => {});
   }
 
   /** Whether it has been abandoned, so that what it knows is nobody's truth any more. */
@@ -117,44 +126,53 @@ export class Supervisor {
     return this.#changed.promise;
   }
 
+  /** When a socket last heard from WhatsApp; null without one, and before the first time. */
+  get heardAt(): number | null {
+    return this.#loginLine.heardAt ?? this.#pairingLine.heardAt;
+  }
+
   /**
    * Takes an event into the mailbox; resolves once it is durable and its effects are under way.
+   * @param slot the right to a pairing socket, freed where none comes of it
    * @throws the store's error as soon as the store has refused once; the event is still carried out,
    *   in its turn, when the store is back
    * @throws {FencedError} when the session is another replica's
    */
-  async submit(event: SessionEvent): Promise<void> {
+  async submit(event: SessionEvent, slot?: PairingSlot): Promise<void> {
     const applied = this.#put(() =>
-      traced(`session ${event.type}`, this.instanceId, () => this.#apply(event))
+      traced(`session ${event.type}`, this.instanceId, () => this.#apply(event, slot ? { slot } : {}))
     );
+    applied.catch(() => slot?.free());
     await Promise.race([applied, this.#persistence.stalled]);
   }
 
   /**
-   * Finishes what is in the mailbox, settles the row and closes the socket without unlinking, as far as the
+   * Finishes what is in the mailbox, settles the row and closes the sockets without unlinking, as far as the
    * store lets it. Nothing happens to this session in this process afterwards.
    */
   async stop(): Promise<void> {
     this.#turn?.giveUp();
     await this.submit({ type: "stopping" }).catch(() => {});
-    this.#stopping.abort();
-    this.#cancelTick?.();
-    this.#closeSocket(false);
-    this.#changed.resolve();
+    this.#end();
     await this.#mailbox.drained();
   }
 
   /**
-   * Lets go of a session that is another replica's, or may be soon: closes the socket and writes nothing. What
+   * Lets go of a session that is another replica's, or may be soon: closes the sockets and writes nothing. What
    * is in the mailbox is refused. Safe to call twice.
    */
   abandon(): void {
     if (this.#isAbandoned) return;
     this.#isAbandoned = true;
-    this.#stopping.abort();
     this.#turn?.giveUp();
+    this.#end();
+  }
+
+  #end(): void {
+    this.#stopping.abort();
     this.#cancelTick?.();
-    this.#closeSocket(false);
+    this.#pairingLine.close(false);
+    this.#loginLine.close(false);
     this.#changed.resolve();
   }
 
@@ -190,24 +208,49 @@ export class Supervisor {
     }
   }
 
-  async #apply(event: SessionEvent, pairing?: Pairing): Promise<void> {
+  async #apply(event: SessionEvent, { pairing, slot }: Companions = {}): Promise<void> {
     if (this.#isAbandoned) throw new FencedError(this.instanceId);
-    if (this.#stopping.signal.aborted) return;
-    const { clock, policy, store } = this.#around;
+    if (this.#stopping.signal.aborted) return slot?.free();
+    const { clock, policy } = this.#around;
     const before = this.#life;
     const { life, effects } = transition(before, event, {
       now: clock.now(),
+      steady: clock.steady(),
       random: clock.random(),
+      tearingDown: this.#loginLine.isTearingDown,
       policy,
     });
-    const credentials = credentialsChange(effects, pairing);
+    const retirement = this.#retirements.of(before, effects);
+    const credentials = credentialsChange(effects, retirement.id, pairing);
     if (life.session !== before.session || credentials.kind !== "keep") {
-      await this.#persistence.insist(() => store.save(life.session, credentials, this.lease));
+      await this.#write(life, credentials).catch((error) => {
+        retirement.cancel();
+        throw error;
+      });
     }
     this.#life = life;
     if (life !== before) this.#announce(before);
-    for (const effect of effects) this.#carryOut(effect);
+    for (const effect of effects) this.#carryOut(effect, slot);
+    if (!effects.some(({ type }) => type === "open_pairing_socket")) slot?.free();
+    retirement.settle();
     this.#settle();
+  }
+
+  /** @throws what no repetition would mend, once the session has been let go of: nobody may be told a lie */
+  async #write(life: Life, credentials: CredentialsChange): Promise<void> {
+    try {
+      await this.#persistence.insist(() => this.#around.store.save(life.session, credentials, this.lease));
+    } catch (error) {
+      const isOver = this.#stopping.signal.aborted || error instanceof FencedError;
+      if (!isOver && !(error instanceof StoreUnavailableError)) this.#break();
+      throw error;
+    }
+  }
+
+  #break(): void {
+    this.#isBroken = true;
+    this.abandon();
+    this.#around.onBroken(this);
   }
 
   #announce(before: Life): void {
@@ -220,33 +263,38 @@ export class Supervisor {
   /** Arms the next tick, and makes room for the next login when this one is through. */
   #settle(): void {
     const { clock } = this.#around;
-    const { kind } = this.#life.activity;
+    const { kind } = this.#life.login;
     if (kind !== "queued" && kind !== "login") {
       this.#turn?.giveUp();
       this.#turn = null;
     }
     this.#cancelTick?.();
-    const at = nextTick(this.#life);
-    this.#cancelTick = at === null ? null : clock.after(at - clock.now(), () => this.#tell({ type: "tick" }));
+    const ms = nextTickMs(this.#life, { now: clock.now(), steady: clock.steady() });
+    this.#cancelTick = ms === null ? null : clock.after(ms, () => this.#tell({ type: "tick" }));
   }
 
   // ── Effects ────────────────────────────────────────────────────────────────────────────────────
 
-  #carryOut(effect: Effect): void {
+  #carryOut(effect: Effect, slot: PairingSlot | undefined): void {
     switch (effect.type) {
       case "open_pairing_socket":
-        this.#openSocket({ kind: "pair" });
-        return this.#around.admission.count();
+        this.#retirements.pairing = this.#open("pairing", this.#pairingLine, { kind: "pair" });
+        return void this.#retirements.pairing.then(() => slot?.free());
+      case "close_pairing_socket":
+        return void this.#pairingLine.close(false);
+      case "close_login_socket":
+        return void this.#loginLine.close(effect.unlink);
       case "open_login_socket":
         return this.#onceAlone(() => this.#openLogin());
-      case "close_socket":
-        return this.#closeSocket(effect.unlink);
       case "ask_admission":
         // Alone first, or a session that waits for a connection of its own would keep a turn from the others.
         return this.#onceAlone(() => this.#askAdmission());
-      case "erase_credentials":
-        return this.#around.logins.release(this.instanceId);
       case "adopt_credentials":
+      case "revert_credentials":
+      case "erase_credentials":
+      case "retire_credentials":
+        return this.#around.logins.release(this.instanceId);
+      case "confirm_credentials":
       case "suspend_credentials":
         return; // done, in the transaction that wrote the session
       default:
@@ -255,21 +303,22 @@ export class Supervisor {
   }
 
   /**
-   * Does what belongs to the present activity once no connection of an earlier socket is left, unless the
+   * Does what belongs to the login's present activity once no earlier connection of this login is left, unless the
    * session has moved on by then. WhatsApp lets a login have one connection: a second would throw the first
    * out, and with two on their way nobody knows which.
    */
   #onceAlone(work: () => Promise<void> | void): void {
-    const { activity } = this.#life;
-    void this.#alone.then(() =>
+    const { login } = this.#life;
+    void this.#retirements.present.down().then(() =>
       this.#enqueue(async () => {
-        if (this.#stopping.signal.aborted || this.#life.activity !== activity) return;
+        if (this.#stopping.signal.aborted || this.#life.login !== login) return;
         await work();
       })
     );
   }
 
   #askAdmission(): void {
+    this.#turn?.giveUp();
     this.#turn = this.#around.admission.ask(() => this.#tell({ type: "admitted" }));
   }
 
@@ -281,97 +330,83 @@ export class Supervisor {
         throw error;
       });
     if (credentials === null) return await this.#apply({ type: "credentials_unreadable" });
-    this.#openSocket({ kind: "login", credentials });
+    this.#retirements.present.add(this.#open("login", this.#loginLine, { kind: "login", credentials }));
     // Never before it is made: its second would be over a moment too early. There is no turn for the login that
     // belongs to a pairing, or to a restart that WhatsApp asked for.
     this.#around.admission.count(this.#turn);
   }
 
-  /** @throws {FencedError} when the session is not held any more */
-  #openSocket(purpose: Purpose): void {
-    this.#closeSocket(false);
+  /**
+   * @returns resolves once the connection is down
+   * @throws {FencedError} when the session is not held any more
+   */
+  #open(kind: ReportLine["kind"], line: SocketLine, purpose: Purpose): Promise<Departure> {
     if (!this.#around.ownership.holds(this.lease)) throw new FencedError(this.instanceId);
-    const generation = this.#generation;
     const span = startSocketSpan(purpose.kind, this.instanceId);
-    const socket = this.#around.sockets.open(purpose, this.#listenerOf(generation, span));
-    this.#socket = socket;
-    this.#connections++;
-    const earlier = this.#alone;
-    this.#alone = socket.gone.then(() => {
+    const target = { ...this.#around, instanceId: this.instanceId, lease: this.lease };
+    return line.open(
+      (isStale) =>
+        this.#around.sockets.open(purpose, listenTo(target, this.#reportLine(kind, line, isStale), span)),
       // By the mailbox, which tells when nothing is going on any more.
-      void this.#mailbox.put(() => Promise.resolve(this.#connections--));
-      return earlier;
-    });
+      () => void this.#mailbox.put(() => Promise.resolve()),
+    );
   }
 
-  #closeSocket(unlink: boolean): void {
-    this.#generation++;
-    this.#socket?.close({ unlink });
-    this.#socket = null;
-  }
-
-  /** When the socket last heard a word from WhatsApp; null without a socket, and before the first word. */
-  get heardAt(): number | null {
-    return this.#socket?.heardAt ?? null;
-  }
-
-  #onIdentified(jid: string): void {
-    const rivals = this.#around.logins.use(this.instanceId, jid);
-    if (rivals.length === 0) return;
-    this.#around.log.warn({ event: "login_shared", instance_id: this.instanceId, rivals });
-  }
-
-  // ── What the socket says ───────────────────────────────────────────────────────────────────────
-
-  /** @param span ends with the socket's first word */
-  #listenerOf(generation: number, span: Span): SocketListener {
-    const { store, log, clock } = this.#around;
-    const isStale = () => generation !== this.#generation;
-    // Judged when its turn comes: what lies before it in the mailbox may have replaced the socket.
-    const hear = (event: SessionEvent, pairing?: Pairing) =>
-      this.#enqueue(async () => {
-        if (!isStale()) await this.#apply(event, pairing);
-      });
-    const serve = <T>(work: () => Promise<T>) =>
-      this.#guard(this.#mailbox.put(async () => {
-        if (isStale()) throw new Error("The socket has been replaced.");
-        return await this.#persistence.insist(work);
-      }));
+  /** The way of a socket's reports; what lies before one in the mailbox may have replaced the socket. */
+  #reportLine(kind: ReportLine["kind"], line: SocketLine, isStale: () => boolean): ReportLine {
+    const fresh = () => {
+      if (isStale()) throw new Error("The socket has been replaced.");
+    };
     return {
-      qr: (string, ordinal, generatedAt) => {
-        span.end();
-        hear({ type: "qr", string, ordinal, generatedAt: clock.fromMachine(generatedAt) });
-      },
-      paired: (credentials, keys) => hear({ type: "paired" }, { credentials, keys }),
-      passkeyDemanded: () => hear({ type: "passkey_demanded" }),
-      connected: (jid) => {
-        span.end();
-        hear({ type: "connected", phoneNumber: phoneNumberOf(jid), source: "socket" });
-      },
-      identified: (jid) => this.#onIdentified(jid),
-      closed: (cause) => {
-        span.end();
-        log.info({ event: "socket_closed", instance_id: this.instanceId, ...cause });
-        const rival = this.#around.logins.rivalOf(this.instanceId);
-        hear({ type: "closed", cause, rival });
-      },
-      load: (keyType, ids) =>
-        serve(() => store.loadKeys(this.instanceId, keyType, ids)).catch((error) => {
-          if (error instanceof CredentialsUnreadableError) hear({ type: "credentials_unreadable" });
-          throw error;
+      kind,
+      hear: (event) =>
+        this.#enqueue(async () => {
+          if (!isStale()) await this.#apply(event);
         }),
-      save: (keys, credentials) =>
-        serve(() => store.saveKeys(this.instanceId, keys, credentials, this.lease)),
+      end: (event) =>
+        this.#enqueue(async () => {
+          if (isStale()) return;
+          line.ended();
+          await this.#apply(event);
+        }),
+      adopt: (credentials, keys) =>
+        this.#put(async () => {
+          fresh();
+          const before = this.#life;
+          await this.#apply({ type: "paired" }, { pairing: { credentials, keys } });
+          if (this.#life === before) throw new Error("The pairing is over.");
+        }),
+      serve: (work) =>
+        this.#guard(this.#mailbox.put(async () => {
+          fresh();
+          return await this.#persistence.insist(work);
+        })),
     };
   }
 }
 
 /** What a transition's effects mean for the stored credentials. */
-function credentialsChange(effects: readonly Effect[], pairing: Pairing | undefined): CredentialsChange {
-  for (const { type } of effects) {
-    if (type === "erase_credentials") return { kind: "erase" };
-    if (type === "suspend_credentials") return { kind: "suspend" };
-    if (type === "adopt_credentials" && pairing !== undefined) return { kind: "adopt", ...pairing };
+function credentialsChange(
+  effects: readonly Effect[],
+  retiredId: string,
+  pairing: Companions["pairing"],
+): CredentialsChange {
+  for (const effect of effects) {
+    switch (effect.type) {
+      case "adopt_credentials":
+        if (pairing === undefined) throw new TypeError("A pairing brings its credentials.");
+        return { kind: "adopt", ...pairing, retiredId };
+      case "confirm_credentials":
+        return { kind: "confirm" };
+      case "revert_credentials":
+        return { kind: "revert" };
+      case "erase_credentials":
+        return { kind: "erase" };
+      case "retire_credentials":
+        return { kind: "retire", retiredId };
+      case "suspend_credentials":
+        return { kind: "suspend", contested: effect.contested };
+    }
   }
   return { kind: "keep" };
 }

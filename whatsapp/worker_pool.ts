@@ -48,7 +48,7 @@ const WATCH: WatchOptions = {
 
 /** A worker that lasted less than this has failed to start, and the next one is not started at once. */
 const SHORT_LIFE_MS = 10_000;
-const RESTART = { baseMs: 500, capMs: 30_000 };
+const RESTART = { baseMs: 500, quickMs: 30_000, capMs: 30_000 };
 
 /** A place for a worker; empty between a worker that failed to start and its successor. */
 interface Slot {
@@ -166,7 +166,7 @@ export class WorkerPool implements SocketLayer {
     slot.failures = isShort ? slot.failures + 1 : 0;
     if (slot.failures <= 1) return this.#fill(slot);
     slot.worker = null;
-    const waitMs = backoff(slot.failures, clock.random(), RESTART);
+    const waitMs = backoff(slot.failures, 0, clock.random(), RESTART);
     slot.cancelRestart = clock.after(waitMs, () => this.#fill(slot));
   }
 

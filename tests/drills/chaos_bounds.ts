@@ -29,7 +29,7 @@ export const POLICY = {
   restartMs: 1_500,
   loginMs: 5_000,
   stableMs: 500,
-  backoff: { baseMs: 80, capMs: 1_500 },
+  backoff: { baseMs: 80, quickMs: 1_500, capMs: 1_500 },
 } satisfies Partial<Policy>;
 
 export const SOCKETS = {

@@ -3,7 +3,7 @@
  * After a warm-up and at the end everything is weighed, with nothing left to run out.
  * @module
  */
-import type { Life } from "../../domain/life.ts";
+import { isAtRest, type Life } from "../../domain/life.ts";
 import { inTurns, Stage, until } from "./chaos_stage.ts";
 import { breakGround } from "./ground.ts";
 import { GatewayProcess } from "./leak_gateway.ts";
@@ -76,7 +76,7 @@ export async function runLeak(
     policy: {
       qrLife: { firstMs: QR_MS, nextMs: QR_MS },
       nextQrMs: 2_000,
-      backoff: { baseMs: 20, capMs: 200 },
+      backoff: { baseMs: 20, quickMs: 200, capMs: 200 },
       stableMs: 50,
       loginMs: LOGIN_MS,
     },
@@ -143,9 +143,7 @@ class Circuit {
       }
       case "expiry": {
         await this.#stage.hub.disconnected(ID, "LOGOUT");
-        const over = this.#next(({ session, activity }) =>
-          session.qr.status === "expired" && activity.kind === "idle"
-        );
+        const over = this.#next((life) => life.session.qr.status === "expired" && isAtRest(life));
         await this.#stage.hub.requestQr(ID);
         await over;
         return await this.link();

@@ -16,7 +16,7 @@ Deno.test({
       // As many for each of the three: with four, two replicas may have them all, and the frozen one none.
       sessions: 6,
       bounds: { ttlMs: 5_000, renewMs: 250, marginMs: 2_500, censusMs: 250 },
-      policy: { backoff: { baseMs: 50, capMs: 500 } },
+      policy: { backoff: { baseMs: 50, quickMs: 500, capMs: 500 } },
     });
     assert.ok(result !== null);
     assert.deepEqual(result.faults, [], describeDrill(result));

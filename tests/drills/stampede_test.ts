@@ -13,7 +13,7 @@ Deno.test({
       sessions: 6,
       downMs: 500,
       perSecond: 4,
-      policy: { backoff: { baseMs: 50, capMs: 200 } },
+      policy: { backoff: { baseMs: 50, quickMs: 200, capMs: 200 } },
     });
     assert.deepEqual(violations, []);
     // The limit was what held them: there was more to do than it let through.

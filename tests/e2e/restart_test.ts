@@ -6,7 +6,10 @@ import { scenario, type World, type WorldOptions } from "./world.ts";
 /** A link that is down is left alone until the next start: its next attempt is far away. */
 const PATIENT: WorldOptions = {
   ...QUICK_LINKS,
-  policy: { backoff: { baseMs: 60_000, capMs: 60_000 }, qrLife: { firstMs: 300, nextMs: 300 } },
+  policy: {
+    backoff: { baseMs: 60_000, quickMs: 60_000, capMs: 60_000 },
+    qrLife: { firstMs: 300, nextMs: 300 },
+  },
   socketSettings: { qrMs: 300 },
 };
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { type Config, parseConfig } from "../../config.ts";
-import type { Life, Policy } from "../../domain/life.ts";
+import { isAtRest, type Life, type Policy } from "../../domain/life.ts";
 import type { SessionView } from "../../domain/view.ts";
 import { type Service, type ServiceOptions, startService } from "../../service.ts";
 import type { Log, LogFields } from "../../whatsapp/log.ts";
@@ -18,7 +18,14 @@ import { Hub } from "./hub.ts";
 const PATIENCE_MS = 20_000;
 
 /** Bounds under which a test need not wait for minutes; what they bound is the same. */
-export const BRISK: Partial<Policy> = { backoff: { baseMs: 20, capMs: 200 }, stableMs: 200 };
+export const BRISK: Partial<Policy> = { backoff: { baseMs: 20, quickMs: 200, capMs: 200 }, stableMs: 200 };
+
+/** Logins that wait to be unlinked are seen to without a person's patience. */
+const BRISK_UNLINKING: ServiceOptions["unlinker"] = {
+  lookMs: 50,
+  answeredPauseMs: 100,
+  unansweredPauseMs: 200,
+};
 
 export interface WorldOptions {
   readonly environment?: Readonly<Record<string, string>>;
@@ -35,7 +42,10 @@ export interface WorldOptions {
   /** How long a request's body may take to arrive, in milliseconds. */
   readonly bodyMs?: number;
   /** How supervision is bounded and watched, where it matters. */
-  readonly supervision?: Pick<ServiceOptions, "clock" | "logins" | "replica" | "watch" | "workerScript">;
+  readonly supervision?: Pick<
+    ServiceOptions,
+    "clock" | "logins" | "replica" | "unlinker" | "watch" | "workerScript"
+  >;
 }
 
 export class World implements AsyncDisposable {
@@ -91,6 +101,7 @@ export class World implements AsyncDisposable {
         log,
         policy: { ...BRISK, ...options.policy },
         ...(options.socketSettings ? { socketSettings: options.socketSettings } : {}),
+        unlinker: BRISK_UNLINKING,
         ...options.supervision,
         ...(options.bodyMs === undefined ? {} : { bodyMs: options.bodyMs }),
         ...(options.storePausesMs ? { storePausesMs: options.storePausesMs } : {}),
@@ -168,18 +179,26 @@ export class World implements AsyncDisposable {
     this.gateway.faults.clear();
     if (!this.gateway.listening) await this.gateway.comeBack();
     const { sessions, socketLoad } = this.service;
-    const busy = [...this.#lives].filter(([, { activity, link }]) =>
-      activity.kind !== "idle" || link !== "none"
+    const busy = [...this.#lives].filter(([, life]) =>
+      !isAtRest(life) || life.link !== "none" || life.predecessor
     );
     await Promise.all(busy.map(([instanceId]) => sessions.reportDisconnected(instanceId, "LOGOUT")));
     const deadline = performance.now() + PATIENCE_MS;
-    while (sessions.supervised > 0 || socketLoad().some(Boolean) || this.gateway.connections.length > 0) {
+    while (
+      sessions.supervised > 0 || socketLoad().some(Boolean) || this.gateway.connections.length > 0 ||
+      await this.#retiredLogins() > 0
+    ) {
       if (performance.now() > deadline) throw new Error("The world did not come to rest.");
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
     this.#lives.clear();
     this.gateway.startOver();
     this.log.lines.length = 0;
+  }
+
+  async #retiredLogins(): Promise<number> {
+    const [row] = await this.rows("SELECT count(*) AS waiting FROM ll_whatsapp_retired_logins");
+    return Number(row?.waiting);
   }
 
   /** Stops the service, and nothing else: what another world starts with is what it left behind. */

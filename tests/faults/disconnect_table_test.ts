@@ -21,7 +21,7 @@ interface Strike {
 /** The retry is put off, so that what the end has left can be read in peace. */
 const PUT_OFF: WorldOptions = {
   ...QUICK_LINKS,
-  policy: { backoff: { baseMs: 600_000, capMs: 600_000 } },
+  policy: { backoff: { baseMs: 600_000, quickMs: 600_000, capMs: 600_000 } },
   supervision: { clock: { ...systemClock, random: () => 0.99 } },
 };
 

@@ -37,7 +37,7 @@ scenario("a login waits until the connection of the last one is down", async (st
 scenario("a QR is shown while a connection of the session is still going down", async (start) => {
   await using world = await start({
     // Time enough for the first login on a busy machine, which would not be repeated.
-    policy: { loginMs: 3_000, backoff: { baseMs: 600_000, capMs: 600_000 } },
+    policy: { loginMs: 3_000, backoff: { baseMs: 600_000, quickMs: 600_000, capMs: 600_000 } },
     supervision: { clock: { ...systemClock, random: () => 0.99 } },
   });
   await loseLogin(world, await world.link("again"));

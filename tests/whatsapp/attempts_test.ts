@@ -6,6 +6,8 @@ import { WHATSAPP_QR_LIFE } from "../../domain/qr.ts";
 import { createSession } from "../../domain/session.ts";
 import { Admission, type Turn } from "../../whatsapp/admission.ts";
 import { systemClock } from "../../whatsapp/clock.ts";
+import { Logins } from "../../whatsapp/logins.ts";
+import { PairingSlots } from "../../whatsapp/pairing_slots.ts";
 import { type ManagerOptions, SessionManager } from "../../whatsapp/manager.ts";
 
 Deno.test("an attempt is not counted before it is made, so that its second is not over too early", async () => {
@@ -41,6 +43,9 @@ Deno.test("an attempt is not counted before it is made, so that its second is no
     policy: { ...DEFAULT_POLICY, qrLife: WHATSAPP_QR_LIFE, firstQrMs: 1_000 },
     log: { debug() {}, info() {}, warn() {}, error() {} },
     qrWaitMs: 1_000,
+    logins: new Logins(),
+    unlinker: { expect: () => ({ retired: () => {}, cancel: () => {} }) },
+    pairingSlots: new PairingSlots(1),
   });
   try {
     await sessions.start();

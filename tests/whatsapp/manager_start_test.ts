@@ -6,6 +6,8 @@ import { WHATSAPP_QR_LIFE } from "../../domain/qr.ts";
 import { createSession } from "../../domain/session.ts";
 import { Admission } from "../../whatsapp/admission.ts";
 import { systemClock } from "../../whatsapp/clock.ts";
+import { Logins } from "../../whatsapp/logins.ts";
+import { PairingSlots } from "../../whatsapp/pairing_slots.ts";
 import { type ManagerOptions, SessionManager } from "../../whatsapp/manager.ts";
 
 const stored = (instanceId: string): StoredSession => ({
@@ -38,6 +40,9 @@ Deno.test("start() brings the other sessions back when the store refuses one for
     policy: { ...DEFAULT_POLICY, qrLife: WHATSAPP_QR_LIFE, firstQrMs: 1_000 },
     log,
     qrWaitMs: 1_000,
+    logins: new Logins(),
+    unlinker: { expect: () => ({ retired: () => {}, cancel: () => {} }) },
+    pairingSlots: new PairingSlots(1),
   });
   try {
     await sessions.start();

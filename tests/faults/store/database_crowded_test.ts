@@ -60,7 +60,9 @@ faultScenario(
   "three numbers are linked again in the end when their pairings are the victims of a deadlock",
   async (start, server) => {
     // They stay where they are until they are paired again.
-    await using world = await start({ policy: { backoff: { baseMs: 60_000, capMs: 60_000 } } });
+    await using world = await start({
+      policy: { backoff: { baseMs: 60_000, quickMs: 60_000, capMs: 60_000 } },
+    });
     const ids = IDS.slice(0, 3);
     for (const id of ids) {
       const phone = await world.link(id);
