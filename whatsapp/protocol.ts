@@ -27,6 +27,11 @@ export interface SocketSettings {
   readonly connectMs: number;
   /** A socket that has heard nothing for so long is given up, in milliseconds. */
   readonly silenceMs: number;
+  /**
+   * How long a socket that is opened to unlink may take for all of it, and how long one that is closed may take to
+   * unlink first, in milliseconds; absent for 20 s and 5 s.
+   */
+  readonly unlinkMs?: { readonly attempt: number; readonly closing: number };
 }
 
 /** Why a socket is opened. */

@@ -36,6 +36,8 @@ export type FaultAction =
   | { readonly do: "no-success" }
   /** Never answers an iq, of one namespace (`encrypt`, `passive`, `w:p`…) or of any. */
   | { readonly do: "no-iq"; readonly xmlns?: string }
+  /** Refuses an iq, of one namespace or of any. */
+  | { readonly do: "refuse-iq"; readonly code: number; readonly xmlns?: string }
   /** Goes silent: TCP stays open, nothing is answered. */
   | { readonly do: "silence"; readonly afterMs?: number }
   /** Drops the connection. */
@@ -105,6 +107,7 @@ const AIMED: ReadonlySet<FaultName> = new Set([
   "no-515",
   "no-success",
   "no-iq",
+  "refuse-iq",
   "silence",
   "drop",
   "stream-error",
@@ -188,6 +191,7 @@ function checkRule(rule: FaultRule): void {
     case "http-status":
       return requireNumber("status", rule.status, 200, 599);
     case "failure":
+    case "refuse-iq":
       return requireNumber("code", rule.code, 100, 999);
     case "delay":
       if (!STAGES.has(rule.stage)) throw new TypeError(`stage is one of ${[...STAGES].join(", ")}`);

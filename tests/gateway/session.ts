@@ -47,12 +47,15 @@ export class Session implements Stage, DeviceLink {
 
   onNode(node: BinaryNode): void {
     if (node.tag !== "iq" || (node.attrs.type !== "get" && node.attrs.type !== "set")) return;
-    const isUnanswered = this.#connection.world.faults.strike(
-      ["no-iq"],
+    const fault = this.#connection.world.faults.strike(
+      ["no-iq", "refuse-iq"],
       this.#connection.subject,
       (action) => action.xmlns === undefined || action.xmlns === node.attrs.xmlns,
-    ) !== null;
-    if (!isUnanswered) void this.#answer(node);
+    );
+    if (fault === null) return void this.#answer(node);
+    if (fault.do === "refuse-iq") {
+      this.#connection.channel.send(stanza.iqError(node.attrs.id ?? "", fault.code));
+    }
   }
 
   onClosed(): void {
@@ -105,8 +108,7 @@ export class Session implements Stage, DeviceLink {
         world.stats.pings++;
         return world.tell("ping", this.#connection);
       case "md":
-        channel.send(stanza.iqResult(id));
-        return this.#onRemoval(stanza.childOf(node, "remove-companion-device"), device);
+        return this.#onRemoval(stanza.childOf(node, "remove-companion-device"), id, device);
       default:
         return channel.send(stanza.iqResult(id));
     }
@@ -130,8 +132,10 @@ export class Session implements Stage, DeviceLink {
     channel.send(stanza.iqResult(id));
   }
 
-  #onRemoval(removal: BinaryNode | undefined, device: Device): void {
-    if (removal === undefined || removal.attrs.jid !== device.jid || device.removed) return;
+  #onRemoval(removal: BinaryNode | undefined, id: string, device: Device): void {
+    const isForeign = removal !== undefined && removal.attrs.jid !== device.jid;
+    this.#connection.channel.send(isForeign ? stanza.iqError(id, 403) : stanza.iqResult(id));
+    if (removal === undefined || isForeign || device.removed) return;
     this.#connection.world.stats.logouts++;
     this.#connection.world.tell("logout", this.#connection);
     device.remove();

@@ -74,6 +74,15 @@ export function iqResult(id: string, child?: BinaryNode): BinaryNode {
   };
 }
 
+/** The refusal of a client's iq. */
+export function iqError(id: string, code: number): BinaryNode {
+  return {
+    tag: "iq",
+    attrs: { from: S_WHATSAPP_NET, type: "error", id },
+    content: [{ tag: "error", attrs: { code: String(code), text: "refused" } }],
+  };
+}
+
 /** The first child with this tag. */
 export function childOf(node: BinaryNode, tag: string): BinaryNode | undefined {
   return Array.isArray(node.content) ? node.content.find((child) => child.tag === tag) : undefined;

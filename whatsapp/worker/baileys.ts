@@ -11,6 +11,7 @@ export {
   initAuthCreds,
   makeWASocket,
   proto,
+  S_WHATSAPP_NET,
   type SignalDataSet,
   type SignalDataTypeMap,
   type SignalKeyStore,

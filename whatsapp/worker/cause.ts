@@ -53,6 +53,17 @@ export function streamErrorSign({ content }: BinaryNode): LastSign {
   };
 }
 
+/**
+ * Whether WhatsApp says, by this `<failure>` or `<stream:error>`, that it knows no such device, or no longer does. The
+ * same ends are `logged_out` in the table of ends.
+ */
+export function deniesDevice(node: BinaryNode): boolean {
+  const [child] = Array.isArray(node.content) ? node.content : [];
+  const kind = child?.tag === "conflict" ? child.attrs.type : undefined;
+  if (kind === "device_removed") return true;
+  return kind !== "replaced" && Number(node.attrs.reason ?? node.attrs.code) === 401;
+}
+
 /** A socket error's code and whether it was the opening handshake that ran out of time. */
 export function socketErrorSign(error: unknown): LastSign {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };

@@ -44,11 +44,13 @@ export function vaultKeyStore(vault: Vault): SignalKeyStore {
 }
 
 /**
- * The keys of a login that does not exist yet. They stay here until the phone has scanned, and then go
- * to the vault together with the credentials: a pairing that nobody completes leaves no trace.
+ * The keys of a login that nobody keeps yet. They stay here until the phone has scanned, and then go to the vault
+ * together with the credentials: a pairing that nobody completes leaves no trace.
  */
 export class NascentKeys implements Vault {
   readonly #keys = new Map<string, KeyWrite>();
+  /** Those of them that were written since they were last taken. */
+  readonly #fresh = new Map<string, KeyWrite>();
 
   load(keyType: string, ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
     const found = new Map<string, string>();
@@ -60,13 +62,19 @@ export class NascentKeys implements Vault {
   }
 
   save(keys: readonly KeyWrite[]): Promise<void> {
-    for (const key of keys) this.#keys.set(`${key.type}/${key.id}`, key);
+    for (const key of keys) {
+      const name = `${key.type}/${key.id}`;
+      this.#keys.set(name, key);
+      this.#fresh.set(name, key);
+    }
     return Promise.resolve();
   }
 
-  /** Everything kept so far, for the vault. */
-  all(): KeyWrite[] {
-    return [...this.#keys.values()];
+  /** What was written since the last call, for the vault. */
+  take(): KeyWrite[] {
+    const fresh = [...this.#fresh.values()];
+    this.#fresh.clear();
+    return fresh;
   }
 }
 

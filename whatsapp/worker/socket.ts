@@ -14,12 +14,14 @@ import {
   silentLogger,
   type WASocket,
 } from "./baileys.ts";
-import { causeOf, type LastSign, socketErrorSign, streamErrorSign } from "./cause.ts";
+import { causeOf, deniesDevice, type LastSign, socketErrorSign, streamErrorSign } from "./cause.ts";
 import { decodeCredentials, encodeCredentials } from "./codec.ts";
 import { forTheLiving, NascentKeys, type Vault, vaultKeyStore } from "./key_store.ts";
 import { renderQr } from "./qr_image.ts";
+import { askToUnlink, type UnlinkAnswer } from "./unlinking.ts";
+import { type RawWire, Wire } from "./wire.ts";
 
-/** What a socket tells. `closed` is its last word, and always comes unless it was told to close. */
+/** What a socket tells. `closed` is its last report, and always comes unless it was told to close. */
 export interface SocketListener {
   qr(string: string, ordinal: number, generatedAt: number): void;
   /** Resolves once the new login is durable; rejects when it is not kept. */
@@ -30,47 +32,53 @@ export interface SocketListener {
   closed(cause: DisconnectCause): void;
 }
 
-/** What Baileys' socket runs over; it keeps it to itself. */
-interface Wire {
-  once(event: "close", listener: () => void): void;
-  /** Cuts the connection without the closing handshake. */
-  terminate(): void;
-}
-
 /** Where a socket's login is kept; credentials and keys that belong together travel together. */
 export interface LoginVault extends Vault {
   save(keys: readonly KeyWrite[], credentials?: string): Promise<void>;
 }
 
-/** How long a socket that is over may take for the closing handshake before it is cut, in milliseconds. */
-const CLOSE_MS = 2_000;
+/** How long an attempt to unlink may take, in milliseconds, where the settings say nothing else. */
+const UNLINK_MS = { attempt: 20_000, closing: 5_000 };
+
+/** How the socket ends by what WhatsApp made of the request to unlink. */
+const UNLINK_ENDS: Readonly<Record<Exclude<UnlinkAnswer, "down">, DisconnectCause>> = {
+  unlinked: { origin: "whatsapp", code: 401 },
+  refused: { origin: "client", code: 0 },
+  overdue: { origin: "client", code: 408 },
+};
 
 export class BaileysSocket {
   readonly #listener: SocketListener;
   readonly #vault: LoginVault;
-  /** The keys of a login that the main thread has not been told of yet. */
+  readonly #unlinkMs: typeof UNLINK_MS;
+  /** The keys of a login that nobody keeps: not yet, or no longer. */
   #nascent: NascentKeys | null;
+  /** The new login is durable; rejects when it is not kept. Null before the phone has scanned. */
+  #kept: Promise<void> | null = null;
   readonly #credentials: AuthenticationCreds;
   readonly #socket: WASocket;
   readonly #wire: Wire;
+  readonly #loggedIn = Promise.withResolvers<void>();
   readonly #over = Promise.withResolvers<void>();
   /** Resolves once the socket is over and its connection is down. */
   readonly gone: Promise<Departure>;
+  #isUnlinked = false;
   #sign: LastSign = null;
   #heardAt = Date.now();
   #qrs = 0;
   #unsavedCredentials = false;
-  /** The news of a pairing, still to be told. */
-  #pairing: ReturnType<typeof setTimeout> | undefined;
-  #stage: "pairing" | "login" | "over";
+  /** `over` once nothing more is told. */
+  #stage: "pairing" | "paired" | "login" | "unlink" | "over";
 
-  /** @throws {SyntaxError} when the credentials of a login are no JSON */
+  /** @throws {Error} when the credentials are no JSON, or name no device that could be unlinked */
   constructor(purpose: Purpose, settings: SocketSettings, vault: LoginVault, listener: SocketListener) {
     this.#listener = listener;
     this.#vault = vault;
-    this.#stage = purpose.kind === "pair" ? "pairing" : "login";
-    this.#nascent = purpose.kind === "pair" ? new NascentKeys() : null;
+    this.#unlinkMs = settings.unlinkMs ?? UNLINK_MS;
+    this.#stage = purpose.kind === "pair" ? "pairing" : purpose.kind;
+    this.#nascent = purpose.kind === "login" ? null : new NascentKeys();
     this.#credentials = purpose.kind === "pair" ? initAuthCreds() : decodeCredentials(purpose.credentials);
+    if (purpose.kind === "unlink" && this.#credentials.me === undefined) throw new Error("No device.");
     this.#socket = makeWASocket({
       waWebSocketUrl: settings.url,
       auth: {
@@ -88,27 +96,27 @@ export class BaileysSocket {
       ...(settings.qrMs === undefined ? {} : { qrTimeout: settings.qrMs }),
       ...(settings.version === undefined ? {} : { version: [...settings.version] }),
     });
-    this.#wire = (this.#socket.ws as unknown as { socket: Wire }).socket;
-    // Of the wire itself: Baileys stops listening once it has begun to close.
-    const down = new Promise<void>((resolve) => this.#wire.once("close", resolve));
+    this.#wire = new Wire((this.#socket.ws as unknown as { socket: RawWire }).socket);
     this.gone = this.#over.promise.then(async () => {
-      await this.#cutAfter(down);
-      return { unlinked: false };
+      await this.#wire.cutSoon();
+      return { unlinked: this.#isUnlinked };
     });
     this.#listen();
     if (this.#credentials.me !== undefined) listener.identified(this.#credentials.me.id);
+    if (purpose.kind === "unlink") void this.#unlinkAndClose();
   }
 
   /**
-   * Ends the socket; nothing more is told of it. With `unlink`, WhatsApp is told besides that this
-   * device is no longer linked, as far as the connection still carries the word. Resolves once it is gone.
+   * Ends the socket; nothing more is told of it. With `unlink`, WhatsApp is first asked to unlink this device, as
+   * soon as the login lets it and for a few seconds at most. Resolves once it is gone.
    */
   async close(unlink: boolean): Promise<void> {
     if (this.#stage !== "over") {
-      clearTimeout(this.#pairing);
+      const asks = unlink && this.#stage === "login";
+      this.#stage = "over";
+      if (asks) await this.#unlink(this.#unlinkMs.closing);
       this.#end();
       try {
-        if (unlink && this.#socket.ws.isOpen) await this.#socket.logout();
         await this.#socket.end(undefined);
       } catch {
         this.#wire.terminate();
@@ -130,15 +138,20 @@ export class BaileysSocket {
     if (this.#stage === "over") return;
     if (Date.now() - this.#heardAt < silenceMs) return;
     this.#sign = { kind: "silence" };
-    this.#wire.terminate();
-    this.#onClosed(undefined);
-    void this.#socket.end(undefined);
+    this.#cut();
   }
 
   #listen(): void {
     const { ev, ws } = this.#socket;
-    ws.on("CB:failure", () => this.#sign = { kind: "whatsapp" });
-    ws.on("CB:stream:error", (node: BinaryNode) => this.#sign = streamErrorSign(node));
+    const saysEnd = (sign: LastSign, node: BinaryNode) => {
+      this.#sign = sign;
+      if (this.#credentials.me !== undefined && deniesDevice(node)) this.#isUnlinked = true;
+    };
+    ws.on("CB:failure", (node: BinaryNode) => saysEnd({ kind: "whatsapp" }, node));
+    ws.on("CB:stream:error", (node: BinaryNode) => saysEnd(streamErrorSign(node), node));
+    // What Baileys does after a login, pre-keys and all, is for one that is going to be used.
+    if (this.#stage === "unlink") ws.removeAllListeners("CB:success");
+    ws.on("CB:success", () => this.#loggedIn.resolve());
     ws.on("frame", () => this.#heardAt = Date.now());
     ws.on("CB:notification,type:passkey_prologue_request", () => {
       if (this.#stage === "pairing") this.#listener.passkeyDemanded();
@@ -162,6 +175,7 @@ export class BaileysSocket {
   }
 
   #onQr(text: string): void {
+    if (this.#stage !== "pairing") return;
     const generatedAt = Date.now();
     const ordinal = this.#qrs++;
     renderQr(text).then((string) => {
@@ -169,51 +183,85 @@ export class BaileysSocket {
     });
   }
 
-  /**
-   * Baileys tells of the pairing just before it signs it, in the same turn of the event loop. Told one turn
-   * later, the news never says of a link that WhatsApp may not have seen signed.
-   */
-  #onPaired(): void {
-    this.#stage = "login";
-    this.#pairing = setTimeout(() => this.#tellPairing(), 0);
-  }
-
-  #tellPairing(): void {
-    clearTimeout(this.#pairing);
-    this.#pairing = undefined;
-    const keys = this.#nascent?.all() ?? [];
-    this.#nascent = null;
-    this.#listener.paired(encodeCredentials(this.#credentials), keys).catch(() => {});
-  }
-
   #onClosed(error: unknown): void {
-    if (this.#stage === "over") return;
-    if (this.#pairing !== undefined) this.#tellPairing();
+    if (this.#stage !== "over") this.#tellEnd(causeOf(this.#sign, error));
+  }
+
+  #tellEnd(cause: DisconnectCause): void {
     this.#end();
     // Baileys empties its caches when it begins to close, and may have filled them since.
     this.#socket.signalRepository.close?.();
-    this.#listener.closed(causeOf(this.#sign, error));
+    this.#listener.closed(cause);
   }
 
   #end(): void {
     this.#stage = "over";
+    this.#wire.dropHeld();
     this.#over.resolve();
   }
 
-  /** Gives the closing handshake its time; a dead peer would never answer it. */
-  async #cutAfter(down: Promise<void>): Promise<void> {
-    const cut = setTimeout(() => this.#wire.terminate(), CLOSE_MS);
-    await down;
-    clearTimeout(cut);
+  /** Ends the socket without the closing handshake. */
+  #cut(): void {
+    this.#wire.terminate();
+    this.#onClosed(undefined);
+    void this.#socket.end(undefined);
+  }
+
+  // ── Pairing ────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Baileys tells of the pairing just before it signs it, in the same turn of the event loop. The signature is
+   * what makes the device: until the login is durable it stays here, so that WhatsApp knows of no device that
+   * nobody has the login of, whenever this process dies.
+   */
+  #onPaired(): void {
+    if (this.#stage !== "pairing") return;
+    this.#stage = "paired";
+    this.#wire.hold();
+    const credentials = encodeCredentials(this.#credentials);
+    const told = this.#listener.paired(credentials, this.#nascent?.take() ?? []);
+    this.#kept = told.then(() => this.#onKept(credentials));
+    this.#kept.catch(() => this.#cut());
+  }
+
+  /** @param credentials as they were told */
+  async #onKept(credentials: string): Promise<void> {
+    if (this.#stage === "over") throw new Error("The socket is over.");
+    const late = this.#nascent?.take() ?? [];
+    this.#nascent = null;
+    this.#unsavedCredentials = encodeCredentials(this.#credentials) !== credentials;
+    if (late.length > 0 || this.#unsavedCredentials) await this.#save(late);
+    this.#wire.release();
+  }
+
+  // ── Unlinking ──────────────────────────────────────────────────────────────────────────────────
+
+  /** All that a socket for a retired login does. */
+  async #unlinkAndClose(): Promise<void> {
+    const answer = await this.#unlink(this.#unlinkMs.attempt);
+    // An end that Baileys has seen is told as every other.
+    if (this.#stage === "over" || answer === "down") return;
+    this.#tellEnd(UNLINK_ENDS[answer]);
+    await this.#socket.end(undefined);
+  }
+
+  async #unlink(limitMs: number): Promise<UnlinkAnswer> {
+    const answer = await askToUnlink(this.#socket, this.#loggedIn.promise, this.#wire.down, limitMs);
+    if (answer === "unlinked") this.#isUnlinked = true;
+    return answer;
   }
 
   // ── Credentials and keys ───────────────────────────────────────────────────────────────────────
 
-  /** Until the pairing is told, keys stay here; afterwards they go to the vault, with the credentials. */
+  /** Until the new login is durable, keys stay here; afterwards they go to the vault, with the credentials. */
   #keys(): Vault {
     return {
       load: (type, ids) => (this.#nascent ?? this.#vault).load(type, ids),
-      save: (keys) => this.#nascent?.save(keys) ?? this.#save(keys),
+      save: async (keys) => {
+        if (this.#nascent === null) return await this.#save(keys);
+        await this.#nascent.save(keys);
+        await this.#kept;
+      },
     };
   }
 
@@ -236,7 +284,8 @@ export class BaileysSocket {
     if (this.#nascent !== null || this.#unsavedCredentials) return;
     this.#unsavedCredentials = true;
     setTimeout(() => {
-      if (this.#unsavedCredentials) this.#save([]).catch(() => {}); // they go with the next save
+      if (!this.#unsavedCredentials || this.#stage === "over") return;
+      this.#save([]).catch(() => {}); // they go with the next save
     }, 0);
   }
 }

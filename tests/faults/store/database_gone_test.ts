@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { SessionView } from "../../../domain/view.ts";
 import { type Answer, fault } from "../../e2e/hub.ts";
-import { faultScenario, ownServer } from "./own_server.ts";
+import { faultScenario, ownServer, PATIENT } from "./own_server.ts";
 import type { World } from "../../e2e/world.ts";
 
 const server = await ownServer();
@@ -70,7 +70,7 @@ faultScenario(
   server,
   "whatever happens while the database is gone waits, and is written in order once it is back",
   async (start, server) => {
-    await using world = await start();
+    await using world = await start(PATIENT);
     const { hub, gateway } = world;
     const dropped = await world.link("dropped");
     const unlinked = await world.link("unlinked");
@@ -85,7 +85,7 @@ faultScenario(
     gateway.drop(dropped);
     await unlinked.unlink();
     const scanner = gateway.phone();
-    assert.equal((await scanner.scan(qr_string)).outcome, "paired");
+    const scanned = scanner.scan(qr_string);
     unavailable(await hub.disconnected("told", "NETWORK"), "SESSION_MANAGER_ERROR");
     unavailable(await hub.disconnected("gone", "LOGOUT"), "SESSION_MANAGER_ERROR");
     await Promise.all(stalled);
@@ -95,7 +95,9 @@ faultScenario(
       assert.deepEqual(seen.get(id), []);
     }
 
+    assert.equal(scanner.devices.length, 0, "WhatsApp knows of no device whose login is not durable");
     await server.restart();
+    assert.equal((await scanned).outcome, "paired");
     for (const id of ["dropped", "told", "scanned"]) await world.untilStatus(id, "connected");
     for (const id of ["unlinked", "gone"]) await world.untilStatus(id, "disconnected");
     assert.deepEqual(Object.fromEntries(seen), {

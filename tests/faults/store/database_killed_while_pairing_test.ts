@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { faultScenario, ownServer } from "./own_server.ts";
+import { faultScenario, ownServer, PATIENT } from "./own_server.ts";
 
 const server = await ownServer();
 const IDS = Array.from({ length: 6 }, (_, n) => `sender_${n}`);
@@ -11,7 +11,7 @@ for (const [kind, nth] of [["paired", 1], ["paired", 4], ["login", 1]] as const)
     server,
     `six numbers are linked, each once, when the database is killed at ${kind} ${nth} of their pairings`,
     async (start, server) => {
-      await using world = await start();
+      await using world = await start(PATIENT);
       const { gateway, hub } = world;
       const pairs = await Promise.all(
         IDS.map(async (id) => ({ id, phone: gateway.phone(), ...await hub.qr(id) })),
@@ -20,8 +20,8 @@ for (const [kind, nth] of [["paired", 1], ["paired", 4], ["login", 1]] as const)
       const scans = pairs.map(({ phone, qr_string }) => phone.scan(qr_string));
       await reached;
       await server.kill9();
-      for (const { outcome } of await Promise.all(scans)) assert.equal(outcome, "paired");
       await server.restart();
+      for (const { outcome } of await Promise.all(scans)) assert.equal(outcome, "paired");
       for (const id of IDS) await world.untilStatus(id, "connected");
       assert.equal(gateway.stats.pairings, IDS.length);
       assert.equal(gateway.stats.overlaps, 0);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { fault } from "../../e2e/hub.ts";
 import { untilLockWait } from "../../db/mariadb.ts";
-import { faultScenario, ownServer } from "./own_server.ts";
+import { faultScenario, ownServer, PATIENT } from "./own_server.ts";
 
 const server = await ownServer();
 
@@ -34,7 +34,7 @@ faultScenario(
   server,
   "every call is answered, and nothing is lost, when the database is silent for a moment",
   async (start, server) => {
-    await using world = await start();
+    await using world = await start(PATIENT);
     const { gateway, hub } = world;
     const phone = await world.link("here");
     const { qr_string } = await hub.qr("scanned");
@@ -52,9 +52,9 @@ faultScenario(
       hub.disconnected("nobody", "NETWORK"),
     ]);
     await cut;
-    assert.equal((await scanned).outcome, "paired");
     assert.deepEqual(await hub.session("shown"), shown, "what is in memory needs no database");
     server.resume();
+    assert.equal((await scanned).outcome, "paired");
 
     const [read, qr, event] = await answers;
     assert.equal(fault(read), "404 SESSION_NOT_FOUND");

@@ -1,0 +1,154 @@
+/**
+ * Real sockets in a real worker against a WhatsApp server, and a test in the place of supervision.
+ * @module
+ */
+import type { DisconnectCause } from "../../domain/disconnect.ts";
+import type { KeyWrite } from "../../domain/ports.ts";
+import { systemClock } from "../../whatsapp/clock.ts";
+import type { LogFields } from "../../whatsapp/log.ts";
+import type { Purpose, SocketSettings } from "../../whatsapp/protocol.ts";
+import type { Departure, Socket, SocketListener } from "../../whatsapp/socket_layer.ts";
+import { WorkerPool, type WorkerPoolOptions } from "../../whatsapp/worker_pool.ts";
+import { type Gateway, type GatewayOptions, type Phone, startGateway } from "../gateway/mod.ts";
+
+/** Where a login is kept, as far as a socket needs it. */
+export class Vault {
+  credentials = "";
+  readonly keys = new Map<string, string>();
+
+  write(keys: readonly KeyWrite[], credentials?: string): void {
+    if (credentials !== undefined) this.credentials = credentials;
+    for (const { type, id, value } of keys) {
+      if (value === null) this.keys.delete(`${type}/${id}`);
+      else this.keys.set(`${type}/${id}`, value);
+    }
+  }
+
+  read(keyType: string, ids: readonly string[]): Map<string, string> {
+    const found = ids.map((id) => [id, this.keys.get(`${keyType}/${id}`)] as const);
+    return new Map(found.filter((pair): pair is [string, string] => pair[1] !== undefined));
+  }
+}
+
+/** A socket, and everything that it has told. */
+export class Opened {
+  readonly socket: Socket;
+  /** What was told, in its order, by name. */
+  readonly told: string[] = [];
+  readonly qr: Promise<string>;
+  readonly connected: Promise<string>;
+  readonly closed: Promise<DisconnectCause>;
+  /** Settles when the pairing is asked about. */
+  readonly paired: Promise<void>;
+
+  /** @param keep answers when the new login is told */
+  constructor(pool: WorkerPool, purpose: Purpose, vault: Vault, keep: () => Promise<void>) {
+    const qr = Promise.withResolvers<string>();
+    const connected = Promise.withResolvers<string>();
+    const closed = Promise.withResolvers<DisconnectCause>();
+    const paired = Promise.withResolvers<void>();
+    [this.qr, this.connected, this.closed, this.paired] = [
+      qr.promise,
+      connected.promise,
+      closed.promise,
+      paired.promise,
+    ];
+    const note = (what: string) => void this.told.push(what);
+    const listener: SocketListener = {
+      qr: (string) => {
+        note("qr");
+        qr.resolve(string);
+      },
+      paired: async (credentials, keys) => {
+        note("paired");
+        paired.resolve();
+        await keep();
+        vault.write(keys, credentials);
+      },
+      passkeyDemanded: () => note("passkey_demanded"),
+      identified: () => note("identified"),
+      connected: (jid) => {
+        note("connected");
+        connected.resolve(jid);
+      },
+      closed: (cause) => {
+        note("closed");
+        closed.resolve(cause);
+      },
+      load: (keyType, ids) => {
+        note("load");
+        return Promise.resolve(vault.read(keyType, ids));
+      },
+      save: (keys, credentials) => {
+        note("save");
+        vault.write(keys, credentials);
+        return Promise.resolve();
+      },
+    };
+    this.socket = pool.open(purpose, listener);
+  }
+
+  get gone(): Promise<Departure> {
+    return this.socket.gone;
+  }
+}
+
+export interface WorkshopOptions {
+  readonly gateway?: GatewayOptions;
+  readonly settings?: Partial<SocketSettings>;
+  readonly pool?: Partial<Pick<WorkerPoolOptions, "script" | "watch" | "size">>;
+}
+
+export class Workshop implements AsyncDisposable {
+  readonly gateway: Gateway;
+  readonly pool: WorkerPool;
+  /** What the pool has logged. */
+  readonly lines: LogFields[] = [];
+
+  private constructor(gateway: Gateway, options: WorkshopOptions) {
+    this.gateway = gateway;
+    const note = (fields: LogFields) => void this.lines.push(fields);
+    this.pool = new WorkerPool({
+      size: 1,
+      settings: {
+        url: gateway.url,
+        rootKey: gateway.rootKey,
+        keepAliveMs: 15_000,
+        connectMs: 20_000,
+        silenceMs: 35_000,
+        ...options.settings,
+      },
+      clock: systemClock,
+      log: { debug: note, info: note, warn: note, error: note },
+      ...options.pool,
+    });
+    this.pool.start();
+  }
+
+  static async open(options: WorkshopOptions = {}): Promise<Workshop> {
+    return new Workshop(await startGateway({ newDevicePreKeys: 1, ...options.gateway }), options);
+  }
+
+  openSocket(
+    purpose: Purpose,
+    vault = new Vault(),
+    keep: () => Promise<void> = () => Promise.resolve(),
+  ): Opened {
+    return new Opened(this.pool, purpose, vault, keep);
+  }
+
+  /** Pairs a login, and sees its pairing socket off. */
+  async pair(phone: Phone = this.gateway.phone()): Promise<Vault> {
+    const vault = new Vault();
+    const opened = this.openSocket({ kind: "pair" }, vault);
+    const { outcome } = await phone.scan(await opened.qr);
+    if (outcome !== "paired") throw new Error(`The scan ended with ${outcome}.`);
+    await opened.gone;
+    return vault;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.pool.stop();
+    await this.gateway.stop();
+  }
+}
