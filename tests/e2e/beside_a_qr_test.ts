@@ -4,7 +4,8 @@
  */
 import assert from "node:assert/strict";
 import type { DeviceInfo, FaultHandle, Phone } from "../gateway/mod.ts";
-import { fault } from "./hub.ts";
+import type { QrView } from "../../domain/view.ts";
+import { type Answer, fault } from "./hub.ts";
 import { QUICK_LINKS, scenarios } from "./scenarios.ts";
 import type { World } from "./world.ts";
 
@@ -50,7 +51,7 @@ async function untilDevices(world: World, phone: Phone, count: number): Promise<
 scenarios("a login beside a QR", QUICK_LINKS, {
   "a login that WhatsApp takes again ends the pairing that nobody has scanned": async (world) => {
     const { phone, refusal } = await linkAndLose(world, "back");
-    await world.hub.qr("back");
+    await untilQr(world, "back");
     assert.equal((await world.hub.session("back")).status, "qr_required");
     const login = world.gateway.when("failure", { phone: phone.number });
     await login; // it goes on trying
@@ -70,7 +71,7 @@ scenarios("a login beside a QR", QUICK_LINKS, {
       const { phone, refusal } = await linkAndLose(world, id);
       const seen = statuses(world, id);
       world.gateway.faults.add({ do: "failure", code, kind: "pairing" });
-      assert.equal(fault(await world.hub.requestQr(id)), "500 QR_GENERATION_FAILED");
+      assert.equal(fault(await untilAsked(world, id)), "500 QR_GENERATION_FAILED");
       refusal.remove();
       await world.untilStatus(id, "connected");
       assert.ok(!seen.has("error"));
@@ -84,7 +85,7 @@ scenarios("a login beside a QR", QUICK_LINKS, {
     const { phone, refusal } = await linkAndLose(world, "passkey");
     const seen = statuses(world, "passkey");
     phone.requiresPasskey = true;
-    const { qr_string } = await world.hub.qr("passkey");
+    const { qr_string } = await untilQr(world, "passkey");
     assert.equal((await phone.scan(qr_string)).outcome, "passkey_demanded");
     await world.until("passkey", ({ status }) => status !== "qr_required");
     refusal.remove();
@@ -94,7 +95,7 @@ scenarios("a login beside a QR", QUICK_LINKS, {
 
   "a scan over a login replaces it, and the old device is unlinked": async (world) => {
     const { phone, device } = await linkAndLose(world, "replaced");
-    const { qr_string } = await world.hub.qr("replaced");
+    const { qr_string } = await untilQr(world, "replaced");
     assert.equal((await phone.scan(qr_string)).outcome, "paired");
     await world.untilStatus("replaced", "connected");
     assert.equal(phone.devices.length, 2, "WhatsApp does not answer the old login yet");
@@ -112,7 +113,9 @@ scenarios("a login beside a QR", QUICK_LINKS, {
       const refusal = world.gateway.faults.add({ do: "failure", code: 503, device: device?.jid ?? "" });
       world.gateway.drop(phone);
       await world.untilStatus("again", "disconnected");
-      await world.link("again", phone);
+      const { qr_string } = await untilQr(world, "again");
+      assert.equal((await phone.scan(qr_string)).outcome, "paired");
+      await world.untilStatus("again", "connected");
       refusal.remove();
       await untilDevices(world, phone, 1);
     }
@@ -125,7 +128,7 @@ scenarios("a login beside a QR", QUICK_LINKS, {
     const off = world.gateway.on(({ kind, device: paired }) => {
       if (kind === "paired" && paired !== null) void phone.unlink(paired);
     });
-    const { qr_string } = await world.hub.qr("held");
+    const { qr_string } = await untilQr(world, "held");
     assert.equal((await phone.scan(qr_string)).outcome, "paired");
     const refused = await world.gateway.when("failure", { device: device.jid });
     assert.equal(refused.code, 503, "the old login is tried again");
@@ -189,12 +192,22 @@ scenarios("pairings at the same time", { ...QUICK_LINKS, environment: { MAX_PAIR
   },
 });
 
-/** Asks as a Hub does that is told to come back later. */
-async function untilQr(world: World, id: string) {
+/** Asks as a Hub does: again when it is told to come back later, or that the login is being tried just then. */
+async function untilAsked(world: World, id: string): Promise<Answer> {
   for (;;) {
     const answer = await world.hub.requestQr(id);
-    if (answer.status === 200) return answer.body as { qr_string: string };
-    assert.equal(answer.status, 429);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    if (answer.status !== 429 && answer.status !== 409) return answer;
+    await answered();
   }
+}
+
+async function untilQr(world: World, id: string): Promise<QrView> {
+  const answer = await untilAsked(world, id);
+  assert.equal(answer.status, 200);
+  return answer.body as QrView;
+}
+
+/** A turn of the event loop. */
+function answered(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
 }
