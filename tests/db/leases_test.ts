@@ -103,7 +103,8 @@ test("every write is refused, and changes no byte, when the session is another's
   const { store, hold, expire, url } = desk;
   const old = await hold("sender_51", ONE);
   const session = createSession("sender_51", NOW);
-  await store.save(session, adopt("{}"), old);
+  await store.save(session, adopt("{}", [{ type: "session", id: "1", value: "zero" }]), old);
+  await store.save(session, adopt("{}"), old); // the one before is held
   await store.saveKeys("sender_51", [{ type: "session", id: "1", value: "one" }], "{}", old);
   await expire(ONE);
   await hold("sender_51", TWO);
@@ -111,6 +112,9 @@ test("every write is refused, and changes no byte, when the session is another's
     await query(url, "select * from ll_whatsapp_qr_sessions"),
     await query(url, "select * from ll_whatsapp_links"),
     await query(url, "select * from ll_whatsapp_credentials order by kind, name"),
+    await query(url, "select * from ll_whatsapp_retired_logins"),
+    await query(url, "select * from ll_whatsapp_held_keys"),
+    await query(url, "select * from ll_whatsapp_current_logins"),
   ];
   const before = await dump();
   const late = { ...session, updatedAt: NOW + 1_000 };
@@ -119,6 +123,10 @@ test("every write is refused, and changes no byte, when the session is another's
     ["keep", () => store.save(late, { kind: "keep" }, old)],
     ["adopt", () => store.save(late, adopt("{}"), old)],
     ["erase", () => store.save(late, { kind: "erase" }, old)],
+    ["confirm", () => store.save(late, { kind: "confirm" }, old)],
+    ["revert", () => store.save(late, { kind: "revert" }, old)],
+    ["retire", () => store.save(late, { kind: "retire", retiredId: crypto.randomUUID() }, old)],
+    ["contested", () => store.save(late, { kind: "suspend", contested: true }, old)],
     ["suspend", () => store.save(late, { kind: "suspend", contested: false }, old)],
     ["keys", () => store.saveKeys("sender_51", [{ type: "session", id: "1", value: "two" }], undefined, old)],
     ["credentials", () => store.saveKeys("sender_51", [], '{"late":1}', old)],
@@ -128,6 +136,17 @@ test("every write is refused, and changes no byte, when the session is another's
   // A deletion that finds nothing to delete has nothing to say.
   await store.saveKeys("sender_51", [{ type: "session", id: "1", value: null }], undefined, old);
   assert.deepEqual(await dump(), before);
+});
+
+test("confirm is refused when the session is another's and no login is held", async (desk) => {
+  const { store, hold, expire } = desk;
+  const old = await hold("sender_51", ONE);
+  const session = createSession("sender_51", NOW);
+  await store.save(session, adopt("{}"), old);
+  await expire(ONE);
+  await hold("sender_51", TWO);
+  await assert.rejects(store.save({ ...session, updatedAt: NOW + 1 }, { kind: "confirm" }, old), FencedError);
+  assert.deepEqual((await store.find("sender_51"))?.session, session);
 });
 
 test("a session cannot be taken in the middle of a write of its owner", async ({ store, hold, url, leases, expire }) => {
