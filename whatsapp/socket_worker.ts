@@ -25,6 +25,13 @@ export interface SocketWorkerOptions {
   readonly unendedMs: number;
 }
 
+/** What a worker may owe and take, in milliseconds and bytes; `WatchOptions` of `worker_pool.ts` says more. */
+export interface WorkerBounds {
+  readonly hangMs: number;
+  readonly startMs: number;
+  readonly memoryLimitBytes: number;
+}
+
 /** One socket, until its connection is down. */
 interface Carried {
   /** Null once nothing more is to be told. */
@@ -45,6 +52,8 @@ export class SocketWorker {
   readonly #sockets = new Map<SocketId, Carried>();
   readonly #closed = Promise.withResolvers<void>();
   #askedPulseAt: number | null = null;
+  /** Whether it has loaded its packages, which the first report shows. */
+  #isUp = false;
   #memoryBytes = 0;
   /** Sockets that ended unanswered since the worker last heard a word from WhatsApp. */
   #unanswered = 0;
@@ -109,11 +118,13 @@ export class SocketWorker {
   }
 
   /** Asks for a pulse, or gives the worker up when it has owed one for too long. */
-  feelPulse(hangMs: number, memoryLimitBytes: number): void {
+  feelPulse({ hangMs, startMs, memoryLimitBytes }: WorkerBounds): void {
     const now = this.#options.clock.now();
     if (this.#askedPulseAt !== null) {
       const overdue = now - this.#askedPulseAt;
-      if (overdue >= hangMs) this.giveUp("hung", `no pulse for ${overdue} ms`);
+      if (overdue >= (this.#isUp ? hangMs : Math.max(startMs, hangMs))) {
+        this.giveUp("hung", `no pulse for ${overdue} ms`);
+      }
       return;
     }
     if (this.#memoryBytes > memoryLimitBytes) {
@@ -182,6 +193,11 @@ export class SocketWorker {
 
   #onReport(report: Report): void {
     if (this.#over) return;
+    if (!this.#isUp) {
+      this.#isUp = true;
+      // What it took to start is no hanging.
+      if (this.#askedPulseAt !== null) this.#askedPulseAt = this.#options.clock.now();
+    }
     switch (report.type) {
       case "pulse":
         return this.#onPulse(report);

@@ -17,6 +17,11 @@ export interface WatchOptions {
   /** A worker that owes a pulse for so long hangs. */
   readonly hangMs: number;
   /**
+   * The same for a worker that has yet to say anything: it is still loading its packages, and one that is replaced
+   * for that has to begin again.
+   */
+  readonly startMs: number;
+  /**
    * How long the thread of a worker that was given up is waited for, so that no login of its sessions meets
    * a connection of its own. One that never yields cannot be ended, and its sessions cannot wait for ever.
    */
@@ -41,6 +46,7 @@ export interface WorkerPoolOptions {
 const WATCH: WatchOptions = {
   pulseMs: 5_000,
   hangMs: 15_000,
+  startMs: 60_000,
   unendedMs: 15_000,
   memoryLimitBytes: 1_024 * 2 ** 20,
   unansweredLimit: 5,
@@ -180,16 +186,16 @@ export class WorkerPool implements SocketLayer {
   }
 
   #lookAfterAll(): void {
-    const { hangMs, memoryLimitBytes, unansweredLimit } = this.#watch;
+    const { unansweredLimit } = this.#watch;
     for (const slot of this.#slots) {
       const { worker } = slot;
       if (worker === null) continue;
       if (worker.unanswered >= unansweredLimit) this.#retire(slot, worker);
-      worker.feelPulse(hangMs, memoryLimitBytes);
+      worker.feelPulse(this.#watch);
     }
     for (const worker of this.#leaving) {
       if (worker.size > 0) {
-        worker.feelPulse(hangMs, memoryLimitBytes);
+        worker.feelPulse(this.#watch);
         continue;
       }
       this.#leaving.delete(worker);
