@@ -174,7 +174,7 @@ export class TestServer {
   }
 
   async #untilReady(): Promise<void> {
-    const deadline = performance.now() + 20_000;
+    const deadline = performance.now() + 120_000;
     for (;;) {
       try {
         await this.run("select 1");

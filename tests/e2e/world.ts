@@ -9,16 +9,26 @@ import type { SessionView } from "../../domain/view.ts";
 import { type Service, type ServiceOptions, startService } from "../../service.ts";
 import type { Log, LogFields } from "../../whatsapp/log.ts";
 import type { SocketSettings } from "../../whatsapp/protocol.ts";
+import type { WatchOptions } from "../../whatsapp/worker_pool.ts";
 import { type Gateway, type GatewayOptions, type Phone, startGateway } from "../gateway/mod.ts";
 import { generateCredentialKey } from "../../db/mod.ts";
 import { mysql, query, SQLITE, type TestDialect } from "../db/helpers.ts";
 import { Hub } from "./hub.ts";
 
-/** How long a test waits for something that has to happen, in milliseconds, before it fails. */
-const PATIENCE_MS = 20_000;
+/** How long a test waits for something that has to happen, in milliseconds, before it fails: it only ends what hangs. */
+const PATIENCE_MS = 120_000;
 
-/** Bounds under which a test need not wait for minutes; what they bound is the same. */
-export const BRISK: Partial<Policy> = { backoff: { baseMs: 20, quickMs: 200, capMs: 200 }, stableMs: 200 };
+/**
+ * Bounds under which a test need not wait for minutes; what they bound is the same. Deadlines are longer than the
+ * product's own: where a test is not about one, a busy machine must not miss it.
+ */
+export const BRISK: Partial<Policy> = {
+  backoff: { baseMs: 20, quickMs: 200, capMs: 200 },
+  stableMs: 200,
+  restartMs: PATIENCE_MS,
+  loginMs: PATIENCE_MS,
+};
+const ROOMY = { environment: { QR_WAIT_MS: String(PATIENCE_MS) }, watch: { hangMs: PATIENCE_MS } };
 
 /** Logins that wait to be unlinked are seen to without a person's patience. */
 const BRISK_UNLINKING: ServiceOptions["unlinker"] = {
@@ -26,6 +36,9 @@ const BRISK_UNLINKING: ServiceOptions["unlinker"] = {
   answeredPauseMs: 100,
   unansweredPauseMs: 200,
 };
+
+/** For a world whose time a test drives: a worker that cannot answer meanwhile does not count as one that hangs. */
+export const UNWATCHED = { pulseMs: 86_400_000 } satisfies Partial<WatchOptions>;
 
 export interface WorldOptions {
   readonly environment?: Readonly<Record<string, string>>;
@@ -92,6 +105,7 @@ export class World implements AsyncDisposable {
       WHATSAPP_WS_URL: gateway.url,
       WHATSAPP_ROOT_KEY: gateway.rootKey,
       SOCKET_WORKERS: "1",
+      ...ROOMY.environment,
       ...options.environment,
     }, 2);
     const log = new Recorder();
@@ -100,9 +114,10 @@ export class World implements AsyncDisposable {
         config,
         log,
         policy: { ...BRISK, ...options.policy },
-        ...(options.socketSettings ? { socketSettings: options.socketSettings } : {}),
+        socketSettings: { connectMs: PATIENCE_MS, ...options.socketSettings },
         unlinker: BRISK_UNLINKING,
         ...options.supervision,
+        watch: { ...ROOMY.watch, ...options.supervision?.watch },
         ...(options.bodyMs === undefined ? {} : { bodyMs: options.bodyMs }),
         ...(options.storePausesMs ? { storePausesMs: options.storePausesMs } : {}),
       });
@@ -162,11 +177,15 @@ export class World implements AsyncDisposable {
     return query(this.config.databaseUrl, statement);
   }
 
-  /** Links a session as a person would: asks for the QR, scans it with a phone, waits for `connected`. */
+  /**
+   * Links a session as a person would: asks for the QR, scans it with a phone, again where the QR was over before it
+   * was scanned, and waits for `connected`.
+   */
   async link(instanceId: string, phone: Phone = this.gateway.phone()): Promise<Phone> {
-    const { qr_string } = await this.hub.qr(instanceId);
-    const { outcome } = await phone.scan(qr_string);
-    if (outcome !== "paired") throw new Error(`The scan ended with ${outcome}.`);
+    for (let outcome = "expired"; outcome !== "paired";) {
+      if (outcome !== "expired") throw new Error(`The scan ended with ${outcome}.`);
+      ({ outcome } = await phone.scan((await this.hub.qr(instanceId)).qr_string));
+    }
     await this.untilStatus(instanceId, "connected");
     return phone;
   }

@@ -5,11 +5,11 @@
 import assert from "node:assert/strict";
 import { DISCONNECT_TABLE } from "../../domain/disconnect.ts";
 import type { SessionStatus } from "../../domain/names.ts";
-import { systemClock } from "../../whatsapp/clock.ts";
 import { type Phone, startGateway } from "../gateway/mod.ts";
 import { sabotage, SABOTEUR } from "../whatsapp/sabotage.ts";
+import { SkippingClock } from "../whatsapp/skipping_clock.ts";
 import { QUICK_LINKS, scenarios } from "../e2e/scenarios.ts";
-import { scenario, type World, type WorldOptions } from "../e2e/world.ts";
+import { scenario, UNWATCHED, type World, type WorldOptions } from "../e2e/world.ts";
 
 /** One way to end a linked session's socket, and what must come of it. */
 interface Strike {
@@ -21,8 +21,8 @@ interface Strike {
 /** The retry is put off, so that what the end has left can be read in peace. */
 const PUT_OFF: WorldOptions = {
   ...QUICK_LINKS,
-  policy: { backoff: { baseMs: 600_000, quickMs: 600_000, capMs: 600_000 } },
-  supervision: { clock: { ...systemClock, random: () => 0.99 } },
+  policy: { backoff: { baseMs: 86_400_000, quickMs: 86_400_000, capMs: 86_400_000 } },
+  supervision: { clock: new SkippingClock(() => 0.99) },
 };
 
 /** A drop, and then a login that WhatsApp answers with this code. */
@@ -33,16 +33,17 @@ const failedLogin = (code: number) => (world: World, phone: Phone) => {
 /** WhatsApp asks for a restart: the next login comes at once. */
 const restart = (world: World, phone: Phone) => world.gateway.streamError(phone, { code: 515 });
 
-/** Silence is noticed soon. */
+const listening = new SkippingClock(() => 0.99);
+/** Any silence is too long, and is looked for when the test says so. */
 const LISTENING: WorldOptions = {
   ...PUT_OFF,
-  socketSettings: { silenceMs: 2_000, keepAliveMs: 400 },
-  supervision: { ...PUT_OFF.supervision, watch: { pulseMs: 200 } },
+  socketSettings: { silenceMs: 0 },
+  supervision: { clock: listening, watch: UNWATCHED },
 };
 
 const SABOTAGED: WorldOptions = {
   ...PUT_OFF,
-  supervision: { ...PUT_OFF.supervision, workerScript: SABOTEUR, watch: { pulseMs: 200, hangMs: 2_000 } },
+  supervision: { ...PUT_OFF.supervision, workerScript: SABOTEUR },
 };
 
 const STRIKES: Readonly<Record<string, Strike>> = {
@@ -73,7 +74,10 @@ const STRIKES: Readonly<Record<string, Strike>> = {
   "515 restart required": { strike: restart, outcome: "connected " },
   "unknown code of WhatsApp's": { strike: failedLogin(599), outcome: "disconnected UNKNOWN" },
   "unanswered": {
-    strike: ({ gateway }, phone) => gateway.silence(phone),
+    strike: ({ gateway }, phone) => {
+      gateway.silence(phone);
+      listening.skip(UNWATCHED.pulseMs);
+    },
     outcome: "disconnected TIMEOUT",
     options: LISTENING,
   },

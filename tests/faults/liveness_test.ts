@@ -1,19 +1,13 @@
 import assert from "node:assert/strict";
-import { sabotage, SABOTEUR } from "../whatsapp/sabotage.ts";
+import { hangWorker, sabotage, SABOTEUR, setWorkerTime } from "../whatsapp/sabotage.ts";
+import { SkippingClock } from "../whatsapp/skipping_clock.ts";
 import { QUICK_LINKS } from "../e2e/scenarios.ts";
-import { scenario, type World, type WorldOptions } from "../e2e/world.ts";
+import { scenario, UNWATCHED, type World, type WorldOptions } from "../e2e/world.ts";
 
-/** A worker that is asked for its pulse five times a second, and may owe it for two, as a busy machine needs. */
-const WATCHED: WorldOptions = {
-  ...QUICK_LINKS,
-  supervision: { workerScript: SABOTEUR, watch: { pulseMs: 200, hangMs: 2_000 } },
-};
+const SABOTAGED: WorldOptions = { ...QUICK_LINKS, supervision: { workerScript: SABOTEUR } };
 
-/** Sockets that may be silent for two seconds. */
-const IMPATIENT: WorldOptions = {
-  ...WATCHED,
-  socketSettings: { keepAliveMs: 400, silenceMs: 2_000 },
-};
+/** How often workers are asked for their pulse, and how long they may owe it, in milliseconds; the product's own. */
+const WATCH = { pulseMs: 5_000, hangMs: 15_000 };
 
 /** By the log: it may be back before HTTP is asked. */
 function untilLost({ log }: World, instanceId: string): Promise<unknown> {
@@ -37,25 +31,30 @@ async function survive(world: World, breakIt: () => unknown, sign: string): Prom
 }
 
 scenario("a worker that hangs is found out and replaced, and its sessions resume", async (start) => {
-  await using world = await start(WATCHED);
-  // The runtime cannot end a thread that never yields: this one lets go by itself, and is waited for.
-  await survive(world, () => sabotage("hang"), "worker_lost");
-  assert.ok(world.log.lines.some(({ end }) => end === "hung"));
+  const clock = new SkippingClock();
+  await using world = await start({
+    ...QUICK_LINKS,
+    supervision: { clock, workerScript: SABOTEUR, watch: WATCH },
+  });
+  await survive(world, async () => {
+    const letGo = await hangWorker();
+    clock.skip(2 * WATCH.pulseMs + WATCH.hangMs);
+    // The runtime cannot end a thread that never yields: its sessions wait until it does.
+    assert.ok(world.log.lines.some(({ end }) => end === "hung"));
+    letGo();
+  }, "worker_lost");
 }, { only: "sqlite" });
 
 scenario("a worker that ends by itself is replaced, and its sessions resume", async (start) => {
-  // Its pulse would be missed only after twenty seconds.
-  await using world = await start({ supervision: { workerScript: SABOTEUR } });
+  await using world = await start(SABOTAGED);
   await survive(world, () => sabotage("close"), "worker_lost");
   assert.ok(world.log.lines.some(({ end, sockets }) => end === "crashed" && sockets === 2));
 }, { only: "sqlite" });
 
 scenario("a worker that grows too large is replaced before it takes the process down", async (start) => {
   await using world = await start({
-    supervision: {
-      workerScript: SABOTEUR,
-      watch: { pulseMs: 200, hangMs: 5_000, memoryLimitBytes: 64 * 2 ** 20 },
-    },
+    ...QUICK_LINKS,
+    supervision: { workerScript: SABOTEUR, watch: { pulseMs: 200, memoryLimitBytes: 64 * 2 ** 20 } },
   });
   await survive(world, () => sabotage("grow"), "worker_lost");
   assert.ok(world.log.lines.some(({ end }) => end === "out_of_memory"));
@@ -63,7 +62,7 @@ scenario("a worker that grows too large is replaced before it takes the process 
 
 for (const what of ["throw", "reject"] as const) {
   scenario(`what one session's code does not catch, a ${what}, harms no session`, async (start) => {
-    await using world = await start(WATCHED);
+    await using world = await start(SABOTAGED);
     await world.link("other");
     const fault = world.log.next(({ event }) => event === "worker_fault");
     sabotage(what);
@@ -75,7 +74,7 @@ for (const what of ["throw", "reject"] as const) {
 }
 
 scenario("a session of another worker notices nothing when a worker is lost", async (start) => {
-  await using world = await start({ ...WATCHED, environment: { SOCKET_WORKERS: "2" } });
+  await using world = await start({ ...SABOTAGED, environment: { SOCKET_WORKERS: "2" } });
   // Sockets 1 and 2 pair and log in the first session, 3 and 4 the second.
   const [one, two] = [await world.link("one"), await world.link("two")];
   assert.deepEqual(world.service.socketLoad(), [1, 1]);
@@ -89,12 +88,24 @@ scenario("a session of another worker notices nothing when a worker is lost", as
 
 for (const [what, strike] of [["silent", "silence"], ["unintelligible", "garble"]] as const) {
   scenario(`a socket whose peer has become ${what} is given up and replaced`, async (start) => {
-    await using world = await start(IMPATIENT);
+    const clock = new SkippingClock();
+    await using world = await start({
+      ...QUICK_LINKS,
+      // Baileys itself gives up a socket that has heard nothing for the time between two pings and 5 s more.
+      socketSettings: { keepAliveMs: 200, silenceMs: 3_000 },
+      supervision: { clock, workerScript: SABOTEUR, watch: UNWATCHED },
+    });
     const phone = await world.link("dead");
     const neighbour = await world.link("alive");
     const ended = world.log.next(({ event }) => event === "socket_closed");
     const back = world.gateway.when("online", { phone: phone.number });
+    const now = Date.now();
+    await setWorkerTime(now);
     world.gateway[strike](phone);
+    // The worker's clock stands still: it is 4 s later for whoever hears something from now on, however long that takes.
+    await setWorkerTime(now + 4_000);
+    await world.gateway.when("ping", { phone: neighbour.number, nth: 3 });
+    clock.skip(UNWATCHED.pulseMs);
     assert.deepEqual(
       (({ origin, code, instance_id }) => ({ origin, code, instance_id }))(await ended),
       { origin: "client", code: 408, instance_id: "dead" },
@@ -106,28 +117,36 @@ for (const [what, strike] of [["silent", "silence"], ["unintelligible", "garble"
 }
 
 scenario("sockets that WhatsApp leaves unanswered one after the other get a new worker", async (start) => {
+  await using before = await start(QUICK_LINKS);
+  const phone = await before.link("stubborn");
+  await before.stopService();
+  const { gateway, config: { databaseUrl } } = before;
+  const hung = gateway.faults.add({ do: "hang-upgrade" });
+  // Nothing is lost where a busy machine takes longer once: a login that was not answered is tried again.
   await using world = await start({
-    socketSettings: { connectMs: 800 },
-    supervision: { watch: { pulseMs: 200, hangMs: 5_000, unansweredLimit: 3 } },
+    gateway,
+    databaseUrl,
+    socketSettings: { connectMs: 2_000 },
+    supervision: { watch: { pulseMs: 200, unansweredLimit: 3 } },
   });
-  const phone = await world.link("stubborn");
-  const hung = world.gateway.faults.add({ do: "hang-upgrade" });
-  const retired = world.log.next(({ event }) => event === "worker_retired");
-  world.gateway.drop(phone);
-  await retired;
+  await world.log.next(({ event }) => event === "worker_retired");
+  assert.ok(hung.used >= 3);
   hung.remove();
   await world.untilStatus("stubborn", "connected");
+  assert.equal(phone.devices.length, 1);
 }, { only: "sqlite" });
 
 scenario("the time of WhatsApp's last word is known for each session that has a socket", async (start) => {
   await using world = await start({
-    ...IMPATIENT,
-    socketSettings: { keepAliveMs: 200, silenceMs: 20_000 },
+    ...QUICK_LINKS,
+    socketSettings: { keepAliveMs: 200 },
+    supervision: { watch: { pulseMs: 20 } },
   });
+  const { sessions } = world.service;
   const linked = Date.now();
   const phone = await world.link("heard");
-  await world.gateway.when("ping", { phone: phone.number, nth: 3 });
-  const heardAt = world.service.sessions.heardAt("heard");
-  assert.ok(heardAt !== null && heardAt >= linked, `${heardAt}`);
-  assert.equal(world.service.sessions.heardAt("nobody"), null);
+  // Known as of the last pulse, of which nobody is told.
+  while (sessions.heardAt("heard") === null) await world.gateway.when("ping", { phone: phone.number });
+  assert.ok(sessions.heardAt("heard")! >= linked);
+  assert.equal(sessions.heardAt("nobody"), null);
 }, { only: "sqlite" });

@@ -2,10 +2,12 @@
  * Breaks the workers of a world that was started with the saboteur's script.
  * @module
  */
-import type { Sabotage } from "./saboteur.ts";
+import type { Order, Sabotage } from "./saboteur.ts";
 
-/** How long a saboteur that hangs keeps its worker from answering, in milliseconds. */
+/** How long a saboteur that hangs by itself keeps its worker from answering, in milliseconds. */
 export const HANG_MS = 5_000;
+/** By when one that is to be let go lets go by itself, in milliseconds: a test that has failed need not be waited for. */
+const HELD_MS = 120_000;
 
 export const SABOTEUR = new URL("./saboteur.ts", import.meta.url);
 
@@ -14,7 +16,44 @@ export const SABOTEUR = new URL("./saboteur.ts", import.meta.url);
  * from 1 in the order in which the pool opened them.
  */
 export function sabotage(what: Sabotage, socket?: number): void {
+  tell(what === "hang" ? { what, ms: HANG_MS } : { what }, socket);
+}
+
+/**
+ * The same with a worker that hangs for as long as the test wants.
+ * @returns once it hangs, how to let it go
+ */
+export async function hangWorker(socket?: number): Promise<() => void> {
+  const gate = new Gate();
+  tell({ what: "hang", ms: HELD_MS, gate: gate.shared }, socket);
+  await gate.reached;
+  return () => gate.open();
+}
+
+/** From now on it is this instant in the worker, until it is told another; resolves once it is. */
+export async function setWorkerTime(at: number): Promise<void> {
+  const gate = new Gate();
+  tell({ what: "time", at, gate: gate.shared });
+  await gate.reached;
+}
+
+function tell(order: Order, socket?: number): void {
   const channel = new BroadcastChannel("sabotage");
-  channel.postMessage(socket === undefined ? { what } : { what, socket });
+  channel.postMessage(socket === undefined ? order : { ...order, socket });
   channel.close();
+}
+
+/** Memory that a test and a worker share: a worker that hangs hears no message. */
+class Gate {
+  readonly shared = new SharedArrayBuffer(8);
+  readonly #view = new Int32Array(this.shared);
+
+  /** Resolves once the worker is there. */
+  get reached(): Promise<unknown> {
+    return Promise.resolve(Atomics.waitAsync(this.#view, 0, 0).value);
+  }
+
+  open(): void {
+    Atomics.store(this.#view, 1, 1);
+  }
 }

@@ -5,27 +5,32 @@
  */
 import type { Command } from "../../whatsapp/protocol.ts";
 import "../../whatsapp/worker/main.ts";
-import { HANG_MS } from "./sabotage.ts";
 
 /** What a saboteur can do to its worker. */
 export type Sabotage = "throw" | "reject" | "close" | "hang" | "grow";
 
 /** An order, for every worker or for the one that carries, or has carried, this socket. */
-export interface Order {
-  readonly what: Sabotage;
-  readonly socket?: number;
-}
+export type Order =
+  & (
+    | { readonly what: Exclude<Sabotage, "hang"> }
+    /** Hangs for `ms` milliseconds, or until the gate is open. */
+    | { readonly what: "hang"; readonly ms: number; readonly gate?: SharedArrayBuffer }
+    /** Stops the worker's clock at this instant. */
+    | { readonly what: "time"; readonly at: number; readonly gate: SharedArrayBuffer }
+  )
+  & { readonly socket?: number };
 
 const kept: unknown[] = [];
 const carried = new Set<number>();
+const now = Date.now;
 
 self.addEventListener("message", ({ data: command }: MessageEvent<Command>) => {
   if (command.type === "open") carried.add(command.socket);
 });
 
-new BroadcastChannel("sabotage").onmessage = ({ data: { what, socket } }: MessageEvent<Order>) => {
-  if (socket !== undefined && !carried.has(socket)) return;
-  switch (what) {
+new BroadcastChannel("sabotage").onmessage = ({ data: order }: MessageEvent<Order>) => {
+  if (order.socket !== undefined && !carried.has(order.socket)) return;
+  switch (order.what) {
     case "throw":
       setTimeout(() => {
         throw new Error("sabotage");
@@ -37,15 +42,29 @@ new BroadcastChannel("sabotage").onmessage = ({ data: { what, socket } }: Messag
     case "close":
       return self.close();
     case "hang":
-      // Not for ever: the runtime cannot end a thread that never yields, and it would outlive the test.
-      for (const end = Date.now() + HANG_MS; Date.now() < end;);
-      return;
+      return hang(order.ms, order.gate);
     case "grow":
       return grow();
+    case "time":
+      Date.now = () => order.at;
+      return reach(new Int32Array(order.gate));
     default:
-      what satisfies never;
+      order satisfies never;
   }
 };
+
+/** Not for ever: the runtime cannot end a thread that never yields, and it would outlive the test. */
+function hang(ms: number, shared = new SharedArrayBuffer(8)): void {
+  const gate = new Int32Array(shared);
+  reach(gate);
+  for (const end = now() + ms; now() < end && Atomics.load(gate, 1) === 0;);
+}
+
+/** Tells whoever waits at the gate. */
+function reach(gate: Int32Array): void {
+  Atomics.store(gate, 0, 1);
+  Atomics.notify(gate, 0);
+}
 
 /** 160 MB of numbers, bit by bit: a thread that answers no more is another fault. */
 function grow(): void {
