@@ -48,7 +48,7 @@ export interface Config {
   /** Milliseconds. */
   readonly qrWaitMs: number;
   readonly socketWorkers: number;
-  /** Pairing sockets open in one process. */
+  /** Pairing sockets open in one process, at most. */
   readonly maxPairings: number;
   /** Requests at most; 0 for no limit. */
   readonly rateLimits: {

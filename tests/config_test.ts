@@ -27,6 +27,7 @@ Deno.test("parseConfig() has the defaults of the contract when nothing is set", 
     whatsappVersion: null,
     qrWaitMs: 20_000,
     socketWorkers: 3,
+    maxPairings: 100,
     rateLimits: { key: 500, read: 50, qr: 120 },
     logLevel: "info",
   });
@@ -51,12 +52,14 @@ Deno.test("parseConfig() reads every variable", () => {
     WHATSAPP_VERSION: "2.3000.1043857760",
     QR_WAIT_MS: "5000",
     SOCKET_WORKERS: "8",
+    MAX_PAIRINGS: "7",
     LOG_LEVEL: "debug",
   }, 2);
   assert.deepEqual(config.hubKeys, ["hub-key-of-16-chars", "hub-key-number-two"]);
   assert.deepEqual(config.whatsappVersion, [2, 3000, 1043857760]);
   assert.equal(config.whatsappRootKey, "ab".repeat(32));
   assert.deepEqual([config.port, config.socketWorkers, config.qrWaitMs], [9000, 8, 5000]);
+  assert.equal(config.maxPairings, 7);
 });
 
 for (
@@ -72,6 +75,7 @@ for (
     WHATSAPP_VERSION: ["2.3000", "latest"],
     QR_WAIT_MS: ["0", "600001", "soon"],
     SOCKET_WORKERS: ["0", "65", "all"],
+    MAX_PAIRINGS: ["0", "10001", "-1"],
     RATE_LIMIT_KEY: ["-1", "many"],
     RATE_LIMIT_READ: ["1.5"],
     RATE_LIMIT_QR: ["1000001"],
