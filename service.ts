@@ -105,6 +105,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   });
   const admission = new Admission({ ...LOGINS, clock, ...options.logins });
   const metrics = createMetrics();
+  metrics.startedAt.set(clock.now() / 1_000);
   const metered = meterStore(store, metrics);
   const logins = new Logins();
   const unlinker = new Unlinker({
@@ -160,7 +161,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     await stop();
     throw error;
   }
-  const { fetch } = createApp({
+  const app = createApp({
     sessions,
     operations: {
       readiness: () => readiness(store, pool, isStopping),
@@ -168,6 +169,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
         readMetrics(metrics, {
           requests,
           countByStatus: () => store.countByStatus(),
+          countLoggedOut: () => store.countLoggedOut(),
           sessions,
           admission,
           pairings: pairingSlots,
@@ -183,7 +185,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     meter: requests,
     ...(options.bodyMs === undefined ? {} : { bodyMs: options.bodyMs }),
   });
-  return { fetch, sessions, socketLoad: () => pool.load, stop };
+  // Middleware is there for all methods, and answers nothing by itself.
+  requests.expect(app.routes.filter(({ method }) => method !== "ALL"));
+  return { fetch: app.fetch, sessions, socketLoad: () => pool.load, stop };
 }
 
 async function unsettledOf(store: Store): Promise<string[]> {

@@ -44,6 +44,8 @@ export interface Store extends SessionStore, CredentialStore, RetiredLoginStore,
   readonly leases: LeaseStore | null;
   /** How many sessions have each status; statuses without any are absent. */
   countByStatus(): Promise<Map<SessionStatus, number>>;
+  /** How many sessions are disconnected because they were logged out. */
+  countLoggedOut(): Promise<number>;
 }
 
 /** Names in one `IN (…)` at most. */
@@ -252,6 +254,15 @@ export class SqlStore implements Store {
       const rows = await this.#db.selectFrom(SESSIONS)
         .select(["status", (count) => count.fn.countAll().as("count")]).groupBy("status").execute();
       return new Map(rows.map(({ status, count }) => [status as SessionStatus, Number(count)]));
+    });
+  }
+
+  countLoggedOut(): Promise<number> {
+    return this.#run(async () => {
+      const { count } = await this.#db.selectFrom(SESSIONS).select((row) => row.fn.countAll().as("count"))
+        .where("status", "=", "disconnected").where("last_error_code", "=", "LOGOUT")
+        .executeTakeFirstOrThrow();
+      return Number(count);
     });
   }
 

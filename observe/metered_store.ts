@@ -53,6 +53,7 @@ function timed(
   { databaseDuration, databaseErrors }: Pick<Metrics, "databaseDuration" | "databaseErrors">,
 ): Operation {
   const times = databaseDuration.of({ operation });
+  databaseErrors.inc({ operation }, 0);
   return (...args) => {
     const since = performance.now();
     return watched(() => run(...args), (isFailure) => {

@@ -1,8 +1,12 @@
 /**
  * What the service counts and measures, for Prometheus. No label names an instance, and none holds a secret.
+ *
+ * Every series exists at 0 from the start, those of each label value included: Prometheus sees no increase in a
+ * counter that first appears at 1, so an alert would miss the first event.
  * @module
  */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { DISCONNECT_REASONS, FAULT_CODES } from "../domain/names.ts";
 import { TimesHistogram } from "./times.ts";
 
 /** Seconds; from a read in memory to a request that waits for a QR. */
@@ -35,9 +39,19 @@ export function createMetrics() {
   ): Pick<TimesHistogram<L>, "of"> =>
     new TimesHistogram<L>({ name: PREFIX + name, help, buckets, labelNames, registers });
 
+  const disconnects = counter("disconnects_total", "Sessions disconnected or in error, by last_error_code.", [
+    "code",
+  ]);
+  for (const code of [...DISCONNECT_REASONS, ...FAULT_CODES]) disconnects.inc({ code }, 0);
+
   return {
     registry,
+    startedAt: gauge("start_time_seconds", "When this process started, in seconds since 1970."),
     sessions: gauge("sessions", "Sessions in the table, by status.", ["status"]),
+    loggedOut: gauge(
+      "logged_out_sessions",
+      "Disconnected sessions that were logged out, and wait for a QR to be asked for.",
+    ),
     supervised: gauge("supervised_sessions", "Sessions for which something is going on."),
     stalled: gauge("stalled_sessions", "Sessions with a change that waits for the database."),
     qrGenerated: counter("qr_generated_total", "QRs shown."),
@@ -46,9 +60,7 @@ export function createMetrics() {
     timeToQr: histogram("time_to_qr_seconds", "From opening a socket to its first QR.", QR_SECONDS),
     pairings: counter("pairings_total", "Scans that WhatsApp accepted."),
     loginAttempts: counter("login_attempts_total", "Sockets opened with stored credentials."),
-    disconnects: counter("disconnects_total", "Sessions disconnected or in error, by last_error_code.", [
-      "code",
-    ]),
+    disconnects,
     replicas: gauge(
       "replicas",
       "Replicas that are present, as this one sees it; 0 where there can be one alone.",

@@ -2,7 +2,7 @@
  * The figures that are read off the service when somebody asks, rather than counted as things happen.
  * @module
  */
-import type { SessionStatus } from "../domain/names.ts";
+import { SESSION_STATUSES, type SessionStatus } from "../domain/names.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** Where the figures come from. */
@@ -10,6 +10,8 @@ export interface Sources {
   readonly requests: { tell(): void };
   /** How many rows have each status. */
   countByStatus(): Promise<ReadonlyMap<SessionStatus, number>>;
+  /** How many of the disconnected ones do not come back by themselves, since they were logged out. */
+  countLoggedOut(): Promise<number>;
   readonly sessions: { readonly supervised: number; readonly stalled: number };
   readonly admission: { readonly waiting: number };
   readonly pairings: { readonly taken: number };
@@ -18,6 +20,8 @@ export interface Sources {
   /** Null where there can be one process alone. */
   readonly replica: { readonly present: number; readonly fencings: number } | null;
   readonly workers: {
+    /** How many are running. */
+    readonly running: number;
     readonly load: readonly number[];
     readonly memory: readonly number[];
     readonly restarts: number;
@@ -38,16 +42,20 @@ export async function readMetrics(metrics: Metrics, sources: Sources): Promise<s
   metrics.replicas.set(replica?.present ?? 0);
   metrics.fencings.reset();
   metrics.fencings.inc(replica?.fencings ?? 0);
-  metrics.workers.set(workers.load.length);
+  metrics.workers.set(workers.running);
   metrics.sockets.set(workers.load.reduce((sum, size) => sum + size, 0));
   workers.memory.forEach((bytes, worker) => metrics.workerMemory.set({ worker: String(worker) }, bytes));
   metrics.workerRestarts.reset();
   metrics.workerRestarts.inc(workers.restarts);
-  metrics.sessions.reset();
+  metrics.databaseErrors.inc({ operation: "countByStatus" }, 0);
   try {
-    for (const [status, count] of await sources.countByStatus()) metrics.sessions.set({ status }, count);
+    const [counts, loggedOut] = await Promise.all([sources.countByStatus(), sources.countLoggedOut()]);
+    for (const status of SESSION_STATUSES) metrics.sessions.set({ status }, counts.get(status) ?? 0);
+    metrics.loggedOut.set(loggedOut);
   } catch {
     metrics.databaseErrors.inc({ operation: "countByStatus" });
+    metrics.sessions.reset();
+    metrics.loggedOut.remove();
   }
   try {
     metrics.retiredLogins.set(await sources.countRetiredLogins());

@@ -35,6 +35,18 @@ export class RequestMeter {
     tally.times.observe(seconds);
   }
 
+  /**
+   * Begins at 0 what these routes answer: well, or with a fault of ours.
+   * @param routes the pattern of each path, and its method
+   */
+  expect(routes: Iterable<{ readonly path: string; readonly method: string }>): void {
+    for (const { path, method } of routes) {
+      for (const status of [200, 500]) {
+        if (!this.#tallies.get(path)?.get(method)?.has(status)) this.#begin(path, method, status);
+      }
+    }
+  }
+
   /** Tells the library what has been counted since the last time. */
   tell(): void {
     for (const [route, methods] of this.#tallies) {

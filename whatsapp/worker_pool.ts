@@ -99,9 +99,14 @@ export class WorkerPool implements SocketLayer {
     return this.#slots.map(({ worker }) => worker?.memoryBytes ?? 0);
   }
 
+  /** How many workers are running: fewer than there are places while one that failed to start is waited for. */
+  get running(): number {
+    return this.#slots.filter(({ worker }) => worker !== null).length;
+  }
+
   /** Whether there is a worker to carry the next socket. */
   get isManned(): boolean {
-    return this.#slots.some(({ worker }) => worker !== null);
+    return this.running > 0;
   }
 
   /** How many workers have been replaced. */
