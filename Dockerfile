@@ -18,7 +18,7 @@ RUN deno install --frozen --quiet
 COPY . .
 # Every entry point, so that a start needs no network and a type-stripped copy of each module is there.
 RUN deno cache --frozen --quiet main.ts whatsapp/worker/main.ts tools/*.ts tools/doctor/main.ts
-RUN chmod -R a+rX,go-w /app /deno-dir && chmod 0755 packaging/healthcheck.sh
+RUN chmod -R a+rX,go-w /app /deno-dir && chmod 0755 packaging/*.sh
 
 FROM base
 COPY --from=build /deno-dir /deno-dir
@@ -32,6 +32,8 @@ ENV HOST=0.0.0.0 PORT=8080 DATABASE_URL=sqlite:/data/session-manager.db
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=5s --start-period=45s --retries=3 CMD ["/app/packaging/healthcheck.sh"]
+# Passes signals and exit code on, and can stay instead of ending with 78: ON_CONFIG_FAULT=wait.
+ENTRYPOINT ["/app/packaging/entrypoint.sh"]
 # What `deno task start` runs. It reads the configuration, may start this one program, and gives the service the
 # permissions that follow.
 CMD ["deno", "run", "--quiet", "--frozen", "--cached-only", \

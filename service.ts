@@ -40,7 +40,7 @@ import { type WatchOptions, WorkerPool } from "./whatsapp/worker_pool.ts";
 const LOGINS = { concurrent: 16, perSecond: 50 };
 
 /** Pauses between attempts to reach the database at the start, in milliseconds: half a minute in all. */
-const STORE_PAUSES_MS = [500, 1_000, 2_000, 4_000, 7_500, 7_500, 7_500];
+export const STORE_PAUSES_MS: readonly number[] = [500, 1_000, 2_000, 4_000, 7_500, 7_500, 7_500];
 
 /**
  * How often WhatsApp is pinged, how long a connection may take to open, and how long it may be silent, in

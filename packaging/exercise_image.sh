@@ -2,7 +2,8 @@
 # Goes through the Dockerfile without a container engine: a Debian 12 made by debootstrap, the RUN lines of the
 # Dockerfile in it as they are written, and then the CMD as the USER, without capabilities, on a file system that
 # is read-only but for /data, in a network that has nothing but this machine's loopback. The service has to become
-# healthy, give a QR from the test gateway, pass the doctor, and stop with 0 on STOPSIGNAL.
+# healthy, give a QR from the test gateway, pass the doctor, and stop with 0 on STOPSIGNAL; with a configuration that
+# has to be mended it has to end with 78, or stay where it is told to.
 #
 # What it cannot show: the two base images themselves. `deno` is the one on this machine's PATH instead.
 #
@@ -90,9 +91,26 @@ run() {
   as_user 'sh -c "id -u; ! touch /app/x && ! touch /deno-dir/x && ! touch /tmp/x && touch /data/x && rm /data/x"' 2>&1
   if timeout 3 bash -c 'exec 3<>/dev/tcp/192.0.2.1/443' 2>/dev/null; then exit 1; fi
 
-  step "CMD"
-  as_user "$(json_command "$(instructions | sed -n 's/^CMD //p')")" >"$work/service.log" 2>&1 &
-  local health
+  local entrypoint command health code
+  entrypoint=$(json_command "$(instructions | sed -n 's/^ENTRYPOINT //p')")
+  command=$(json_command "$(instructions | sed -n 's/^CMD //p')")
+
+  step "A configuration that has to be mended"
+  code=0
+  as_user "env PORT=none $entrypoint $command" || code=$?
+  [ "$code" = 78 ]
+  as_user "env PORT=none ON_CONFIG_FAULT=wait $entrypoint $command" 2>"$work/waiting.log" &
+  local waiting=$!
+  until grep -q '^Waiting' "$work/waiting.log"; do sleep 0.1; done
+  cat "$work/waiting.log"
+  kill -s TERM "$(pgrep -f '^/bin/sh /app/packaging/entrypoint.sh')"
+  code=0
+  wait "$waiting" || code=$?
+  [ "$code" = 78 ]
+
+  step "ENTRYPOINT and CMD"
+  as_user "$entrypoint $command" >"$work/service.log" 2>&1 &
+  local service=$!
   health=$(json_command "$(instructions | sed -n 's/^HEALTHCHECK.*CMD //p')")
   for _ in $(seq 100); do as_user "$health" 2>/dev/null && break || sleep 0.2; done
   as_user "$health"
@@ -108,11 +126,10 @@ run() {
     --allow-run=/usr/local/bin/deno tools/doctor.ts"
 
   step "STOPSIGNAL"
-  # The launcher, as an engine would signal the container's first process.
-  local launcher code=0
-  launcher=$(pgrep -f '^deno run .*tools/start.ts$')
-  kill -s "$(instructions | sed -n 's/^STOPSIGNAL //p')" "$launcher"
-  wait %2 || code=$?
+  # As an engine would signal the container's first process.
+  kill -s "$(instructions | sed -n 's/^STOPSIGNAL //p')" "$(pgrep -f '^/bin/sh /app/packaging/entrypoint.sh')"
+  code=0
+  wait "$service" || code=$?
   cat "$work/service.log"
   echo "exit code $code"
   ls -l "$root/data"

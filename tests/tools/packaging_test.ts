@@ -1,84 +1,14 @@
 import assert from "node:assert/strict";
-import dashboard from "../../packaging/grafana/dashboard.json" with { type: "json" };
-import { createMetrics } from "../../observe/metrics.ts";
+import { parse } from "yaml";
+import { z } from "zod";
 import { CONFIG_VARIABLES, parseConfig } from "../../config.ts";
-import { compileCommand, LEFT_OUT, packageFolder, STARTED_BY_ADDRESS } from "../../tools/compile.ts";
+import { STORE_PAUSES_MS } from "../../service.ts";
+import { STARTED_BY_ADDRESS } from "../../tools/compile.ts";
+import { isInstalled, programTest, run } from "../programs.ts";
+import { graphOf } from "./graph.ts";
 
 const root = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 const read = (path: string) => Deno.readTextFileSync(`${root}/${path}`);
-
-async function run(command: string, args: string[], env: Record<string, string> = {}) {
-  const { code, stdout, stderr } = await new Deno.Command(command, {
-    args,
-    env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...env },
-  }).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, out: text(stdout), all: text(stdout) + text(stderr) };
-}
-
-async function exists(command: string): Promise<boolean> {
-  return (await run("sh", ["-c", `command -v ${command}`])).code === 0;
-}
-
-// ── Metrics ──────────────────────────────────────────────────────────────────────────────────────
-
-/** Every metric of the service: its whole name and its kind. */
-const METRICS = await createMetrics().registry.getMetricsAsJSON();
-
-const SERIES: ReadonlySet<string> = new Set(
-  METRICS.flatMap(({ name, type }) =>
-    String(type) === "histogram" ? ["bucket", "sum", "count"].map((part) => `${name}_${part}`) : [name]
-  ),
-);
-
-for (const file of ["prometheus/alerts.yml", "prometheus/alerts_test.yml", "grafana/dashboard.json"]) {
-  Deno.test(`packaging/${file} names metrics that exist, and no others`, () => {
-    const names = new Set(read(`packaging/${file}`).match(/\bsession_manager_[a-z_]+/g));
-    assert.ok(names.size > 2);
-    assert.deepEqual([...names].filter((name) => !SERIES.has(name)), []);
-  });
-}
-
-Deno.test("the dashboard shows every metric, over a data source that is chosen when it is loaded", () => {
-  const text = JSON.stringify(dashboard);
-  const missing = METRICS.filter(({ name }) => !text.includes(name));
-  assert.deepEqual(missing, []);
-  assert.equal(new Set(dashboard.panels.map(({ id }) => id)).size, dashboard.panels.length);
-  for (const { datasource, targets } of dashboard.panels) {
-    assert.equal(datasource.uid, "${datasource}");
-    assert.ok(targets.every(({ expr }) => expr.includes("$instance")));
-  }
-});
-
-Deno.test({
-  name: "promtool takes the rules and their tests, the scrape configuration, and the dashboard's queries",
-  ignore: !await exists("promtool"),
-  fn: async () => {
-    const folder = `${root}/packaging/prometheus`;
-    const queries = await Deno.makeTempFile({ suffix: ".json" });
-    try {
-      const rules = dashboard.panels.flatMap(({ id, targets }) =>
-        targets.map(({ refId, expr }) => ({
-          record: `panel:${id}:${refId}`,
-          expr: expr.replaceAll("$__rate_interval", "5m").replaceAll("$instance", ".*"),
-        }))
-      );
-      await Deno.writeTextFile(queries, JSON.stringify({ groups: [{ name: "dashboard", rules }] }));
-      for (
-        const args of [
-          ["check", "rules", `${folder}/alerts.yml`, queries],
-          ["test", "rules", `${folder}/alerts_test.yml`],
-          ["check", "config", "--syntax-only", `${folder}/prometheus.yml`],
-        ]
-      ) {
-        const { code, all } = await run("promtool", args);
-        assert.equal(code, 0, all);
-      }
-    } finally {
-      await Deno.remove(queries);
-    }
-  },
-});
 
 // ── Image ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -100,35 +30,12 @@ Deno.test("the image is pinned, runs as a number that is not root, and asks itse
   assert.ok(read(".ci/run").includes(`DENO_VERSION=${pinned}\n`), "one version of the runtime everywhere");
   assert.match(text, /^USER [1-9]\d+:[1-9]\d+$/m);
   assert.match(text, /^STOPSIGNAL SIGTERM$/m);
+  assert.match(text, /^ENTRYPOINT \["\/app\/packaging\/entrypoint\.sh"\]$/m);
   assert.match(text, /^HEALTHCHECK .*\/app\/packaging\/healthcheck\.sh"\]$/m);
-  assert.equal(Deno.statSync(`${root}/packaging/healthcheck.sh`).mode! & 0o111, 0o111);
-});
-
-interface Module {
-  readonly specifier: string;
-  readonly error?: string;
-  /** `code` is absent where only types are imported, of which nothing is left at run time. */
-  readonly dependencies?: readonly { readonly code?: { readonly specifier: string } }[];
-}
-
-/** The modules of this repository, and the packages, that a module leads to at run time. */
-async function graphOf(entry: string): Promise<{ files: string[]; packages: string[] }> {
-  const { out } = await run(Deno.execPath(), ["info", "--json", "--frozen", `${root}/${entry}`]);
-  const { modules, redirects } = JSON.parse(out) as { modules: Module[]; redirects: Record<string, string> };
-  assert.deepEqual(modules.filter(({ error }) => error), [], entry);
-  const known = new Map(modules.map((module) => [module.specifier, module]));
-  const reached = new Set([`file://${root}/${entry}`]);
-  for (const specifier of reached) {
-    for (const { code } of known.get(specifier)?.dependencies ?? []) {
-      if (code !== undefined) reached.add(redirects[code.specifier] ?? code.specifier);
-    }
+  for (const script of ["entrypoint", "healthcheck"]) {
+    assert.equal(Deno.statSync(`${root}/packaging/${script}.sh`).mode! & 0o111, 0o111);
   }
-  const below = (prefix: string) =>
-    [...reached].filter((specifier) => specifier.startsWith(prefix)).map((specifier) =>
-      specifier.slice(prefix.length)
-    );
-  return { files: below(`file://${root}/`), packages: below("npm:/") };
-}
+});
 
 Deno.test("the image holds every module that its programs lead to", async () => {
   const lines = read(".dockerignore").split("\n").filter((line) =>
@@ -152,56 +59,138 @@ Deno.test("the image holds every module that its programs lead to", async () => 
     const { files } = await graphOf(entry);
     assert.deepEqual(files.filter((file) => !isKept(file)), [], entry);
   }
-  assert.ok(["deno.json", "deno.lock", "packaging/healthcheck.sh"].every(isKept));
+  assert.ok(["deno.json", "deno.lock", "packaging/entrypoint.sh", "packaging/healthcheck.sh"].every(isKept));
   assert.ok(!isKept("tests/permissions_test.ts") && !isKept("data/session-manager.db.key"));
 });
 
-Deno.test({
-  name: "healthcheck.sh is content with a 200 from /healthz, and with nothing else",
-  ignore: !await exists("bash"),
-  fn: async () => {
-    let status = 200;
-    const paths: string[] = [];
-    const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
-      paths.push(new URL(request.url).pathname);
-      return new Response("{}", { status });
-    });
-    const check = async () =>
-      (await run(`${root}/packaging/healthcheck.sh`, [], { HOST: "0.0.0.0", PORT: String(server.addr.port) }))
-        .code;
-    assert.equal(await check(), 0);
-    status = 503;
-    assert.equal(await check(), 1);
-    await server.shutdown();
-    assert.equal(await check(), 1);
-    assert.deepEqual(paths, ["/healthz", "/healthz"]);
-  },
+// ── Compose ──────────────────────────────────────────────────────────────────────────────────────
+
+const texts = z.array(z.string());
+const seconds = z.string().regex(/^\d+s$/);
+
+/**
+ * The parts of the compose specification that the file makes use of. A name or a form that is not among them is a slip
+ * that `docker compose` refuses.
+ */
+const Compose = z.strictObject({
+  name: z.string(),
+  services: z.record(
+    z.string(),
+    z.strictObject({
+      build: z.literal(".").optional(),
+      image: z.string(),
+      restart: z.enum(["no", "always", "on-failure", "unless-stopped"]),
+      depends_on: z.record(z.string(), z.strictObject({ condition: z.literal("service_healthy") }))
+        .optional(),
+      command: texts.optional(),
+      environment: z.record(z.string(), z.string()),
+      healthcheck: z.strictObject({
+        test: texts,
+        interval: seconds,
+        timeout: seconds,
+        retries: z.number(),
+        start_period: seconds,
+      }).optional(),
+      ports: z.array(z.string().regex(/^127\.0\.0\.1:\d+:\d+$/)).optional(),
+      networks: texts,
+      volumes: texts,
+      init: z.boolean().optional(),
+      read_only: z.boolean().optional(),
+      tmpfs: texts.optional(),
+      cap_drop: texts.optional(),
+      security_opt: texts,
+      mem_limit: z.string().optional(),
+      pids_limit: z.number().optional(),
+      stop_grace_period: seconds,
+    }),
+  ),
+  networks: z.record(z.string(), z.strictObject({ internal: z.boolean() }).nullable()),
+  volumes: z.record(z.string(), z.null()),
 });
 
-Deno.test("compose.yaml waits for a healthy database, hardens the service, and holds no secret", () => {
-  const text = read("compose.yaml");
-  const service = text.slice(text.indexOf("  session-manager:\n"), text.indexOf("\n  mysql:\n"));
-  for (
-    const line of [
-      "condition: service_healthy",
-      "read_only: true",
-      "cap_drop: [ALL]",
-      "security_opt: [no-new-privileges:true]",
-      "- /tmp:size=16m",
-      "- data:/data",
-    ]
-  ) assert.ok(service.includes(line), line);
-  assert.match(text, /^ {4}image: mysql:8\.0\.\d+$/m);
-  const secrets = text.matchAll(/^ +\w*(?:KEY|PASSWORD|DATABASE_URL): (.*)$/gm);
-  assert.ok([...secrets].every(([, value]) => value!.includes(":?see the top of compose.yaml}")));
+const compose = Compose.parse(parse(read("compose.yaml")));
+const { "session-manager": service, mysql } = compose.services;
+
+/** The environment of the service's container, as compose makes it out of what `--env-file` names. */
+function environmentWith(given: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(service!.environment).map(([name, value]) => [
+      name,
+      value.replaceAll(/\$\{(\w+):([-?])([^}]*)\}/g, (_, variable, operator, otherwise) => {
+        if (given[variable]) return given[variable];
+        if (operator === "?") throw new Error(`${variable}: ${otherwise}`);
+        return otherwise;
+      }),
+    ]),
+  );
+}
+
+const SECRETS = {
+  HUB_API_KEY: "a-key-of-the-hub's",
+  INTERNAL_API_KEY: "an-internal-key...",
+  CREDENTIALS_KEY: btoa("k".repeat(32)),
+  MYSQL_PASSWORD: "abc123",
+};
+
+Deno.test("compose.yaml waits for a healthy database of a supported version, and hardens the service", async () => {
+  assert.deepEqual(service!.depends_on, { mysql: { condition: "service_healthy" } });
+  assert.deepEqual(service!.cap_drop, ["ALL"]);
+  assert.deepEqual(service!.security_opt, ["no-new-privileges:true"]);
+  assert.ok(service!.read_only && service!.volumes.includes("data:/data"));
+  assert.match(mysql!.image, /^mysql:8\.4(\.\d+)?$/);
+  assert.ok(mysql!.healthcheck);
+  if (await isInstalled("docker") && (await run("docker", ["compose", "version"])).code === 0) {
+    const secrets = { ...SECRETS, MYSQL_ROOT_PASSWORD: "abc123" };
+    const { code, all } = await run(
+      "docker",
+      ["compose", "--file", `${root}/compose.yaml`, "config", "-q"],
+      secrets,
+    );
+    assert.equal(code, 0, all);
+  }
+});
+
+Deno.test("compose.yaml brings everything back after a restart of the machine, and holds still what has to be mended", () => {
+  for (const { restart } of Object.values(compose.services)) assert.equal(restart, "unless-stopped");
+  assert.equal(service!.environment.ON_CONFIG_FAULT, "wait");
+});
+
+Deno.test("compose.yaml lets every variable of the configuration through, and no secret is written in it", () => {
+  const { ON_CONFIG_FAULT: _, ...environment } = service!.environment;
+  assert.deepEqual(Object.keys(environment).sort(), [...CONFIG_VARIABLES].sort());
+  const fixed = ["HOST", "PORT", "DATABASE_URL"];
+  for (const [name, value] of Object.entries(environment)) {
+    if (!fixed.includes(name)) assert.match(value, new RegExp(`^\\$\\{${name}:[-?][^}]*\\}$`), name);
+  }
+  for (const name of Object.keys(SECRETS)) {
+    const { [name as keyof typeof SECRETS]: __, ...others } = SECRETS;
+    assert.throws(() => environmentWith(others), new RegExp(`^Error: ${name}: see the top of compose.yaml`));
+  }
+  for (const { environment } of Object.values(compose.services)) {
+    for (const [name, value] of Object.entries(environment)) {
+      if (/KEY$|PASSWORD|DATABASE_URL/.test(name)) assert.match(value, /\$\{\w+:[-?]/, name);
+    }
+  }
+});
+
+Deno.test("compose.yaml makes a configuration that the service takes: the defaults, or what is given", () => {
+  const defaults = parseConfig(environmentWith(SECRETS), 2);
+  assert.deepEqual(defaults, {
+    ...parseConfig(SECRETS, 2),
+    host: "0.0.0.0",
+    databaseUrl: "mysql://session_manager:abc123@mysql:3306/session_manager",
+  });
+  const given = environmentWith({ ...SECRETS, QR_WAIT_MS: "5000", MAX_PAIRINGS: "7", LOG_LEVEL: "warn" });
+  const { qrWaitMs, maxPairings, logLevel } = parseConfig(given, 2);
+  assert.deepEqual([qrWaitMs, maxPairings, logLevel], [5_000, 7, "warn"]);
 });
 
 // ── systemd ──────────────────────────────────────────────────────────────────────────────────────
 
-Deno.test({
-  name: "systemd takes the unit, and finds little exposed",
-  ignore: !await exists("systemd-analyze"),
-  fn: async () => {
+await programTest(
+  "systemd-analyze",
+  "systemd takes the unit, and finds little exposed",
+  async () => {
     const folder = await Deno.makeTempDir();
     try {
       const unit = `${folder}/session-manager.service`;
@@ -225,9 +214,9 @@ Deno.test({
       await Deno.remove(folder, { recursive: true });
     }
   },
-});
+);
 
-Deno.test("the unit leaves V8 its compiler, and does not start again what has to be mended", () => {
+Deno.test("the unit leaves V8 its compiler, starts with the machine, and does not start again what has to be mended", () => {
   const text = read("packaging/session-manager.service");
   assert.doesNotMatch(text, /^MemoryDenyWriteExecute=/m);
   for (
@@ -236,42 +225,15 @@ Deno.test("the unit leaves V8 its compiler, and does not start again what has to
       "RestartPreventExitStatus=78",
       "TimeoutStopSec=15",
       "NoNewPrivileges=yes",
+      "WantedBy=multi-user.target",
     ]
   ) assert.ok(text.includes(`\n${line}\n`), line);
 });
 
-// ── One executable ───────────────────────────────────────────────────────────────────────────────
-
-Deno.test("the compiled executable holds every module and package of the service and of its workers", async () => {
-  const packages = await packageFolder();
-  assert.ok(LEFT_OUT.every((path) => Deno.statSync(`${packages}/${path}`).isDirectory));
-  const folder = await Deno.makeTempDir();
-  try {
-    const args = compileCommand(parseConfig({}, 2), root, packages, `${folder}/executable`);
-    // What is embedded does not depend on what it is embedded in: this runtime stands in for the one that the
-    // compiler would fetch. The result is looked into and not run.
-    const { code, all } = await run(Deno.execPath(), args.toSpliced(1, 0, "--no-check", "--cached-only"), {
-      DENORT_BIN: Deno.execPath(),
-    });
-    assert.equal(code, 0, all);
-    const { Buffer } = await import("node:buffer");
-    // As one character a byte: the engine looks through such a text faster than through a buffer.
-    const bytes = (path: string) => Buffer.from(Deno.readFileSync(path)).toString("latin1");
-    const executable = bytes(`${folder}/executable`);
-    for (const entry of ["main.ts", ...STARTED_BY_ADDRESS]) {
-      const graph = await graphOf(entry);
-      assert.ok(graph.files.length >= 5 && graph.packages.length > 1);
-      for (const file of graph.files) {
-        assert.ok(executable.includes(bytes(`${root}/${file}`)), `${entry}: ${file}`);
-      }
-      for (const specifier of graph.packages) {
-        const [, name, version] = /^(@?[^@]+)@([^/]+)/.exec(specifier)!;
-        const manifest = bytes(`${packages}/${name}/${version}/package.json`);
-        assert.ok(executable.includes(manifest), `${entry}: ${specifier}`);
-      }
-    }
-    assert.ok(!executable.includes(bytes(`${root}/tests/permissions_probe.ts`)));
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+Deno.test("the unit goes on starting the service for as long as its database is away", () => {
+  const text = read("packaging/session-manager.service");
+  const setting = (name: string) => Number(new RegExp(`^${name}=(\\d+)$`, "m").exec(text)?.[1]);
+  // Each start waits for the database for so long, and ends with 69.
+  const perStartMs = STORE_PAUSES_MS.reduce((sum, pause) => sum + pause, 0) + setting("RestartSec") * 1_000;
+  assert.ok(setting("StartLimitIntervalSec") * 1_000 < perStartMs * setting("StartLimitBurst") / 1.5);
 });
