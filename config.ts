@@ -84,13 +84,18 @@ const whole = (low: number, high: number) => {
 };
 
 const DATABASE = "has to be sqlite:<path> or mysql://user:password@host:port/database";
+const PERCENT_ENCODED =
+  "in the user and the password, write # as %23, / as %2F, ? as %3F, @ as %40 and % as %25";
 const SOCKET_ADDRESS = "has to be a ws:// or wss:// address";
 const VERSION = "has to be three numbers separated by dots, such as 2.3000.1043857760";
 
 const shape = {
   HOST: z.string().regex(/^[A-Za-z0-9.:-]+$/, "has to be a host name or an address").default("127.0.0.1"),
   PORT: whole(0, 65_535).default(8080),
-  DATABASE_URL: z.string().refine(isDatabaseUrl, DATABASE).default("sqlite:data/session-manager.db"),
+  DATABASE_URL: z.string().superRefine((text, context) => {
+    const fault = databaseUrlFault(text);
+    if (fault !== null) context.addIssue(fault);
+  }).default("sqlite:data/session-manager.db"),
   HUB_API_KEY: keys,
   INTERNAL_API_KEY: keys,
   CREDENTIALS_KEY: z.string().refine(
@@ -184,9 +189,27 @@ function protocolOf(text: string): string {
   return URL.canParse(text) ? new URL(text).protocol : "";
 }
 
-function isDatabaseUrl(text: string): boolean {
-  if (text.startsWith("sqlite:")) return text.length > "sqlite:".length;
-  return protocolOf(text) === "mysql:" && /^\/[^/]+$/.test(new URL(text).pathname);
+/**
+ * What is wrong with the form of a database URL; null when nothing is. A character of the password that ends a part of
+ * a URL leaves a URL of another form behind, or none.
+ */
+function databaseUrlFault(text: string): string | null {
+  if (text.startsWith("sqlite:")) return text.length > "sqlite:".length ? null : DATABASE;
+  if (!text.startsWith("mysql://")) return DATABASE;
+  if (text.includes("#")) return `has a #, which ends a URL: ${PERCENT_ENCODED}`;
+  const url = URL.parse(text);
+  const isWhole = url !== null && /^\/[^/@]+$/.test(url.pathname) && !url.search.includes("@") &&
+    canDecode(url.username) && canDecode(url.password);
+  return isWhole ? null : `has to be mysql://user:password@host:port/database: ${PERCENT_ENCODED}`;
+}
+
+function canDecode(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function areCredentialKeys(text: string): boolean {

@@ -58,6 +58,10 @@ function parseSqlite(rest: string): SqliteTarget {
 function parseMysql(text: string): MysqlTarget {
   const url = URL.parse(text);
   if (url === null) throw bad("is not a URL; are the special characters of the password percent-encoded?");
+  // What is behind an @ of the password's own, or of the whole authority after a / or ? in it.
+  if (text.includes("#") || /@/.test(url.pathname + url.search)) {
+    throw bad("has a special character of the password that is not percent-encoded");
+  }
   const database = decode(url.pathname.slice(1));
   if (url.hostname === "") throw bad("names no host");
   if (url.username === "") throw bad("names no user");

@@ -98,6 +98,29 @@ Deno.test("parseConfig() never repeats a secret", () => {
   assert.ok(!refusal({ DATABASE_URL: "mysql://root:s3cr3t@host" }).includes("s3cr3t"));
 });
 
+Deno.test("parseConfig() says how to write a password that a URL cannot hold as it is, and does not repeat it", () => {
+  for (
+    const password of [
+      "hunter2#",
+      "#hunter2",
+      "12#hunter2",
+      "1/hunter2",
+      "1?hunter2",
+      "1/2?hunter2",
+      "%hunter2",
+    ]
+  ) {
+    const sentence = refusal({ DATABASE_URL: `mysql://u:${password}@host:3306/hub`, CREDENTIALS_KEY: KEY });
+    assert.match(
+      sentence,
+      /^DATABASE_URL has .* write # as %23, \/ as %2F, \? as %3F, @ as %40 and % as %25\.$/,
+    );
+    assert.ok(!sentence.includes("hunter2"), sentence);
+  }
+  assert.match(refusal({ DATABASE_URL: "mysql://u:a#b@host/hub" }), /has a #, which ends a URL/);
+  assert.match(refusal({ DATABASE_URL: "mysql://u:p@host/hub#part" }), /has a #, which ends a URL/);
+});
+
 Deno.test("parseConfig() wants CREDENTIALS_KEY with MySQL", () => {
   assert.match(refusal({ DATABASE_URL: "mysql://root@localhost:3306/hub" }), /^CREDENTIALS_KEY is required/);
 });

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
+import { ConfigError, parseConfig } from "../../config.ts";
 import { DatabaseUnusableError, parseDatabaseUrl } from "../../db/mod.ts";
 
 const MYSQL = {
@@ -56,6 +58,9 @@ Deno.test("parseDatabaseUrl() refuses with one sentence without the URL when it 
     "mysql://h/d",
     "mysql://u:hunter2@h:99999/d",
     "mysql://u:hunter2%@h/d",
+    "mysql://u:hunter2@h/d#x",
+    "mysql://u:1/hunter2@h",
+    "mysql://u@h/d?ssl-ca=hunter2@h",
     "mysql://u:hunter2@h/d?ssl=maybe",
     "mysql://u:hunter2@h/d?ssl=false&ssl-ca=/etc/ca.pem",
     "mysql://u:hunter2@10.0.0.5/d?ssl=true",
@@ -71,4 +76,47 @@ Deno.test("parseDatabaseUrl() refuses with one sentence without the URL when it 
       return true;
     });
   }
+});
+
+/** Some characters of which a URL makes something of its own, among others. */
+const passwords = fc.string({
+  unit: fc.oneof(fc.constantFrom(..."#@/%?:&=+$[]\\'\"123abc"), fc.string({ minLength: 1, maxLength: 1 })),
+  minLength: 1,
+  maxLength: 12,
+});
+
+/** What comes of a password in the URL of a configuration: the password that is used, or null when it is refused. */
+function passwordOf(written: string): string | null {
+  const CREDENTIALS_KEY = btoa("k".repeat(32));
+  try {
+    const { databaseUrl } = parseConfig(
+      { DATABASE_URL: `mysql://u:${written}@db.example:3307/d`, CREDENTIALS_KEY },
+      1,
+    );
+    const { password, ...rest } = parseDatabaseUrl(databaseUrl) as typeof MYSQL;
+    const { password: _, ...expected } = { ...MYSQL, port: 3307 };
+    assert.deepEqual(rest, expected);
+    return password;
+  } catch (error) {
+    assert.ok(error instanceof ConfigError, String(error));
+    assert.match(error.message, /^DATABASE_URL has .*write # as %23/);
+    return null;
+  }
+}
+
+Deno.test("any password reaches the database when it is percent-encoded", () => {
+  fc.assert(fc.property(passwords, (password) => {
+    assert.equal(passwordOf(encodeURIComponent(password)), password);
+  }));
+});
+
+Deno.test("a password that is written as it is reaches the database as it is, or is refused with a sentence about it", () => {
+  fc.assert(
+    fc.property(passwords.filter((password) => !/%[0-9a-f]{2}/i.test(password)), (password) => {
+      const used = passwordOf(password);
+      assert.ok(used === null || used === password);
+      if (password.includes("#")) assert.equal(used, null);
+    }),
+    { numRuns: 2_000 },
+  );
 });
