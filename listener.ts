@@ -3,7 +3,10 @@
  * server: twice as fast, and it waits for a slow client for ever. Elsewhere Node's, which does not.
  * @module
  */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
 import { isLoopback } from "./config.ts";
+import type { ErrorCode } from "./domain/errors.ts";
 
 /** Answers one request. */
 export type Fetch = (request: Request) => Response | Promise<Response>;
@@ -11,7 +14,10 @@ export type Fetch = (request: Request) => Response | Promise<Response>;
 export interface Listener {
   readonly host: string;
   readonly port: number;
-  /** Lets nobody in any more; resolves once every request in flight has been answered. */
+  /**
+   * Lets nobody in any more; resolves once every request in flight has been answered. One that never arrives whole,
+   * and an answer that nobody reads, keep it waiting: neither server can cut them off.
+   */
   shutdown(): Promise<void>;
 }
 
@@ -63,18 +69,29 @@ async function listenGuarded(
   fetch: Fetch,
   patience: Patience,
 ): Promise<Listener> {
-  // Only here: whoever listens on loopback starts without them.
+  // Only here: a service on loopback starts without them.
   const [{ createServer }, { getRequestListener }] = await Promise.all([
     import("node:http"),
     import("@hono/node-server"),
   ]);
-  const server = createServer({
-    headersTimeout: patience.headersMs,
-    requestTimeout: patience.requestMs,
-    keepAliveTimeout: patience.idleMs,
-    connectionsCheckingInterval: Math.min(1_000, patience.headersMs / 4),
-    // The runtime's own Request and Response, as everywhere else.
-  }, getRequestListener(fetch, { overrideGlobalObjects: false }));
+  const server = createServer(
+    {
+      headersTimeout: patience.headersMs,
+      requestTimeout: patience.requestMs,
+      keepAliveTimeout: patience.idleMs,
+      connectionsCheckingInterval: Math.min(1_000, patience.headersMs / 4),
+      // HTTP/1.0 has none.
+      requireHostHeader: false,
+    },
+    getRequestListener(fetch, {
+      hostname: "localhost",
+      // The runtime's own Request and Response, as everywhere else.
+      overrideGlobalObjects: false,
+      errorHandler: () =>
+        new Response(MALFORMED.body, { status: MALFORMED.status, headers: REFUSAL_HEADERS }),
+    }),
+  );
+  server.on("clientError", refuse);
   const listening = Promise.withResolvers<void>();
   server.once("error", listening.reject);
   server.listen(port, host, listening.resolve);
@@ -88,6 +105,42 @@ async function listenGuarded(
     await closed.promise;
   };
   return { host: address.address, port: address.port, shutdown };
+}
+
+/** What is answered to what is no request, before any route is known. */
+interface Refusal {
+  readonly status: number;
+  readonly reason: string;
+  readonly body: string;
+}
+
+const REFUSAL_HEADERS = { "content-type": "application/json", "cache-control": "no-store" };
+
+const MALFORMED = refusal(400, "Bad Request", "The request is not valid HTTP.");
+
+/** By the code of the server's own error. */
+const REFUSALS: Readonly<Record<string, Refusal>> = {
+  HPE_HEADER_OVERFLOW: refusal(
+    431,
+    "Request Header Fields Too Large",
+    "The headers are larger than 16 KiB.",
+  ),
+  ERR_HTTP_REQUEST_TIMEOUT: refusal(408, "Request Timeout", "The request did not arrive in time."),
+};
+
+function refusal(status: number, reason: string, message: string): Refusal {
+  const code: ErrorCode = "INVALID_REQUEST";
+  return { status, reason, body: JSON.stringify({ error: { code, message } }) };
+}
+
+/** Says what is wrong with what the server could not read, where no answer has begun, and ends the connection. */
+function refuse(error: Error & { readonly code?: string }, socket: Duplex): void {
+  const answer = (socket as { _httpMessage?: ServerResponse<IncomingMessage> | null })._httpMessage;
+  if (!socket.writable || answer?.headersSent) return void socket.destroy();
+  const { status, reason, body } = REFUSALS[error.code ?? ""] ?? MALFORMED;
+  const headers = { ...REFUSAL_HEADERS, "content-length": body.length, connection: "close" };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${status} ${reason}\r\n${lines.join("")}\r\n${body}`);
 }
 
 function isAddressFault(error: unknown): boolean {

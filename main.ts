@@ -14,6 +14,12 @@ import type { Log } from "./whatsapp/log.ts";
 /** How long a stop may take before the process ends regardless, in milliseconds. */
 const STOP_MS = 10_000;
 
+/**
+ * How long answers may take to reach their callers once all are given, in milliseconds. A request that never arrives
+ * whole, and an answer that nobody reads, are cut off then.
+ */
+const DRAIN_MS = 2_000;
+
 /** How long after the start the heap is tidied, in milliseconds. */
 const TIDY_MS = 1_000;
 
@@ -90,10 +96,10 @@ export async function main(bounds: Bounds = {}): Promise<void> {
     clearTimeout(tidying);
     log.info({ event: "stopping", signal });
     Deno.unrefTimer(setTimeout(() => Deno.exit(1), STOP_MS));
-    const drained = listener.shutdown();
+    const drained = listener.shutdown().then(() => true);
     await service.stop();
-    await drained;
-    log.info({ event: "stopped" });
+    const late = new Promise<boolean>((resolve) => setTimeout(resolve, DRAIN_MS, false));
+    log.info({ event: "stopped", drained: await Promise.race([drained, late]) });
     Deno.exit(0);
   };
   for (const signal of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(signal, () => stop(signal));

@@ -16,7 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "log.ts": ["config.ts", "observe"],
   "permissions.ts": ["config.ts", "db", "whatsapp"],
   "service.ts": ["config.ts", "db", "domain", "observe", "replicas", "routes", "whatsapp"],
-  "listener.ts": ["config.ts"],
+  "listener.ts": ["config.ts", "domain"],
   "main.ts": ["config.ts", "listener.ts", "log.ts", "service.ts", "db", "domain", "whatsapp"],
 };
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { startGateway } from "../gateway/mod.ts";
-import { type Hub } from "./hub.ts";
+import { fault, Hub } from "./hub.ts";
+import { head } from "./raw.ts";
 import { hubOf, serviceProcess, type TestProcess } from "./process.ts";
 
 /** A service of its own process against a gateway, on an embedded database. */
@@ -78,6 +79,55 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
       await using again = start();
       await hubOf(again);
       await gateway.when("online", { phone: phone.number });
+    });
+  });
+}
+
+/** Connects, and sends these bytes; what is answered is not read. */
+async function say(port: number, text: string): Promise<Deno.TcpConn> {
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  const bytes = new TextEncoder().encode(text);
+  for (let sent = 0; sent < bytes.length;) sent += await connection.write(bytes.subarray(sent));
+  return connection;
+}
+
+const HUB_KEY = "hub-key-0123456789";
+const INTERNAL_KEY = "internal-key-0123456789";
+
+/** By server: the runtime's own, and Node's. */
+const LISTENERS: readonly Record<string, string>[] = [
+  { HOST: "127.0.0.1" },
+  { HOST: "0.0.0.0", HUB_API_KEY: HUB_KEY, INTERNAL_API_KEY: INTERNAL_KEY },
+];
+
+for (const environment of LISTENERS) {
+  Deno.test(`SIGTERM does not wait for clients that leave their requests half-sent or answers unread, on ${environment.HOST}`, async () => {
+    await withService(async ({ gateway, start }) => {
+      await using service = start(environment);
+      const { port } = await service.event("listening");
+      const hub = new Hub(`http://127.0.0.1:${port}`, environment.HUB_API_KEY);
+      using connections = new DisposableStack();
+      const client = async (text: string) => connections.use(await say(port, text));
+      const own = ["Host: localhost", `Authorization: Bearer ${INTERNAL_KEY}`];
+      const event = "POST /api/session-manager/internal/events/connected HTTP/1.1";
+      const body = ["Content-Type: application/json", "Content-Length: 100"];
+      const idle = await client("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+      assert.ok(await idle.read(new Uint8Array(16)));
+      await client("");
+      await client("GET /healthz HTTP/1.1\r\nHost: loc");
+      await client(`${head(event, [...own, ...body])}{"instance_id":`);
+      await client(`${head(event, [...own, body[0]!, "Transfer-Encoding: chunked"])}5\r\n{"ins`);
+      // More than the buffers between the two ends hold.
+      const get = "GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n";
+      await client(get.repeat(1_000));
+
+      gateway.faults.add({ do: "no-refs", times: 1 });
+      const waiting = hub.requestQr("waiting");
+      await gateway.when("handshake");
+      service.kill("SIGTERM");
+      assert.equal(fault(await waiting), "500 QR_GENERATION_FAILED");
+      assert.equal(await service.exit(), 0);
+      assert.equal((await service.event("stopped")).drained, false);
     });
   });
 }
