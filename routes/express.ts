@@ -32,7 +32,7 @@ interface Passage {
   readonly method: "GET" | "POST";
   readonly instanceId: string;
   readonly givenId: string | null;
-  /** Milliseconds. The clock that counts fractions takes 0.4 µs to read, twice, of the 14 that there are. */
+  /** Milliseconds, by the clock that nobody sets: 0.07 µs more to read than the wall's, and always right. */
   readonly since: number;
 }
 
@@ -57,7 +57,7 @@ export function expressLane(
     const { route, method, instanceId, since } = passage;
     // An answer that leaves no line in the log needs no name of ours to be found by.
     const requestId = passage.givenId ?? (isNews ? crypto.randomUUID() : undefined);
-    const seconds = Math.max(0, Date.now() - since) / 1_000;
+    const seconds = (performance.now() - since) / 1_000;
     tellOf(log, meter, { requestId, route, method, status, seconds, instanceId, isNews });
     return requestId;
   };
@@ -113,7 +113,7 @@ export function expressLane(
       method,
       instanceId,
       givenId: givenId(headers.get("x-request-id")),
-      since: Date.now(),
+      since: performance.now(),
     }, key);
   };
 }

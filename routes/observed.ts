@@ -11,6 +11,9 @@ export interface RequestMeter {
   observe(request: { route: string; method: string; status: number; seconds: number }): void;
 }
 
+/** Methods that are told by their names. Callers make others up, and what is counted by name is kept for good. */
+const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+
 /** What a caller may choose as the id of its request. */
 const REQUEST_ID = /^[A-Za-z0-9_.:-]{1,64}$/;
 
@@ -60,14 +63,15 @@ export function observed(log: Log, meter: RequestMeter): MiddlewareHandler {
     const startedAt = performance.now();
     await next();
     const { status } = c.res;
+    const method = METHODS.has(c.req.method) ? c.req.method : "other";
     tellOf(log, meter, {
       requestId,
       route: status === 404 && c.error === undefined ? "none" : routePath(c, -1),
-      method: c.req.method,
+      method,
       status,
       seconds: (performance.now() - startedAt) / 1_000,
       instanceId: c.req.param("instance_id"),
-      isNews: !isNoNews(c.req.method, status),
+      isNews: !isNoNews(method, status),
     });
   };
 }

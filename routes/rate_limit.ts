@@ -9,6 +9,7 @@
  */
 import type { Context, MiddlewareHandler } from "hono";
 import { SessionManagerError } from "../domain/errors.ts";
+import { INSTANCE_ID } from "../domain/names.ts";
 
 /** Requests at most; 0 for no limit. */
 export interface RateLimits {
@@ -64,12 +65,12 @@ export class RateLimiter {
 
   /**
    * Takes one request of this name's allowance.
-   * @param now milliseconds
+   * @param now milliseconds, by a clock that nobody sets
    * @returns 0, or how many milliseconds to wait before the next one, which is then not counted
    */
   take(name: string, now: number): number {
     const allowance = this.#allowances.get(name) ?? this.#grant(name, now);
-    const until = (this.#isOver(allowance.spokenFor, now) ? now : allowance.spokenFor) + this.#gapMs;
+    const until = Math.max(now, allowance.spokenFor) + this.#gapMs;
     const waitMs = until - now - this.#periodMs;
     // A rounding error is no reason to refuse.
     if (waitMs > 1e-6) return waitMs;
@@ -78,7 +79,7 @@ export class RateLimiter {
   }
 
   #grant(name: string, now: number): Allowance {
-    if (this.#allowances.size >= SWEEP_AT && this.#isOver(this.#sweepAfter, now)) this.#sweep(now);
+    if (this.#allowances.size >= SWEEP_AT && now >= this.#sweepAfter) this.#sweep(now);
     const allowance = { spokenFor: now };
     this.#allowances.set(name, allowance);
     return allowance;
@@ -88,16 +89,8 @@ export class RateLimiter {
   #sweep(now: number): void {
     this.#sweepAfter = now + this.#periodMs;
     for (const [name, { spokenFor }] of this.#allowances) {
-      if (this.#isOver(spokenFor, now)) this.#allowances.delete(name);
+      if (spokenFor <= now) this.#allowances.delete(name);
     }
-  }
-
-  /**
-   * Whether this instant is behind us. None is ever more than a period ahead: where one is by far, the clock has
-   * been set back, and nobody is to wait for that.
-   */
-  #isOver(instant: number, now: number): boolean {
-    return instant <= now || instant > now + 2 * this.#periodMs;
   }
 }
 
@@ -106,12 +99,16 @@ const pass: MiddlewareHandler = (_c, next) => next();
 /**
  * Refuses what comes too often, and says after how many seconds to come back.
  * @param limiter null for no limit
- * @param countedBy what the limit holds for
+ * @param countedBy what the limit holds for; null for what is refused for another reason, and not to be remembered
  */
-export function limitRate(limiter: RateLimiter | null, countedBy: (c: Context) => string): MiddlewareHandler {
+export function limitRate(
+  limiter: RateLimiter | null,
+  countedBy: (c: Context) => string | null,
+): MiddlewareHandler {
   if (limiter === null) return pass;
   return async (c, next) => {
-    admit(limiter, countedBy(c), Date.now());
+    const name = countedBy(c);
+    if (name !== null) admit(limiter, name, performance.now());
     await next();
   };
 }
@@ -128,7 +125,8 @@ export function byKey(c: Context): string {
   return c.get("key");
 }
 
-/** The instance in the path. */
-export function byInstance(c: Context): string {
-  return String(c.req.param("instance_id"));
+/** The instance in the path, where it can be one: names that callers make up are not remembered. */
+export function byInstance(c: Context): string | null {
+  const instanceId = String(c.req.param("instance_id"));
+  return INSTANCE_ID.test(instanceId) ? instanceId : null;
 }

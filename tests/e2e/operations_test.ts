@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { fault } from "./hub.ts";
+import { head, raw } from "./raw.ts";
 import { scenarios } from "./scenarios.ts";
 import { scenario, type World } from "./world.ts";
 
@@ -69,6 +70,35 @@ scenarios("what is there for operators", { only: "sqlite", bodyMs: 200 }, {
     assert.match(text, /database_duration_seconds_count\{operation="save"\} \d/);
   },
 
+  "/metrics does not grow with what callers make up": async (world) => {
+    const paths = ["/", "/metrics", "/api/session-manager/sessions/x", "/api/session-manager/sessions/x/qr"];
+    const series = async () => {
+      const { text } = await read(world, "/metrics");
+      return text.split("\n").filter((line) => line.startsWith("session_manager_http_")).map((line) =>
+        line.slice(0, line.lastIndexOf(" "))
+      );
+    };
+    const makeUp = async (from: number, to: number) => {
+      for (let i = from; i < to; i++) {
+        for (const path of paths) {
+          await raw(world.origin, head(`MADEUP${i} ${path} HTTP/1.1`));
+          await raw(world.origin, head(`GET ${path}/made-up-${i}/${i} HTTP/1.1`));
+        }
+        await world.hub.get(`made up ${i}`);
+        await world.hub.get(`made.up.${i}`);
+        await raw(world.origin, head(`GET /made-up HTTP/1.1`, [`Host: made-up-${i}`]));
+      }
+    };
+    await read(world, "/metrics");
+    await makeUp(0, 1);
+    const before = await series();
+    await makeUp(1, 30);
+    assert.deepEqual(await series(), before);
+    const methods = new Set(before.map((line) => /method="([^"]*)"/.exec(line)?.[1]));
+    assert.ok(methods.has("other"));
+    assert.ok(!before.some((line) => /made.?up/i.test(line)));
+  },
+
   "a request keeps its own id, and gets one where it has none that fits a log": async (world) => {
     const line = world.log.next(({ event }) => event === "request");
     const kept = await read(world, "/api/session-manager/sessions/x", { "x-request-id": "hub-7" });
@@ -87,7 +117,7 @@ scenarios("what is there for operators", { only: "sqlite", bodyMs: 200 }, {
   "a body that does not arrive is not waited for": async (world) => {
     const head = [
       "POST /api/session-manager/internal/events/connected HTTP/1.1",
-      "Host: x",
+      "Host: localhost",
       "Content-Type: application/json",
       "Content-Length: 100",
       "Connection: close",

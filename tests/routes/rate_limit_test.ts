@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { RateLimiter } from "../../routes/rate_limit.ts";
+import { Hono } from "hono";
+import { createApp } from "../../routes/app.ts";
+import { byInstance, limitRate, RateLimiter } from "../../routes/rate_limit.ts";
 
 Deno.test("RateLimiter.take() lets a burst through, and then one a gap", () => {
   const limiter = new RateLimiter(3, 300);
@@ -33,14 +35,6 @@ Deno.test("RateLimiter.take() never lets more than twice the points through in a
   ));
 });
 
-Deno.test("RateLimiter.take() makes nobody wait when the clock is set back", () => {
-  const limiter = new RateLimiter(1, 1_000);
-  assert.equal(limiter.take("a", 3_600_000), 0);
-  assert.equal(limiter.take("a", 3_600_000), 1_000);
-  assert.equal(limiter.take("a", 0), 0);
-  assert.equal(limiter.take("a", 0), 1_000);
-});
-
 Deno.test("RateLimiter.take() forgets names that have had their rest", () => {
   const limiter = new RateLimiter(1, 1_000);
   for (let i = 0; i < 10_500; i++) assert.equal(limiter.take(`name-${i}`, 0), 0);
@@ -49,11 +43,57 @@ Deno.test("RateLimiter.take() forgets names that have had their rest", () => {
   assert.equal(limiter.size, 1);
 });
 
-Deno.test("RateLimiter.take() forgets them when the clock was set back, too", () => {
-  const limiter = new RateLimiter(1, 1_000);
-  for (let i = 0; i < 10_500; i++) assert.equal(limiter.take(`name-${i}`, 3_600_000), 0);
-  assert.equal(limiter.take("another", 0), 0);
+Deno.test("limitRate() remembers no instance whose name cannot be one", async () => {
+  const limiter = new RateLimiter(1, 60_000);
+  const app = new Hono();
+  app.get("/sessions/:instance_id", limitRate(limiter, byInstance), (c) => c.text("done"));
+  for (const id of ["%20", "-a", "a%2Fb", "a".repeat(65), "%E0%A4%A", "%00", "..%2f"]) {
+    for (let i = 0; i < 2; i++) assert.equal((await app.request(`/sessions/${id}`)).status, 200);
+  }
+  assert.equal(limiter.size, 0);
+  await app.request("/sessions/a");
   assert.equal(limiter.size, 1);
+});
+
+/** As long as it lasts, the machine's clock is told otherwise, by so many milliseconds. */
+function setClock(byMs: number): Disposable {
+  const { now } = Date;
+  Date.now = () => now() + byMs;
+  return { [Symbol.dispose]: () => void (Date.now = now) };
+}
+
+Deno.test("createApp() limits and measures by a clock that nobody sets", async () => {
+  const HOUR_MS = 3_600_000;
+  const qr = { qr_string: "data:image/png;base64,AAAA", qr_expires_at: "2026-01-04T12:34:56Z" };
+  const seconds: number[] = [];
+  const nobody = () => Promise.reject(new Error("Nobody asks."));
+  using clocks = new DisposableStack();
+  const app = createApp({
+    sessions: {
+      read: nobody,
+      // Set while the request is under way.
+      requestQr: () => {
+        clocks.use(setClock(HOUR_MS));
+        return Promise.resolve(qr);
+      },
+      reportConnected: nobody,
+      reportDisconnected: nobody,
+    },
+    operations: { readiness: nobody, metrics: nobody },
+    hubKeys: [],
+    internalKeys: [],
+    rateLimits: { key: 0, read: 0, qr: 1 },
+    log: { debug: () => {}, info: () => {}, error: () => {} },
+    meter: { observe: (answered) => void seconds.push(answered.seconds) },
+  });
+  // The express way for one instance, the usual one for the other.
+  for (const id of ["a", "%62"]) {
+    const ask = () => app.request(`/api/session-manager/sessions/${id}/qr`, { method: "POST" });
+    assert.equal((await ask()).status, 200);
+    assert.equal((await ask()).status, 429);
+  }
+  assert.equal(seconds.length, 4);
+  for (const each of seconds) assert.ok(each >= 0 && each < HOUR_MS / 2_000, `${each} s`);
 });
 
 Deno.test("RateLimiter.take() takes no longer for the names that it remembers", () => {
