@@ -7,9 +7,9 @@ import type { Env, MiddlewareHandler } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { SessionManagerError } from "../domain/errors.ts";
 import { describeSecurity, Keyring, requireKey } from "./auth.ts";
-import { limitBody } from "./body_limit.ts";
+import { limitBody, requireJson } from "./body_limit.ts";
 import { docsRoutes } from "./docs.ts";
-import { errorAnswer, fail, onError } from "./errors.ts";
+import { errorAnswer, fail, failAs, onError } from "./errors.ts";
 import { expressLane } from "./express.ts";
 import { internalEventRoutes } from "./internal_events.ts";
 import { observed, type RequestMeter } from "./observed.ts";
@@ -78,6 +78,7 @@ function contract(
   api.use("/internal/*", requireKey(internalKeys));
   api.use(limitRate(limiters.key, byKey));
   api.get("/sessions/:instance_id", limitRate(limiters.read, byInstance));
+  api.use("/sessions/:instance_id/qr", failAs("QR_GENERATION_FAILED"));
   api.post("/sessions/:instance_id/qr", limitRate(limiters.qr, byInstance));
   api.use(limitBody(BODY_LIMIT, bodyMs));
   api.use("/internal/*", requireJson);
@@ -88,14 +89,6 @@ function contract(
 
 const noStore: MiddlewareHandler = async (c, next) => {
   c.header("Cache-Control", "no-store");
-  await next();
-};
-
-const requireJson: MiddlewareHandler = async (c, next) => {
-  const [type] = (c.req.header("content-type") ?? "").split(";", 1);
-  const isJson = type?.trim().toLowerCase() === "application/json";
-  // Another method is a fault of its own, told once the route is known.
-  if (c.req.method === "POST" && !isJson) fail("UNSUPPORTED_MEDIA_TYPE");
   await next();
 };
 

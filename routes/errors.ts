@@ -2,7 +2,7 @@
  * Errors on their way out: the catalogue's code, status and sentence, and nothing else.
  * @module
  */
-import type { Context } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { type ErrorCode, ERRORS, SessionManagerError } from "../domain/errors.ts";
 import type { Log } from "./ports.ts";
@@ -13,10 +13,21 @@ export function errorAnswer(c: Context, error: SessionManagerError): Response {
   return c.json(errorBody(error), ERRORS[error.code].status);
 }
 
+/** What an endpoint says when it fails for reasons that are no business of the caller's. */
+export type FailureCode = "SESSION_MANAGER_ERROR" | "QR_GENERATION_FAILED";
+
+/** Sets the endpoint's own code for failures; `SESSION_MANAGER_ERROR` where nothing sets it. */
+export function failAs(code: FailureCode): MiddlewareHandler {
+  return async (c, next) => {
+    c.set("failureCode", code);
+    await next();
+  };
+}
+
 /** Maps whatever a handler throws. What nobody foresaw is a bare 500 with its cause in the log. */
 export function onError(log: Log): (error: Error, c: Context) => Response {
   return (thrown, c) => {
-    const error = known(thrown);
+    const error = known(thrown, c.get("failureCode"));
     logFailure(log, c.req.method, error);
     return errorAnswer(c, error);
   };
@@ -34,14 +45,27 @@ export function logFailure(log: Log, method: string, error: SessionManagerError)
   log.error({ event: "request_failed", method, code: error.code, ...cause });
 }
 
-/** The fault of the catalogue that this is. */
-export function known(thrown: unknown): SessionManagerError {
-  if (thrown instanceof SessionManagerError) return thrown;
+/**
+ * The fault of the catalogue that this is.
+ * @param failureCode the endpoint's own, which a failure without a cause of its own is told as
+ */
+export function known(
+  thrown: unknown,
+  failureCode: FailureCode = "SESSION_MANAGER_ERROR",
+): SessionManagerError {
+  if (thrown instanceof SessionManagerError) {
+    const { code, retryAfterSeconds, cause } = thrown;
+    if (code !== "SESSION_MANAGER_ERROR" || failureCode === code) return thrown;
+    return new SessionManagerError(failureCode, {
+      cause,
+      ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+    });
+  }
   // The only one the framework throws by itself: a body that is no JSON.
   if (thrown instanceof HTTPException && thrown.status === 400) {
     return new SessionManagerError("INVALID_REQUEST", { message: "The body is not valid JSON." });
   }
-  return new SessionManagerError("SESSION_MANAGER_ERROR", { cause: thrown });
+  return new SessionManagerError(failureCode, { cause: thrown });
 }
 
 /** Throws a fault of the catalogue; for places that have no other answer. */

@@ -69,7 +69,7 @@ export function expressLane(
   };
 
   const refuse = (passage: Passage, thrown: unknown): Response => {
-    const error = known(thrown);
+    const error = known(thrown, passage.method === "POST" ? "QR_GENERATION_FAILED" : "SESSION_MANAGER_ERROR");
     logFailure(log, passage.method, error);
     const { status } = ERRORS[error.code];
     const headers: Record<string, string> = { ...HEADERS };

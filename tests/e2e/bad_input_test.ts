@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { connect } from "node:net";
 import { ErrorAnswer } from "../../routes/schemas.ts";
 import { type Answer, fault } from "./hub.ts";
+import { head, raw } from "./raw.ts";
 import { scenarios } from "./scenarios.ts";
 import type { World } from "./world.ts";
 
@@ -107,9 +107,8 @@ scenarios("bad input", { only: "sqlite" }, {
   },
 
   "a request target that no URL holds gets a 4xx": async (world) => {
-    const port = Number(new URL(world.origin).port);
     for (const path of ["/api/session-manager/sessions/%E0%A4%A", "/api/session-manager/sessions/%"]) {
-      const answer = await raw(port, `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+      const answer = await raw(world.origin, head(`GET ${path} HTTP/1.1`));
       assert.match(answer, /^HTTP\/1\.1 400 /);
     }
   },
@@ -157,22 +156,10 @@ scenarios("keys, where they are set", {
 
 /** A body whose length nobody announces. */
 function chunked(world: World, path: string, body: string): Promise<string> {
-  const head = [
-    `POST /api/session-manager${path} HTTP/1.1`,
-    "Host: x",
+  const start = head(`POST /api/session-manager${path} HTTP/1.1`, [
+    "Host: localhost",
     "Content-Type: application/json",
     "Transfer-Encoding: chunked",
-    "Connection: close",
-  ];
-  const port = Number(new URL(world.origin).port);
-  return raw(port, `${head.join("\r\n")}\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`);
-}
-
-/** An answer to bytes that no client library would send. */
-function raw(port: number, request: string): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  let answer = "";
-  const socket = connect(port, "127.0.0.1", () => socket.write(request));
-  socket.on("data", (chunk) => answer += chunk).on("close", () => resolve(answer)).on("error", reject);
-  return promise;
+  ]);
+  return raw(world.origin, `${start}${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`);
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { SessionManagerError } from "../../domain/errors.ts";
+import { ERRORS, SessionManagerError } from "../../domain/errors.ts";
 import { createApp } from "../../routes/app.ts";
 import { renderDocs } from "../../routes/docs_page.ts";
 import type { Sessions } from "../../routes/ports.ts";
@@ -48,6 +48,28 @@ Deno.test("createApp() answers a bare 500 and logs the cause when a use case thr
     error: { code: "SESSION_MANAGER_ERROR", message: "The session manager could not answer." },
   });
   assert.equal(lines[0]?.err, secret);
+});
+
+Deno.test("createApp() answers each endpoint's own code when a use case fails, on both ways", async () => {
+  const failures = [new Error("unforeseen"), new SessionManagerError("SESSION_MANAGER_ERROR")];
+  for (const failure of failures) {
+    const { app } = frontDoor(() => {
+      throw failure;
+    });
+    for (
+      const [path, method, code] of [
+        [`${BASE}/sessions/a/qr`, "POST", "QR_GENERATION_FAILED"],
+        [`${BASE}/sessions/%61/qr`, "POST", "QR_GENERATION_FAILED"],
+        [`${BASE}/sessions/a`, "GET", "SESSION_MANAGER_ERROR"],
+        [`${BASE}/sessions/%61`, "GET", "SESSION_MANAGER_ERROR"],
+      ] as const
+    ) {
+      const response = await app.request(path, { method });
+      assert.equal(response.status, 500);
+      const message = ERRORS[code].message;
+      assert.deepEqual(await response.json(), { error: { code, message } }, `${method} ${path}`);
+    }
+  }
 });
 
 Deno.test("createApp() sends Retry-After when the fault knows when to come back", async () => {
