@@ -10,7 +10,7 @@ import type { LastError } from "./session.ts";
 
 interface CatalogueEntry {
   /** HTTP status. */
-  readonly status: 400 | 401 | 404 | 405 | 409 | 413 | 415 | 429 | 500;
+  readonly status: 400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 429 | 500;
   /** One plain sentence. */
   readonly message: string;
 }
@@ -27,6 +27,7 @@ export const ERRORS = Object.freeze(
     SESSION_MANAGER_ERROR: { status: 500, message: "The session manager could not answer." },
     INVALID_REQUEST: { status: 400, message: "The request is not valid." },
     UNAUTHORIZED: { status: 401, message: "The request carries no valid key." },
+    FORBIDDEN: { status: 403, message: "This caller may not do that." },
     NOT_FOUND: { status: 404, message: "There is no such route." },
     METHOD_NOT_ALLOWED: { status: 405, message: "This route does not answer that method." },
     PAYLOAD_TOO_LARGE: { status: 413, message: "The body is larger than 64 KiB." },

@@ -8,6 +8,7 @@ import { methodNotAllowed } from "hono/method-not-allowed";
 import { SessionManagerError } from "../domain/errors.ts";
 import { describeSecurity, Keyring, requireKey } from "./auth.ts";
 import { limitBody, requireJson } from "./body_limit.ts";
+import { requireLocal } from "./callers.ts";
 import { docsRoutes } from "./docs.ts";
 import { errorAnswer, fail, failAs, onError } from "./errors.ts";
 import { expressLane } from "./express.ts";
@@ -47,6 +48,8 @@ export function createApp(options: AppOptions): OpenAPIHono {
   app.notFound((c) => errorAnswer(c, new SessionManagerError("NOT_FOUND")));
   app.use(observed(log, meter));
   app.use(noStore);
+  // Where one kind of caller has a key, so do its endpoints; the others ask for themselves.
+  if (hubKeys.isEmpty && internalKeys.isEmpty) app.use(requireLocal);
   app.use(methodNotAllowed({
     app,
     onMethodNotAllowed: (c, methods) => {

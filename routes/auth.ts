@@ -4,14 +4,15 @@
  */
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { MiddlewareHandler } from "hono";
+import { isLocal, refuseForeign } from "./callers.ts";
 import { fail } from "./errors.ts";
 
 const BEARER = /^bearer +(\S+) *$/i;
 const USUAL = "Bearer ";
 
 /**
- * Keys, one of which a caller has to present; where there are none everybody may call, for then the service
- * listens on loopback alone.
+ * Keys, one of which a caller has to present; where there are none every program of this machine may call, for
+ * then the service listens on loopback alone.
  *
  * All of them are compared, whole and over the same number of bytes whatever was presented, so that neither a
  * key's length nor its beginning can be felt out. Digests would do the same for twenty times the price: 25 µs
@@ -30,12 +31,26 @@ export class Keyring {
     }));
   }
 
+  /** True when no key is asked for. */
+  get isEmpty(): boolean {
+    return this.#keys.length === 0;
+  }
+
   /**
-   * The key that a caller has presented, or null when it is none of these; empty where everybody may call.
+   * The caller that a request comes from: the key that it presents, or an empty text for a program of this machine
+   * where no key is asked for. Null when it is to be refused.
+   */
+  callerOf(request: Pick<Request, "url" | "headers">): string | null {
+    // Where a key is presented it does not matter what else a browser says: pages of other sites have none.
+    if (!this.isEmpty) return this.identify(request.headers.get("authorization"));
+    return isLocal(request) ? "" : null;
+  }
+
+  /**
+   * The key that a caller has presented, or null when it is none of these.
    * @param header of a request, `Authorization`
    */
-  identify(header: string | null | undefined): string | null {
-    if (this.#keys.length === 0) return "";
+  identify(header: string | null): string | null {
     const presented = presentedIn(header ?? "");
     let identified: string | null = null;
     for (const { key, codes } of this.#keys) if (isSame(codes, presented)) identified = key;
@@ -62,11 +77,12 @@ function codeAt(text: string, index: number): number {
   return index < text.length ? text.charCodeAt(index) : 0;
 }
 
-/** Lets through who presents one of the keys. */
+/** Lets through who presents one of the keys, or where there are none, the programs of this machine. */
 export function requireKey(keys: Keyring): MiddlewareHandler {
   return async (c, next) => {
-    const key = keys.identify(c.req.header("authorization"));
+    const key = keys.callerOf(c.req.raw);
     if (key === null) {
+      if (keys.isEmpty) refuseForeign();
       c.header("WWW-Authenticate", "Bearer");
       fail("UNAUTHORIZED");
     }

@@ -106,7 +106,7 @@ export function expressLane(
     const instanceId = url.slice(pathAt + prefix.length, isQr ? -QR.length : undefined);
     if (!INSTANCE_ID.test(instanceId)) return null;
     const { headers } = request;
-    const key = keys.identify(headers.get("authorization"));
+    const key = keys.callerOf(request);
     if (key === null || (isQr && hasBody(headers))) return null;
     return pass({
       route: isQr ? qrRoute : readRoute,

@@ -18,6 +18,7 @@ Deno.test("ERRORS has the contract's four codes and the decisions' seven, with t
     SESSION_MANAGER_ERROR: 500,
     INVALID_REQUEST: 400,
     UNAUTHORIZED: 401,
+    FORBIDDEN: 403,
     NOT_FOUND: 404,
     METHOD_NOT_ALLOWED: 405,
     PAYLOAD_TOO_LARGE: 413,

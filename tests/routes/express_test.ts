@@ -175,6 +175,5 @@ Deno.test("Keyring.identify() takes each of its keys whole, and nothing that onl
   for (const key of [short.slice(1), `${short}l`, long.slice(0, -1), `${long}l`, `${long}\0`, "", "ñ"]) {
     assert.equal(keys.identify(`Bearer ${key}`), null, key);
   }
-  for (const header of [null, undefined, ""]) assert.equal(keys.identify(header), null);
-  assert.equal(new Keyring([]).identify(null), "");
+  for (const header of [null, ""]) assert.equal(keys.identify(header), null);
 });
