@@ -15,6 +15,7 @@ import { expressLane } from "./express.ts";
 import { internalEventRoutes } from "./internal_events.ts";
 import { observed, type RequestMeter } from "./observed.ts";
 import { operationRoutes } from "./operations.ts";
+import { describeHeaders } from "./openapi.ts";
 import type { Log, Operations, Sessions } from "./ports.ts";
 import { byInstance, byKey, type Limiters, limitersOf, limitRate, type RateLimits } from "./rate_limit.ts";
 import { sessionRoutes } from "./sessions.ts";
@@ -62,6 +63,7 @@ export function createApp(options: AppOptions): OpenAPIHono {
   app.use("/metrics", requireKey(internalKeys));
   operationRoutes(app, operations);
   describeSecurity(app);
+  describeHeaders(app);
   docsRoutes(app);
   const express = expressLane({ basePath: BASE_PATH, sessions, keys: hubKeys, limiters, log, meter });
   const { fetch } = app;

@@ -6,6 +6,7 @@ import { html, raw } from "hono/html";
 
 interface Operation {
   readonly summary?: string;
+  readonly description?: string;
   readonly security?: readonly Record<string, unknown>[];
   readonly parameters?: readonly { readonly name: string; readonly in: string; readonly schema?: unknown }[];
   readonly requestBody?: { readonly content: Content };
@@ -76,7 +77,7 @@ function renderOperation(path: string, method: string, operation: Operation) {
     `
   );
   const body = operation.requestBody ? html`<p>The body: ${nameOf(operation.requestBody.content)}</p>` : "";
-  return html`<h2><code><span class="method">${method}</span> ${path}</code></h2><p>${operation.summary}.</p>
+  return html`<h2><code><span class="method">${method}</span> ${path}</code></h2><p>${operation.summary}. ${operation.description}</p>
     ${parameters}${body}<table><tr><th>status</th><th>means</th><th>body</th></tr>${answers}</table>`;
 }
 

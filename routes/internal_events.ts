@@ -6,19 +6,30 @@
  */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import { INTERNAL_KEY } from "./auth.ts";
-import { answers, body } from "./openapi.ts";
+import { answers, body, tagged } from "./openapi.ts";
 import type { Sessions } from "./ports.ts";
 import { ConnectedEvent, DisconnectedEvent, SessionAnswer } from "./schemas.ts";
 
-const FAULTS = [400, 401, 404, 413, 415, 429, 500] as const;
+const FAULTS = [
+  "INVALID_REQUEST",
+  "UNAUTHORIZED",
+  "FORBIDDEN",
+  "SESSION_NOT_FOUND",
+  "PAYLOAD_TOO_LARGE",
+  "UNSUPPORTED_MEDIA_TYPE",
+  "TOO_MANY_REQUESTS",
+  "SESSION_MANAGER_ERROR",
+] as const;
 
 const connected = createRoute({
   method: "post",
   path: "/internal/events/connected",
   operationId: "reportConnected",
+  ...tagged("Internal events"),
   summary: "A session is connected",
+  description: "Makes the session connected. An event that repeats what is known changes nothing.",
   security: INTERNAL_KEY,
-  request: body(ConnectedEvent),
+  request: body(ConnectedEvent, "The session, and the number that is linked to it."),
   responses: answers(SessionAnswer, "The session after the event.", FAULTS),
 });
 
@@ -26,9 +37,12 @@ const disconnected = createRoute({
   method: "post",
   path: "/internal/events/disconnected",
   operationId: "reportDisconnected",
+  ...tagged("Internal events"),
   summary: "A session is disconnected",
+  description:
+    "Makes the session disconnected. LOGOUT closes its connection and erases its login; after any other reason it comes back by itself where the login still works.",
   security: INTERNAL_KEY,
-  request: body(DisconnectedEvent),
+  request: body(DisconnectedEvent, "The session, and why it is no longer connected."),
   responses: answers(SessionAnswer, "The session after the event.", FAULTS),
 });
 

@@ -4,35 +4,54 @@
  */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { INTERNAL_KEY } from "./auth.ts";
+import { errors, good, json, tagged } from "./openapi.ts";
 import type { Operations } from "./ports.ts";
-import { ErrorAnswer } from "./schemas.ts";
 
-const Alive = z.strictObject({ status: z.literal("alive") }).openapi("Alive");
+const Alive = z.strictObject({
+  status: z.literal("alive").openapi({ description: "Always the same.", example: "alive" }),
+}).openapi("Alive", { description: "The process answers." });
 
-const CheckResult = z.enum(["ok", "failed"]);
+const checkResult = (description: string) => z.enum(["ok", "failed"]).openapi({ description, example: "ok" });
 const Readiness = z.strictObject({
-  status: z.enum(["ready", "not_ready", "stopping"]),
-  checks: z.strictObject({ database: CheckResult, workers: CheckResult }),
-}).openapi("Readiness");
+  status: z.enum(["ready", "not_ready", "stopping"]).openapi({
+    description:
+      "ready: it can do its work. not_ready: something is missing. stopping: it has been told to end.",
+    example: "ready",
+  }),
+  checks: z.strictObject({
+    database: checkResult("The database can be reached."),
+    workers: checkResult("There is a worker for the next connection to WhatsApp."),
+  }).openapi({ description: "What the service needs, one by one." }),
+}).openapi("Readiness", { description: "Whether the service can do its work now." });
 
-const json = <T extends z.ZodType>(schema: T) => ({ "application/json": { schema } });
+/** No key is asked for, ever. */
+const NO_KEY: Record<string, string[]>[] = [];
+/** The guard of callers without a key holds where none is set. */
+const NO_KEY_FAULTS = ["FORBIDDEN"] as const;
 
 const healthz = createRoute({
   method: "get",
   path: "/healthz",
   operationId: "isAlive",
+  ...tagged("Operations"),
   summary: "The process is alive",
-  responses: { 200: { description: "It answers.", content: json(Alive) } },
+  description: "Answers as long as the process does; neither database nor WhatsApp is asked.",
+  security: NO_KEY,
+  responses: { ...errors(NO_KEY_FAULTS), 200: good("It answers.", json(Alive)) },
 });
 
 const readyz = createRoute({
   method: "get",
   path: "/readyz",
   operationId: "isReady",
+  ...tagged("Operations"),
   summary: "The service can do its work",
+  description: "Asks the database, and looks for a worker that can carry the next connection.",
+  security: NO_KEY,
   responses: {
-    200: { description: "Database and workers are there.", content: json(Readiness) },
-    503: { description: "Something is missing, or the service is stopping.", content: json(Readiness) },
+    ...errors(NO_KEY_FAULTS),
+    200: good("Database and workers are there.", json(Readiness)),
+    503: good("Something is missing, or the service is stopping.", json(Readiness)),
   },
 });
 
@@ -40,11 +59,20 @@ const metrics = createRoute({
   method: "get",
   path: "/metrics",
   operationId: "readMetrics",
+  ...tagged("Operations"),
   summary: "Figures for Prometheus",
+  description: "Everything that the service counts and measures. No label names an instance.",
   security: INTERNAL_KEY,
   responses: {
-    200: { description: "Prometheus's text format.", content: { "text/plain": { schema: z.string() } } },
-    401: { description: "UNAUTHORIZED.", content: json(ErrorAnswer) },
+    ...errors(["UNAUTHORIZED", "FORBIDDEN"]),
+    200: good("Prometheus's text format.", {
+      "text/plain": {
+        schema: z.string().openapi({
+          description: "Prometheus's text format.",
+          example: "session_manager_sockets 12\n",
+        }),
+      },
+    }),
   },
 });
 

@@ -10,7 +10,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   db: ["domain"],
   whatsapp: ["domain"],
   replicas: ["domain", "whatsapp"],
-  routes: ["domain"],
+  routes: ["deno.json", "domain"],
   "config.ts": [],
   observe: ["domain"],
   "log.ts": ["config.ts", "observe"],

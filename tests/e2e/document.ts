@@ -5,9 +5,15 @@
 import { Ajv2020, type ValidateFunction } from "ajv/2020";
 import document from "../../openapi.json" with { type: "json" };
 
+interface ErrorBody {
+  readonly error: { readonly code: string };
+}
+
 interface Answers {
   readonly [status: string]: {
-    readonly content?: { readonly "application/json"?: { readonly schema: unknown } };
+    readonly content?: {
+      readonly "application/json"?: { readonly schema: unknown; readonly example?: ErrorBody };
+    };
   };
 }
 
@@ -33,11 +39,15 @@ export function checkAnswer(method: string, pathname: string, status: number, bo
   const operation = OPERATIONS.find((known) => known.method === method && known.pattern.test(pathname));
   // What is no operation has the errors that every server has: no such route, no such method.
   if (operation === undefined) return check("#/components/schemas/Error", body, `${method} ${pathname}`);
-  if (operation.answers[status] === undefined) {
-    throw new Error(`The document has no ${status} for ${method} ${pathname}.`);
-  }
+  const answer = operation.answers[status];
+  if (answer === undefined) throw new Error(`The document has no ${status} for ${method} ${pathname}.`);
   const pointer = `${operation.pointer}/${status}/content/application~1json/schema`;
   check(pointer, body, `${status} of ${method} ${pathname}`);
+  const code = answer.content?.["application/json"]?.example?.error.code;
+  const told = (body as Partial<ErrorBody>).error?.code;
+  if (code !== told) {
+    throw new Error(`The document has ${code}, not ${told}, for a ${status} of ${method} ${pathname}.`);
+  }
 }
 
 function check(pointer: string, body: unknown, what: string): void {
