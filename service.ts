@@ -33,7 +33,7 @@ import { Logins } from "./whatsapp/logins.ts";
 import { SessionManager } from "./whatsapp/manager.ts";
 import { PairingSlots } from "./whatsapp/pairing_slots.ts";
 import type { SocketSettings } from "./whatsapp/protocol.ts";
-import { Unlinker, type UnlinkerBounds } from "./whatsapp/unlinker.ts";
+import { UNLINK_OUTCOMES, Unlinker, type UnlinkerBounds } from "./whatsapp/unlinker.ts";
 import { type WatchOptions, WorkerPool } from "./whatsapp/worker_pool.ts";
 
 /** How many sessions of a process may be logging in at the same time, and how many may try in a second. */
@@ -108,6 +108,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   metrics.startedAt.set(clock.now() / 1_000);
   const metered = meterStore(store, metrics);
   const logins = new Logins();
+  for (const outcome of UNLINK_OUTCOMES) metrics.loginUnlinks.inc({ outcome }, 0);
   const unlinker = new Unlinker({
     store: metered,
     sockets: pool,

@@ -49,18 +49,19 @@ export async function readMetrics(metrics: Metrics, sources: Sources): Promise<s
   metrics.workerRestarts.inc(workers.restarts);
   metrics.databaseErrors.inc({ operation: "countByStatus" }, 0);
   try {
-    const [counts, loggedOut] = await Promise.all([sources.countByStatus(), sources.countLoggedOut()]);
+    const [counts, loggedOut, retired] = await Promise.all([
+      sources.countByStatus(),
+      sources.countLoggedOut(),
+      sources.countRetiredLogins(),
+    ]);
     for (const status of SESSION_STATUSES) metrics.sessions.set({ status }, counts.get(status) ?? 0);
     metrics.loggedOut.set(loggedOut);
+    metrics.retiredLogins.set(retired);
   } catch {
     metrics.databaseErrors.inc({ operation: "countByStatus" });
     metrics.sessions.reset();
     metrics.loggedOut.remove();
-  }
-  try {
-    metrics.retiredLogins.set(await sources.countRetiredLogins());
-  } catch {
-    metrics.databaseErrors.inc({ operation: "countRetiredLogins" });
+    metrics.retiredLogins.remove();
   }
   return await metrics.registry.metrics();
 }

@@ -4,11 +4,14 @@ import { StoreUnavailableError } from "../../domain/ports.ts";
 import { createMetrics } from "../../observe/metrics.ts";
 import { readMetrics, type Sources } from "../../observe/readings.ts";
 
-function sources(counts: Pick<Sources, "countByStatus" | "countLoggedOut">): Sources {
+function sources(
+  counts: Pick<Sources, "countByStatus" | "countLoggedOut" | "countRetiredLogins">,
+): Sources {
   return {
     requests: { tell() {} },
     sessions: { supervised: 0, stalled: 0 },
     admission: { waiting: 0 },
+    pairings: { taken: 4 },
     replica: null,
     workers: { running: 1, load: [0, 0], memory: [0, 0], restarts: 0 },
     ...counts,
@@ -18,11 +21,13 @@ function sources(counts: Pick<Sources, "countByStatus" | "countLoggedOut">): Sou
 const REACHED = sources({
   countByStatus: () => Promise.resolve(new Map<SessionStatus, number>([["connected", 3]])),
   countLoggedOut: () => Promise.resolve(2),
+  countRetiredLogins: () => Promise.resolve(5),
 });
 
 const GONE = sources({
   countByStatus: () => Promise.reject(new StoreUnavailableError()),
   countLoggedOut: () => Promise.reject(new StoreUnavailableError()),
+  countRetiredLogins: () => Promise.reject(new StoreUnavailableError()),
 });
 
 function lines(text: string, name: string): string[] {
@@ -40,6 +45,8 @@ Deno.test("readMetrics() tells every status, those without a session as 0", asyn
     'session_manager_sessions{status="error"} 0',
   ]);
   assert.deepEqual(lines(text, "logged_out_sessions"), ["session_manager_logged_out_sessions 2"]);
+  assert.deepEqual(lines(text, "retired_logins"), ["session_manager_retired_logins 5"]);
+  assert.deepEqual(lines(text, "pairings_open"), ["session_manager_pairings_open 4"]);
 });
 
 Deno.test("readMetrics() tells nothing of the table, rather than what was true before, when the database does not answer", async () => {

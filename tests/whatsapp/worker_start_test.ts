@@ -10,7 +10,7 @@ const SCRIPT = new URL("../drills/leak_asker.ts", import.meta.url);
 const never = () => Promise.reject(new Error("The socket is over."));
 const NOBODY: SocketListener = {
   qr: () => {},
-  paired: () => {},
+  paired: () => Promise.resolve(),
   passkeyDemanded: () => {},
   identified: () => {},
   connected: () => {},
