@@ -1,60 +1,45 @@
 /**
- * The log: JSON lines on standard output, one event a line.
+ * The log: JSON lines, one event a line.
  * @module
  */
 import { type Logger, pino } from "pino";
 import type { Config } from "./config.ts";
-import { describeError } from "./observe/redact.ts";
-
-const SECRET_FIELDS = new Set(["qr_string", "credentials", "keys", "authorization", "password"]);
-const CENSOR = "[redacted]";
-/** Secrets are struck out of a line's fields and of what these hold. */
-const DEPTH = 2;
+import { loggable } from "./observe/log_fields.ts";
+import { redact } from "./observe/redact.ts";
 
 /**
- * A logger that writes whole lines, at once, and needs no permission for it. Fields that are secrets by their
- * name are struck out, and errors are cut down to what may be told.
- * @param write takes each line; standard output unless a test listens
+ * What a reader of text takes for the end of a line, for a terminal's command or for a change of direction, and
+ * JSON leaves as it is. It occurs within strings alone, where it may be escaped.
  */
-export function createLog(level: Config["logLevel"], write: (line: string) => void = writeOut): Logger {
+const UNPRINTABLE = /[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/;
+const EACH_UNPRINTABLE = new RegExp(UNPRINTABLE, "g");
+
+/**
+ * A logger of whole lines. Fields that are secrets by their name are struck out, errors are cut down to what may
+ * be told, and no field grows without a bound or takes the place of `level` and `time`.
+ * @param write takes each line, its newline included
+ */
+export function createLog(level: Config["logLevel"], write: (line: string) => void): Logger {
   return pino({
     level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: {
       level: (label) => ({ level: label }),
-      log: (fields) => strikeOut(fields, DEPTH),
+      log: (fields) => loggable(fields),
     },
     // Under its own name for errors, pino repeats an error's text as the line's message, whole.
     errorKey: "unused",
-    serializers: { err: (error) => describeError(error) },
-  }, { write });
+    serializers: {
+      // By then it has been described.
+      err: (described) => described,
+      msg: (text) => redact(String(text)),
+    },
+  }, {
+    write: (line: string) => write(UNPRINTABLE.test(line) ? line.replace(EACH_UNPRINTABLE, escape) : line),
+  });
 }
 
-/** The fields with censored secrets; the very same object when it holds none, as nearly every line's. */
-function strikeOut(fields: Record<string, unknown>, depth: number): Record<string, unknown> {
-  let shown = fields;
-  for (const [name, value] of Object.entries(fields)) {
-    const told = SECRET_FIELDS.has(name)
-      ? CENSOR
-      : depth > 1 && isPlain(value)
-      ? strikeOut(value, depth - 1)
-      : value;
-    if (told === value) continue;
-    if (shown === fields) shown = { ...fields };
-    shown[name] = told;
-  }
-  return shown;
-}
-
-/** Errors are cut down by their own serializer. */
-function isPlain(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !(value instanceof Error);
-}
-
-const encoder = new TextEncoder();
-
-function writeOut(line: string): void {
-  const bytes = encoder.encode(line);
-  for (let written = 0; written < bytes.length;) written += Deno.stdout.writeSync(bytes.subarray(written));
+function escape(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
