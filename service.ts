@@ -51,6 +51,8 @@ const SOCKET_BOUNDS = { keepAliveMs: 15_000, connectMs: 20_000, silenceMs: 35_00
 export interface ServiceOptions {
   readonly config: Config;
   readonly log: Log;
+  /** Where the log goes; without it no line is ever told to be dropped. */
+  readonly logOutput?: { readonly dropped: number };
   readonly clock?: Clock;
   /** Bounds other than the product's own. */
   readonly policy?: Partial<Policy>;
@@ -177,6 +179,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
           countRetiredLogins: () => store.countRetiredLogins(),
           replica,
           workers: pool,
+          log: options.logOutput ?? { dropped: 0 },
         }),
     },
     hubKeys: config.hubKeys,

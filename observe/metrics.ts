@@ -89,6 +89,7 @@ export function createMetrics() {
       "operation",
     ]),
     databaseErrors: counter("database_errors_total", "Store operations that failed.", ["operation"]),
+    logLinesDropped: counter("log_lines_dropped_total", "Lines of the log that could not be written."),
   };
 }
 

@@ -26,6 +26,7 @@ export interface Sources {
     readonly memory: readonly number[];
     readonly restarts: number;
   };
+  readonly log: { readonly dropped: number };
 }
 
 /**
@@ -33,7 +34,7 @@ export interface Sources {
  * from it, and no others.
  */
 export async function readMetrics(metrics: Metrics, sources: Sources): Promise<string> {
-  const { requests, sessions, admission, pairings, replica, workers } = sources;
+  const { requests, sessions, admission, pairings, replica, workers, log } = sources;
   requests.tell();
   metrics.supervised.set(sessions.supervised);
   metrics.stalled.set(sessions.stalled);
@@ -48,6 +49,8 @@ export async function readMetrics(metrics: Metrics, sources: Sources): Promise<s
   metrics.workerRestarts.reset();
   metrics.workerRestarts.inc(workers.restarts);
   metrics.databaseErrors.inc({ operation: "countByStatus" }, 0);
+  metrics.logLinesDropped.reset();
+  metrics.logLinesDropped.inc(log.dropped);
   try {
     const [counts, loggedOut, retired] = await Promise.all([
       sources.countByStatus(),

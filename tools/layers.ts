@@ -14,10 +14,21 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "config.ts": [],
   observe: ["domain"],
   "log.ts": ["config.ts", "observe"],
+  "output.ts": ["observe"],
   "permissions.ts": ["config.ts", "db", "whatsapp"],
   "service.ts": ["config.ts", "db", "domain", "observe", "replicas", "routes", "whatsapp"],
   "listener.ts": ["config.ts", "domain"],
-  "main.ts": ["config.ts", "listener.ts", "log.ts", "service.ts", "db", "domain", "whatsapp"],
+  "main.ts": [
+    "config.ts",
+    "listener.ts",
+    "log.ts",
+    "output.ts",
+    "service.ts",
+    "db",
+    "domain",
+    "observe",
+    "whatsapp",
+  ],
 };
 
 /** Packages that belong to some rooms alone. */

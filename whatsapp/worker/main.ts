@@ -8,6 +8,7 @@ import type { Command, Report, RequestId, SocketId, SocketSettings } from "../pr
 import { WA_CERT_DETAILS } from "./baileys.ts";
 import { signNatively } from "./curve.ts";
 import { tidyHeap } from "./heap.ts";
+import { silenceConsole } from "./quiet.ts";
 import { BaileysSocket, type LoginVault } from "./socket.ts";
 
 /** Every socket whose connection may still be there. */
@@ -19,6 +20,7 @@ const questions = new Map<
 let nextRequest: RequestId = 1;
 let settings: SocketSettings;
 
+silenceConsole();
 signNatively();
 tidyHeap();
 
