@@ -118,8 +118,9 @@ const CONTENDED_RUNS = 5;
  * Runs an operation of the store, again where that is right, and names what remains.
  *
  * Every operation of the store may be repeated as a whole: it writes whole rows, or erases them, and
- * nobody but the session's one supervisor writes in between. So a statement whose fate is unknown
- * because its connection died is simply run once more.
+ * nobody but the session's one supervisor writes in between; what moves a login tells by itself whether it
+ * was moved already (`login_changes.ts`). So a statement whose fate is unknown because its connection died is
+ * simply run once more.
  *
  * @throws {StoreUnavailableError} when trying again later makes sense
  * @throws {DatabaseUnusableError} when the file is damaged

@@ -6,12 +6,13 @@
  */
 import { CompiledQuery, type Kysely, sql } from "kysely";
 import { CredentialsUnreadableError } from "../domain/ports.ts";
-import { purgeErased, writeRows } from "./credentials.ts";
+import { purgeErased } from "./credentials.ts";
 import { connect, type Database } from "./database.ts";
-import { beginToWrite } from "./dialect.ts";
+import { beginToWrite, lockingRows, upsert } from "./dialect.ts";
 import { runGuarded } from "./faults.ts";
 import { migrateDatabase } from "./migrate.ts";
-import { CREDENTIALS, type Tables } from "./schema.ts";
+import type { Tables } from "./schema.ts";
+import { rowsAfter, SEALED_TABLES, type SealedRow, type SealedTable } from "./sealed_tables.ts";
 import { type CredentialKeys, seal, unseal } from "./sealing.ts";
 
 /** What a rotation did. */
@@ -24,7 +25,10 @@ export interface RotationReport {
   readonly unreadableInstances: readonly string[];
   /** Rows of erased keys that were removed. */
   readonly purged: number;
-  /** False when the signal stopped it; the next run goes on from there. */
+  /**
+   * False when the signal stopped it, or a service goes on sealing with an older key; the next run goes on from
+   * there.
+   */
   readonly finished: boolean;
 }
 
@@ -38,6 +42,9 @@ export interface RotationOptions {
   readonly batchRows?: number;
 }
 
+/** Rows move between the tables while the rotation goes over them, and so it goes over them again: so often at most. */
+const ROUNDS = 5;
+
 /**
  * Seals everything again with the newest key, in batches. May be interrupted, repeated, and run beside a
  * service that already has the new key.
@@ -49,50 +56,77 @@ export async function rotateCredentials(options: RotationOptions): Promise<Rotat
   try {
     await migrateDatabase(database);
     const purged = await runGuarded(() => purgeErased(database.db));
-    const unreadableInstances = new Set<string>();
     let resealed = 0;
-    let unreadable = 0;
-    let finished = true;
-    let place: Place | undefined = { instanceId: "", kind: "", name: new Uint8Array() };
-    while (place !== undefined) {
-      // An embedded database answers without the event loop ever turning, and no signal would be heard.
-      await new Promise((resolve) => setTimeout(resolve, 0));
-      if (signal?.aborted) {
-        finished = false;
-        break;
+    for (let round = 1;; round++) {
+      const unreadable: string[] = [];
+      for await (const batch of batches(database, keys, batchRows, signal)) {
+        resealed += batch.resealed;
+        unreadable.push(...batch.unreadable);
       }
-      const from: Place = place;
-      const batch: Batch = await runGuarded(() => reseal(database, keys, from, batchRows));
-      resealed += batch.resealed;
-      unreadable += batch.unreadable.length;
-      for (const instanceId of batch.unreadable) unreadableInstances.add(instanceId);
-      place = batch.next;
+      const isDone = await runGuarded(() => countOlder(database.db, keys)) <= unreadable.length;
+      // A service that still seals with an older key would never let it come to an end.
+      if (!isDone && !signal?.aborted && round < ROUNDS) continue;
+      const unreadableInstances = [...new Set(unreadable)].sort();
+      return { resealed, unreadable: unreadable.length, unreadableInstances, purged, finished: isDone };
     }
-    return { resealed, unreadable, unreadableInstances: [...unreadableInstances].sort(), purged, finished };
   } finally {
     await database.close();
   }
-}
-
-/** The primary key of the row up to which everything is done. */
-interface Place {
-  readonly instanceId: string;
-  readonly kind: string;
-  readonly name: Uint8Array;
 }
 
 interface Batch {
   readonly resealed: number;
   /** The instance of every row that does not open. */
   readonly unreadable: readonly string[];
-  readonly next: Place | undefined;
+  /** The last row looked at; undefined when no more follow. */
+  readonly last: SealedRow | undefined;
 }
 
-function reseal(database: Database, keys: CredentialKeys, from: Place, batchRows: number): Promise<Batch> {
+/** Goes once over every table, and ends early when the signal says so. */
+async function* batches(
+  database: Database,
+  keys: CredentialKeys,
+  batchRows: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Batch> {
+  for (const table of SEALED_TABLES) {
+    let last: SealedRow | undefined;
+    do {
+      // An embedded database answers without the event loop ever turning, and no signal would be heard.
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      if (signal?.aborted) return;
+      const from = last;
+      const batch = await runGuarded(() => reseal(database, table, keys, from, batchRows));
+      last = batch.last;
+      yield batch;
+    } while (last !== undefined);
+  }
+}
+
+/**
+ * How many rows an older key has sealed, in all tables at one moment: a login that moved behind the rotation's
+ * back, from a table that was still to come into one that was done, is among them.
+ */
+async function countOlder(db: Kysely<Tables>, { newestId }: CredentialKeys): Promise<number> {
+  const counts = SEALED_TABLES.map(({ table }) =>
+    sql`(select count(*) from ${sql.table(table)} where key_id <> ${newestId} and sealed is not null)`
+  );
+  const { rows: [row] } = await sql<{ older: unknown }>`select ${sql.join(counts, sql` + `)} as older`
+    .execute(db);
+  return Number(row?.older);
+}
+
+function reseal(
+  database: Database,
+  table: SealedTable,
+  keys: CredentialKeys,
+  from: SealedRow | undefined,
+  batchRows: number,
+): Promise<Batch> {
   return database.db.connection().execute(async (db) => {
     await db.executeQuery(CompiledQuery.raw(beginToWrite(database.dialect)));
     try {
-      const batch = await resealLocked(database, db, keys, from, batchRows);
+      const batch = await resealLocked(database, db, table, keys, from, batchRows);
       await db.executeQuery(CompiledQuery.raw("commit"));
       return batch;
     } catch (error) {
@@ -104,26 +138,23 @@ function reseal(database: Database, keys: CredentialKeys, from: Place, batchRows
 
 /** Locked, so that a key written by the service in between is not overwritten with what it was. */
 async function resealLocked(
-  database: Database,
+  { dialect }: Database,
   db: Kysely<Tables>,
+  sealedTable: SealedTable,
   keys: CredentialKeys,
-  from: Place,
+  from: SealedRow | undefined,
   batchRows: number,
 ): Promise<Batch> {
-  const query = db.selectFrom(CREDENTIALS).select(["instance_id", "kind", "name", "sealed"])
-    .where("key_id", "<>", keys.newestId).where("sealed", "is not", null)
-    .where(after(from))
-    .orderBy("instance_id").orderBy("kind").orderBy("name").limit(sql.lit(batchRows));
-  const rows = await (database.dialect === "mysql" ? query.forUpdate() : query).execute();
+  const { table, primaryKey, placeOf } = sealedTable;
+  const { rows } = await sql<SealedRow>`select * from ${sql.table(table)}
+    where key_id <> ${keys.newestId} and sealed is not null and ${rowsAfter(sealedTable, from)}
+    order by ${sql.join(primaryKey.map((column) => sql.ref(column)))} limit ${sql.lit(batchRows)}
+    ${lockingRows(dialect)}`.execute(db);
   const unreadable: string[] = [];
-  const resealed = [];
+  const resealed: SealedRow[] = [];
   for (const row of rows) {
-    const place = {
-      instanceId: row.instance_id,
-      kind: row.kind,
-      name: new TextDecoder("utf-8", { ignoreBOM: true }).decode(row.name),
-    };
     try {
+      const place = placeOf(row);
       const text = unseal(keys, place, row.sealed!);
       resealed.push({ ...row, sealed: seal(keys, place, text), key_id: keys.newestId });
     } catch (error) {
@@ -131,19 +162,13 @@ async function resealLocked(
       unreadable.push(row.instance_id);
     }
   }
-  if (resealed.length > 0) await writeRows(database, db, resealed);
-  const last = rows.length < batchRows ? undefined : rows.at(-1);
+  if (resealed.length > 0) {
+    const insert = db.insertInto(table).values(resealed as any);
+    await upsert(dialect, insert, primaryKey as any, ["sealed", "key_id"]).execute();
+  }
   return {
     resealed: resealed.length,
     unreadable,
-    next: last && { instanceId: last.instance_id, kind: last.kind, name: last.name },
+    last: rows.length < batchRows ? undefined : rows.at(-1),
   };
-}
-
-/** Written out: MySQL finds no range in a comparison of whole rows. */
-function after({ instanceId, kind, name }: Place) {
-  return sql<
-    boolean
-  >`(instance_id >= ${instanceId} and (instance_id > ${instanceId} or (instance_id = ${instanceId}
-    and (kind > ${kind} or (kind = ${kind} and name > ${name})))))`;
 }

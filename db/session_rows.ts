@@ -10,6 +10,7 @@ import { createSession, type Instant, type Session } from "../domain/session.ts"
 import type { Database } from "./database.ts";
 import { instantFormat, unlessThere, upsert } from "./dialect.ts";
 import { isHeld } from "./fence.ts";
+import { inLists } from "./in_lists.ts";
 import { isOrphan } from "./leases.ts";
 import { columnsOf, sessionOf, type SessionRow } from "./rows.ts";
 import { LINKS, RETIRED_LOGINS, SESSIONS, type Tables } from "./schema.ts";
@@ -67,6 +68,34 @@ export class SessionRows {
       .$if(dialect === "mysql", (query) => query.select(isOrphan(ANY_INSTANCE).as("orphan")))
       .where(`${SESSIONS}.instance_id`, "=", ANY_INSTANCE)
       .compile();
+  }
+
+  /** Every session that has a working link, or that a crash left in `connecting` or with a `generated` QR. */
+  async listUnsettled(): Promise<StoredSession[]> {
+    const { db } = this.#database;
+    const links = new Map<string, Link>();
+    for (const row of await db.selectFrom(LINKS).select(["instance_id", "standing"]).execute()) {
+      links.set(row.instance_id, linkOf(row.instance_id, row.standing));
+    }
+    const held = new Set(
+      (await db.selectFrom(RETIRED_LOGINS).select("instance_id").where("held", "=", 1).execute())
+        .map((row) => row.instance_id),
+    );
+    const rows = await db.selectFrom(SESSIONS).selectAll()
+      .where((where) => where.or([where("status", "=", "connecting"), where("qr_status", "=", "generated")]))
+      .execute();
+    const seen = new Set(rows.map((row) => row.instance_id));
+    const working = [...links].filter(([id, link]) => link === "working" && !seen.has(id)).map(([id]) => id);
+    for (const ids of inLists(working)) {
+      rows.push(
+        ...await db.selectFrom(SESSIONS).selectAll().where("instance_id", "in", ids).execute(),
+      );
+    }
+    return rows.map((row) => ({
+      session: sessionOf(row),
+      link: links.get(row.instance_id) ?? "none",
+      predecessor: held.has(row.instance_id),
+    }));
   }
 
   /** Makes the session's row, unless another caller is first. */

@@ -5,7 +5,6 @@
  * @module
  */
 import { type Kysely, sql } from "kysely";
-import type { Link } from "../domain/life.ts";
 import { FencedError, type Lease, type LeaseStore } from "../domain/leases.ts";
 import {
   type CredentialsChange,
@@ -25,14 +24,14 @@ import type { Database } from "./database.ts";
 import type { SessionStatus } from "../domain/names.ts";
 import { runGuarded } from "./faults.ts";
 import { assertHeld, idIfHeld, isHeld, isRefusedByFence } from "./fence.ts";
+import { inLists } from "./in_lists.ts";
 import { SqlLeases } from "./leases.ts";
 import { LoginChanges } from "./login_changes.ts";
 import { gathering, glancing, type ReadOutline } from "./outlines.ts";
 import { SqlRetiredLogins } from "./retired_logins.ts";
-import { sessionOf } from "./rows.ts";
-import { CREDENTIALS, LINKS, LOGIN_KIND, RETIRED_LOGINS, SESSIONS, type Tables } from "./schema.ts";
+import { CREDENTIALS, LOGIN_KIND, SESSIONS, type Tables } from "./schema.ts";
 import { type CredentialKeys, unseal } from "./sealing.ts";
-import { linkOf, SessionRows } from "./session_rows.ts";
+import { SessionRows } from "./session_rows.ts";
 
 /** The product's store: all its ports over one database. */
 export interface Store extends SessionStore, CredentialStore, RetiredLoginStore, AsyncDisposable {
@@ -47,9 +46,6 @@ export interface Store extends SessionStore, CredentialStore, RetiredLoginStore,
   /** How many sessions are disconnected because they were logged out. */
   countLoggedOut(): Promise<number>;
 }
-
-/** Names in one `IN (…)` at most. */
-const IN_LIST = 1_000;
 
 /** {@link Store} over a migrated database, which it owns from now on. */
 export class SqlStore implements Store {
@@ -97,35 +93,7 @@ export class SqlStore implements Store {
   }
 
   listUnsettled(): Promise<StoredSession[]> {
-    return this.#run(async () => {
-      const links = new Map<string, Link>();
-      for (const row of await this.#db.selectFrom(LINKS).select(["instance_id", "standing"]).execute()) {
-        links.set(row.instance_id, linkOf(row.instance_id, row.standing));
-      }
-      const held = new Set(
-        (await this.#db.selectFrom(RETIRED_LOGINS).select("instance_id").where("held", "=", 1).execute())
-          .map((row) => row.instance_id),
-      );
-      const rows = await this.#db.selectFrom(SESSIONS).selectAll()
-        .where((where) =>
-          where.or([where("status", "=", "connecting"), where("qr_status", "=", "generated")])
-        )
-        .execute();
-      const seen = new Set(rows.map((row) => row.instance_id));
-      const working = [...links].filter(([id, link]) => link === "working" && !seen.has(id)).map(([id]) =>
-        id
-      );
-      for (const ids of slices(working, IN_LIST)) {
-        rows.push(
-          ...await this.#db.selectFrom(SESSIONS).selectAll().where("instance_id", "in", ids).execute(),
-        );
-      }
-      return rows.map((row) => ({
-        session: sessionOf(row),
-        link: links.get(row.instance_id) ?? "none",
-        predecessor: held.has(row.instance_id),
-      }));
-    });
+    return this.#run(() => this.#rows.listUnsettled());
   }
 
   save(session: Session, credentials: CredentialsChange, lease: Lease | null = null): Promise<void> {
@@ -185,7 +153,7 @@ export class SqlStore implements Store {
     return this.#run(async () => {
       const values = new Map<string, string>();
       if (type === LOGIN_KIND) return values; // the login itself is nobody's signal key
-      for (const slice of slices(ids, IN_LIST)) {
+      for (const slice of inLists(ids)) {
         const rows = await this.#db.selectFrom(CREDENTIALS).select(["name", "sealed"])
           .where("instance_id", "=", instanceId).where("kind", "=", type)
           .where("name", "in", slice.map(nameBytes)).where("sealed", "is not", null)
@@ -356,7 +324,3 @@ function outlineIn(stored: StoredSession | null): StoredOutline | null {
 
 /** With the byte order mark left alone: it may begin an id. */
 const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
-
-function* slices<T>(values: readonly T[], size: number): Generator<T[]> {
-  for (let start = 0; start < values.length; start += size) yield values.slice(start, start + size);
-}

@@ -34,13 +34,13 @@ const pair = (login: string) => adopt(login, keysOf(login));
 const retire = (): CredentialsChange => ({ kind: "retire", retiredId: crypto.randomUUID() });
 
 /** The session as the nth write of a test leaves it. */
-const at = (instanceId: string, n: number): Session => ({
+export const at = (instanceId: string, n: number): Session => ({
   ...createSession(instanceId, NOW),
   updatedAt: NOW + n,
 });
 
 /** Ways to begin: the changes that lead there, and what is there then. */
-const BEGINNINGS: Readonly<
+export const BEGINNINGS: Readonly<
   Record<string, { path: readonly (() => CredentialsChange)[]; holdings: Holdings }>
 > = {
   "no login": { path: [], holdings: NOTHING },
@@ -91,7 +91,7 @@ const linked = (login: string, others: Partial<Holdings> = {}): Holdings => ({
 });
 
 /** What each change makes of each beginning. */
-const CHANGES: Readonly<Record<string, { change: () => CredentialsChange; outcomes: Outcomes }>> = {
+export const CHANGES: Readonly<Record<string, { change: () => CredentialsChange; outcomes: Outcomes }>> = {
   keep: { change: () => KEEP, outcomes: every("as before") },
   adopt: {
     change: () => pair("C"),
@@ -161,13 +161,14 @@ function suspended(): Outcomes {
   );
 }
 
-function expected(change: string, beginning: string): Holdings {
+/** What a change makes of a beginning. */
+export function expected(change: string, beginning: string): Holdings {
   const outcome = CHANGES[change]!.outcomes[beginning]!;
   return outcome === "as before" ? BEGINNINGS[beginning]!.holdings : outcome;
 }
 
 /** Takes a new instance to a beginning. @returns how many writes that took */
-async function begin(store: Store, instanceId: string, beginning: string): Promise<number> {
+export async function begin(store: Store, instanceId: string, beginning: string): Promise<number> {
   const { path } = BEGINNINGS[beginning]!;
   for (const [n, change] of path.entries()) await store.save(at(instanceId, n), change());
   return path.length;
@@ -224,6 +225,15 @@ export function loginChangesSuite(dialect: TestDialect): void {
       }
     });
   }
+
+  test("save() suspends a contested login for another reason when both happen in the same millisecond", async (url) => {
+    await using store = await open(url);
+    await store.save(at("s", 0), pair("A"));
+    await store.save(at("s", 1), CONTEST);
+    await store.save(at("s", 1), SUSPEND);
+    await store.save(at("s", 2), retire());
+    assert.deepEqual(await holdingsOf(url, "s"), { ...NOTHING, waiting: ["A"] });
+  });
 
   test("save() moves a login that cannot be opened as it is, and back", async (url) => {
     {

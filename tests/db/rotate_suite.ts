@@ -3,9 +3,15 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { CredentialsUnreadableError } from "../../domain/ports.ts";
+import { DatabaseSync } from "node:sqlite";
+import {
+  type CredentialsChange,
+  CredentialsUnreadableError,
+  StoreUnavailableError,
+} from "../../domain/ports.ts";
+import { createSession } from "../../domain/session.ts";
 import { CredentialKeys, rotateCredentials } from "../../db/mod.ts";
-import { dialectTest, key, open, query, type TestDialect } from "./helpers.ts";
+import { adopt, dialectTest, key, open, query, type TestDialect } from "./helpers.ts";
 
 const OLD = new CredentialKeys([key(1)]);
 const BOTH = new CredentialKeys([key(2), key(1)]);
@@ -20,6 +26,24 @@ async function fill(url: string): Promise<void> {
       ...IDS.map((id) => ({ type: "pre-key", id, value: id === "3" ? null : id })),
     ], `login of ${instance}`);
   }
+}
+
+const session = (instanceId: string, n: number) => ({ ...createSession(instanceId, n), updatedAt: n });
+
+/** For `a` and `b` each: a login that is held, one that waits, and one at work. @returns ids of those that wait */
+async function fillRetired(url: string): Promise<Map<string, string>> {
+  await using store = await open(url, OLD);
+  const ids = new Map<string, string>();
+  for (const instance of ["a", "b"]) {
+    for (const [n, name] of ["1", "2", "3"].entries()) {
+      const id = crypto.randomUUID();
+      const value = `${instance} ${name}`;
+      const keys = [{ type: "session", id: "1", value }, { type: "session", id: "2", value: "second" }];
+      await store.save(session(instance, n), adopt(value, keys, id));
+      ids.set(instance, id);
+    }
+  }
+  return ids;
 }
 
 /** Declares the suite over one dialect. */
@@ -83,6 +107,137 @@ export function rotateSuite(dialect: TestDialect): void {
     await using store = await open(url, BOTH);
     await assert.rejects(store.loadKeys("b", "moved", ["1"]), CredentialsUnreadableError);
   });
+
+  test("rotateCredentials() reseals logins that are held or wait, with all their keys", async (url) => {
+    const ids = await fillRetired(url);
+    const expected = { unreadable: 0, unreadableInstances: [], purged: 0, finished: true };
+    // Of each instance three logins and the keys of two.
+    assert.deepEqual(await rotateCredentials({ url, keys: BOTH, batchRows: 2 }), {
+      ...expected,
+      resealed: 2 * (3 + 2 * 2),
+    });
+    assert.equal((await rotateCredentials({ url, keys: BOTH })).resealed, 0);
+    await using store = await open(url, NEW);
+    for (const instance of ["a", "b"]) {
+      assert.equal(await store.loadRetiredLogin(ids.get(instance)!), `${instance} 2`);
+      await store.save(session(instance, 10), { kind: "revert" });
+      assert.equal(await store.loadCredentials(instance), `${instance} 1`);
+      assert.deepEqual(
+        await store.loadKeys(instance, "session", ["1", "2"]),
+        new Map([["1", `${instance} 1`], ["2", "second"]]),
+      );
+    }
+  });
+
+  test("rotateCredentials() goes on with logins that are held or wait when it was interrupted", async (url) => {
+    await fillRetired(url);
+    // One look at the signal for each batch of one row.
+    let looks = 0;
+    const signal = {
+      get aborted() {
+        return ++looks > 9;
+      },
+    } as AbortSignal; // deno-fmt-ignore
+    const stopped = await rotateCredentials({ url, keys: BOTH, batchRows: 1, signal });
+    assert.equal(stopped.finished, false);
+    assert.ok(stopped.resealed > 6 && stopped.resealed < 14); // in the middle of those that are retired
+    const rest = await rotateCredentials({ url, keys: BOTH, batchRows: 1 });
+    assert.deepEqual([rest.finished, stopped.resealed + rest.resealed], [true, 14]);
+  });
+
+  test("rotateCredentials() leaves and counts a retired login that none of the keys opens", async (url) => {
+    const ids = await fillRetired(url);
+    await query(url, "update ll_whatsapp_retired_logins set instance_id = 'c' where instance_id = 'b'");
+    const report = await rotateCredentials({ url, keys: BOTH, batchRows: 2 });
+    assert.deepEqual(report, {
+      resealed: 14 - 2,
+      unreadable: 2,
+      unreadableInstances: ["c"],
+      purged: 0,
+      finished: true,
+    });
+    await using store = await open(url, BOTH);
+    await assert.rejects(store.loadRetiredLogin(ids.get("b")!), CredentialsUnreadableError);
+  });
+
+  test("rotateCredentials() loses no login that moves from table to table meanwhile", async (url) => {
+    await fillRetired(url);
+    await using store = await open(url, BOTH);
+    let n = 100;
+    let over = false;
+    const change = async (what: CredentialsChange) => {
+      const written = session("a", n++);
+      for (;;) {
+        // An embedded database answers without the event loop ever turning.
+        await new Promise((resolve) => setTimeout(resolve, 0));
+        try {
+          return await store.save(written, what);
+        } catch (error) {
+          assert.ok(error instanceof StoreUnavailableError, String(error)); // the rotation has it locked
+        }
+      }
+    };
+    const moves = (async () => {
+      while (!over) {
+        await change({ kind: "revert" });
+        await change(adopt(`a ${n}`));
+      }
+    })();
+    const report = await rotateCredentials({ url, keys: BOTH, batchRows: 1 });
+    over = true;
+    await moves;
+    assert.equal(report.unreadable, 0);
+    // A login that never rests may be missed for ever. What counts is that nobody throws the old key away.
+    if (!report.finished) assert.ok((await rotateCredentials({ url, keys: BOTH })).finished);
+    await using later = await open(url, NEW);
+    await later.save(session("a", n), { kind: "revert" });
+    assert.equal(await later.loadCredentials("a"), "a 1");
+    assert.deepEqual(
+      await later.loadKeys("a", "session", ["1", "2"]),
+      new Map([["1", "a 1"], ["2", "second"]]),
+    );
+  });
+
+  if (dialect.name === "sqlite") {
+    test("rotateCredentials() finds a login that moves into a table which it has been over", async (url) => {
+      await fillRetired(url);
+      using other = new DatabaseSync(url.slice("sqlite:".length));
+      let looks = 0;
+      const signal = {
+        get aborted() {
+          // The signal is looked at before each batch: before that of the last table.
+          if (++looks === 3) {
+            other.exec("delete from ll_whatsapp_credentials where instance_id = 'a'");
+            other.exec(
+              "insert into ll_whatsapp_credentials select instance_id, kind, name, sealed, key_id " +
+                "from ll_whatsapp_held_keys where instance_id = 'a'",
+            );
+            other.exec("delete from ll_whatsapp_held_keys where instance_id = 'a'");
+          }
+          return false;
+        },
+      } as AbortSignal;
+      const report = await rotateCredentials({ url, keys: BOTH, signal });
+      assert.deepEqual([report.resealed, report.unreadable, report.finished], [14, 0, true]);
+      await using store = await open(url, NEW);
+      assert.equal((await store.loadKeys("a", "session", ["1"])).get("1"), "a 1");
+    });
+
+    test("rotateCredentials() comes to an end, and says so, while something seals with an older key", async (url) => {
+      await fill(url);
+      await using store = await open(url, OLD);
+      const writes: Promise<void>[] = [];
+      const signal = {
+        get aborted() {
+          writes.push(store.saveKeys("b", [{ type: "session", id: "0", value: `write ${writes.length}` }]));
+          return false;
+        },
+      } as AbortSignal;
+      const report = await rotateCredentials({ url, keys: BOTH, signal });
+      await Promise.all(writes);
+      assert.deepEqual([report.unreadable, report.finished], [0, false]);
+    });
+  }
 
   test("rotateCredentials() runs beside a store that writes, and loses nothing", async (url) => {
     await fill(url);

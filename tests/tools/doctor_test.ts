@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { generateCredentialKey } from "../../db/mod.ts";
+import { query } from "../db/helpers.ts";
 import { closedPort, doctor, inFolder, listing, seal } from "./doctor_run.ts";
 
 Deno.test("doctor finds no fault with an embedded database that is yet to be made, and makes nothing", () =>
@@ -125,4 +126,22 @@ Deno.test("doctor finds a folder that cannot be written, and a file that is no d
     assert.equal(damaged.code, 1);
     assert.match(damaged.saw("database"), /is damaged or is not a SQLite database/);
     assert.equal(damaged.outcomes["file modes"], "warning");
+  }));
+
+Deno.test("doctor opens the logins that are held as well, and looks at a database of an earlier version", () =>
+  inFolder(async (_, environment) => {
+    const [key, other] = [generateCredentialKey(), generateCredentialKey()];
+    const url = environment.DATABASE_URL!;
+    for (let n = 0; n < 2; n++) await seal(url, key); // the first login is held for the sake of the second
+    const right = await doctor({ ...environment, CREDENTIALS_KEY: key }, "--json");
+    assert.equal(right.saw("credentials"), "All 4 sealed entries of 1 sessions open.");
+    const wrong = await doctor({ ...environment, CREDENTIALS_KEY: other }, "--json");
+    assert.match(wrong.saw("credentials"), /^4 of 4 sealed entries, in 1 of 1 sessions, do not open/);
+    for (const table of ["ll_whatsapp_retired_logins", "ll_whatsapp_held_keys"]) {
+      await query(url, `drop table ${table}`);
+    }
+    await query(url, "delete from ll_whatsapp_migrations where name = '0005_retired_logins'");
+    const earlier = await doctor({ ...environment, CREDENTIALS_KEY: key }, "--json");
+    assert.equal(earlier.outcomes.tables, "warning");
+    assert.equal(earlier.saw("credentials"), "All 2 sealed entries of 1 sessions open.");
   }));

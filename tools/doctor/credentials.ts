@@ -2,7 +2,7 @@
  * The credentials key: is it one, and does it open what is stored. Counts, and shows neither keys nor contents.
  * @module
  */
-import type { Kysely } from "kysely";
+import { type Kysely, sql } from "kysely";
 import type { Config } from "../../config.ts";
 import {
   type CredentialKeys,
@@ -12,7 +12,8 @@ import {
   parseCredentialKeys,
 } from "../../db/mod.ts";
 import type { DatabaseTarget } from "../../db/database_url.ts";
-import { CREDENTIALS, type Tables } from "../../db/schema.ts";
+import type { Tables } from "../../db/schema.ts";
+import { rowsAfter, type SealedRow, type SealedTable } from "../../db/sealed_tables.ts";
 import { unseal } from "../../db/sealing.ts";
 import { CredentialsUnreadableError } from "../../domain/ports.ts";
 import { type Check, fault, ok, warning } from "./report.ts";
@@ -58,35 +59,52 @@ function isThere(path: string): boolean {
   }
 }
 
-/** Opens everything that is sealed, an instance at a time. */
-export async function checkCredentials(db: Kysely<Tables>, keys: CredentialKeys | null): Promise<Check> {
-  const found = { rows: 0, instances: 0, unreadable: 0, unreadableInstances: 0, older: 0 };
-  for (
-    let instanceId = await nextInstance(db, "");
-    instanceId;
-    instanceId = await nextInstance(db, instanceId)
-  ) {
-    const rows = await db.selectFrom(CREDENTIALS).select(["kind", "name", "sealed", "key_id"])
-      .where("instance_id", "=", instanceId).where("sealed", "is not", null).execute();
-    let unreadable = 0;
-    for (const { kind, name, sealed, key_id } of rows) {
-      const place = { instanceId, kind, name: new TextDecoder("utf-8", { ignoreBOM: true }).decode(name) };
-      if (keys === null || !opens(keys, place, sealed!)) unreadable++;
-      else if (key_id !== keys.newestId) found.older++;
-    }
-    found.instances++;
-    found.rows += rows.length;
-    found.unreadable += unreadable;
-    if (unreadable > 0) found.unreadableInstances++;
+/** Rows that are opened together: an instance has some 900. */
+const PAGE_ROWS = 1_000;
+
+/**
+ * Opens everything that is sealed, some rows at a time.
+ * @param tables those of the tables that are there
+ */
+export async function checkCredentials(
+  db: Kysely<Tables>,
+  keys: CredentialKeys | null,
+  tables: readonly SealedTable[],
+): Promise<Check> {
+  const instances = new Set<string>();
+  const unreadableInstances = new Set<string>();
+  let rows = 0;
+  let unreadable = 0;
+  let older = 0;
+  for await (const { table, row } of sealedRows(db, tables)) {
+    rows++;
+    instances.add(row.instance_id);
+    if (keys === null || !opens(keys, table.placeOf(row), row.sealed!)) {
+      unreadable++;
+      unreadableInstances.add(row.instance_id);
+    } else if (row.key_id !== keys.newestId) older++;
   }
-  return judge(found, keys);
+  return judge(
+    { rows, instances: instances.size, unreadable, unreadableInstances: unreadableInstances.size, older },
+    keys,
+  );
 }
 
-async function nextInstance(db: Kysely<Tables>, after: string): Promise<string | undefined> {
-  const row = await db.selectFrom(CREDENTIALS).select("instance_id")
-    .where("instance_id", ">", after).where("sealed", "is not", null)
-    .orderBy("instance_id").limit(1).executeTakeFirst();
-  return row?.instance_id;
+async function* sealedRows(
+  db: Kysely<Tables>,
+  tables: readonly SealedTable[],
+): AsyncGenerator<{ table: SealedTable; row: SealedRow }> {
+  for (const table of tables) {
+    let last: SealedRow | undefined;
+    do {
+      const { rows } = await sql<SealedRow>`select * from ${sql.table(table.table)}
+        where sealed is not null and ${rowsAfter(table, last)}
+        order by ${sql.join(table.primaryKey.map((column) => sql.ref(column)))} limit ${sql.lit(PAGE_ROWS)}`
+        .execute(db);
+      for (const row of rows) yield { table, row };
+      last = rows.length < PAGE_ROWS ? undefined : rows.at(-1);
+    } while (last !== undefined);
+  }
 }
 
 function opens(keys: CredentialKeys, place: Parameters<typeof unseal>[1], sealed: Uint8Array): boolean {

@@ -10,7 +10,8 @@ import { connect, type Database } from "../../db/database.ts";
 import type { DatabaseTarget, MysqlTarget, SqliteTarget } from "../../db/database_url.ts";
 import { migrateDatabase } from "../../db/migrate.ts";
 import { DatabaseUnusableError } from "../../db/mod.ts";
-import { CREDENTIALS, type Tables } from "../../db/schema.ts";
+import type { Tables } from "../../db/schema.ts";
+import { SEALED_TABLES, type SealedTable } from "../../db/sealed_tables.ts";
 import { lookAtTable } from "../../db/table_shape.ts";
 import { StoreUnavailableError } from "../../domain/ports.ts";
 import { checkCredentials, keysAtHand } from "./credentials.ts";
@@ -168,8 +169,13 @@ async function checkTables(database: Database): Promise<Check> {
 }
 
 async function checkStored(database: Database, keys: Parameters<typeof checkCredentials>[1]): Promise<Check> {
-  if (await lookAtTable(database, database.db, CREDENTIALS) === null) {
+  // A database of an earlier version has some of them.
+  const there: SealedTable[] = [];
+  for (const table of SEALED_TABLES) {
+    if (await lookAtTable(database, database.db, table.table) !== null) there.push(table);
+  }
+  if (there.length === 0) {
     return ok("credentials", "The key is well-formed where there is one, and nothing is sealed yet.");
   }
-  return await checkCredentials(database.db, keys);
+  return await checkCredentials(database.db, keys, there);
 }
