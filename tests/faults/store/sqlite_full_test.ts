@@ -3,18 +3,9 @@ import { query } from "../../db/helpers.ts";
 import { startGateway } from "../../gateway/mod.ts";
 import { type Answer, fault } from "../../e2e/hub.ts";
 import { flagsFor, hubOf, TestProcess } from "../../e2e/process.ts";
+import { programTest } from "../../programs.ts";
 
 const CODE = new URL("../../..", import.meta.url).pathname.replace(/\/$/, "");
-
-/** Whether a process's files can be kept from growing here, as a full disk would keep them. */
-async function canLimit(): Promise<boolean> {
-  try {
-    return (await new Deno.Command("prlimit", { args: ["--version"], stdout: "null" }).output()).success;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
 
 /** From now on no file of this process may take another byte, or any may. */
 async function limit(pid: number, size: "0" | "unlimited"): Promise<void> {
@@ -28,14 +19,11 @@ function unavailable(answer: Answer, expected: string): void {
   assert.match(answer.headers.get("retry-after") ?? "", /^[1-9]\d*$/);
 }
 
-const possible = await canLimit();
-
-Deno.test({
-  name: "changes wait for room, and nothing is lost, when the disk is full, on sqlite" +
-    (possible ? "" : " (skipped: no prlimit here)"),
-  ignore: !possible,
-  fn: fullDisk,
-});
+await programTest(
+  "prlimit",
+  "changes wait for room, and nothing is lost, when the disk is full, on sqlite",
+  fullDisk,
+);
 
 async function fullDisk(): Promise<void> {
   const folder = await Deno.makeTempDir();
