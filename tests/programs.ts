@@ -36,15 +36,14 @@ export async function isInstalled(program: string): Promise<boolean> {
 export const PROGRAMS_REQUIRED = Deno.env.get("CI") === "true";
 
 /**
- * Declares a test that needs a program. Where it is not installed a line says so and the test is ignored; with
+ * Declares a test that needs a program. Where it is not installed the test is ignored, and its line says why; with
  * `CI=true` it fails.
  */
 export async function programTest(program: string, name: string, body: () => Promise<void>): Promise<void> {
   const isThere = await isInstalled(program);
   const isIgnored = !isThere && !PROGRAMS_REQUIRED;
-  if (isIgnored) console.info(`Skipped, since ${program} is not installed: ${name}`);
   Deno.test({
-    name,
+    name: isIgnored ? `${name} (skipped: no ${program} here)` : name,
     ignore: isIgnored,
     fn: async () => {
       assert.ok(isThere, `${program} is not installed`);
