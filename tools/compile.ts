@@ -1,11 +1,13 @@
 /**
- * `deno task compile`: one executable, `dist/session-manager`, with everything in it. Permissions are fixed when it
- * is made: they are those of the configuration that it is made with, and it serves no other address or database.
+ * `deno task compile`: one executable, `dist/session-manager` or the file that is named, with everything in it.
+ * Permissions are fixed when it is made: they are those of the configuration that it is made with, and it serves no
+ * other address or database. It is started once, to see that it works.
  * @module
  */
 import type { Config } from "../config.ts";
 import { permissionFlags } from "../permissions.ts";
-import { launch } from "./launch.ts";
+import { withConfiguration } from "./launch.ts";
+import { tryOut } from "./try_out.ts";
 
 /**
  * What a package brings along and never runs, below the cache of packages. The compiler parses it all the same,
@@ -56,7 +58,46 @@ async function isThere(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
 }
 
+/** What the compiler says when it has no runtime to put everything into. */
+const NO_RUNTIME = /Could not find denort|Setting up base binary/;
+
+/**
+ * Runs the compiler: its exit code, and all that it said on standard error, which is shown as it comes.
+ * @param args its command line
+ */
+async function compile(args: readonly string[]): Promise<{ code: number; said: string }> {
+  const child = new Deno.Command(Deno.execPath(), { args: [...args], stdin: "null", stderr: "piped" })
+    .spawn();
+  let said = "";
+  const decoder = new TextDecoder();
+  for await (const chunk of child.stderr) {
+    said += decoder.decode(chunk, { stream: true });
+    await Deno.stderr.write(chunk);
+  }
+  return { code: (await child.status).code, said };
+}
+
+/** Makes the executable and tries it out; the exit code. */
+async function make(config: Config, root: string, output: string): Promise<number> {
+  const { code, said } = await compile(compileCommand(config, root, await packageFolder(), output));
+  if (code !== 0) {
+    if (!NO_RUNTIME.test(said)) return code;
+    console.error(
+      `The runtime that goes into the executable, denort ${Deno.version.deno}, is missing: let this machine ` +
+        "download it from Deno, or set DENORT_BIN to the path of a denort of that version.",
+    );
+    return 69; // EX_UNAVAILABLE
+  }
+  const { isSound, sentence } = await tryOut(output, config);
+  console.error(sentence);
+  return isSound ? 0 : 70; // EX_SOFTWARE
+}
+
 if (import.meta.main) {
-  const packages = await packageFolder();
-  await launch((config, root) => compileCommand(config, root, packages, `${root}/dist/session-manager`));
+  const [output, ...others] = Deno.args.filter((argument) => argument !== "--");
+  if (others.length > 0) {
+    console.error("The only argument is the file to make.");
+    Deno.exit(64); // EX_USAGE
+  }
+  await withConfiguration((config, root) => make(config, root, output ?? `${root}/dist/session-manager`));
 }

@@ -15,12 +15,25 @@ export async function launch(
   argumentsFor: (config: Config, root: string) => string[],
   prepareFor?: (root: string) => string[],
 ): Promise<never> {
+  return await withConfiguration(async (config, root) => {
+    const args = argumentsFor(config, root);
+    const prepared = prepareFor === undefined ? 0 : await run(prepareFor(root));
+    return prepared || await run(args);
+  });
+}
+
+/**
+ * Does something with the environment's configuration, and ends with the exit code that it gives. A configuration
+ * that makes no sense is one sentence and 78.
+ * @param work given the configuration and the folder of the code, absolute
+ */
+export async function withConfiguration(
+  work: (config: Config, root: string) => Promise<number>,
+): Promise<never> {
   const environment = Object.fromEntries(CONFIG_VARIABLES.map((name) => [name, Deno.env.get(name)]));
   const root = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
   try {
-    const args = argumentsFor(parseConfig(environment, navigator.hardwareConcurrency), root);
-    const prepared = prepareFor === undefined ? 0 : await run(prepareFor(root));
-    Deno.exit(prepared || await run(args));
+    Deno.exit(await work(parseConfig(environment, navigator.hardwareConcurrency), root));
   } catch (error) {
     if (!(error instanceof ConfigError || error instanceof DatabaseUnusableError)) throw error;
     console.error(error.message);
