@@ -90,7 +90,7 @@ export class Presence {
   }
 
   async #renewForEver(): Promise<void> {
-    const { clock, bounds } = this.#options;
+    const { clock, bounds, log } = this.#options;
     const { signal } = this.#ending;
     for (;;) {
       await pause(clock, bounds.renewMs, signal);
@@ -99,7 +99,7 @@ export class Presence {
         await (this.#id === null ? this.#rejoin() : this.#renew(this.#id));
       } catch (error) {
         // The deadline goes on, and says when it is too late.
-        if (!(error instanceof StoreUnavailableError)) throw error;
+        if (!(error instanceof StoreUnavailableError)) log.error({ event: "replica_failed", err: error });
       }
     }
   }

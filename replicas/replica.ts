@@ -136,8 +136,9 @@ export class Replica implements Ownership {
     if (lease === null) return;
     try {
       await this.#options.leases.release(lease, rest);
-    } catch {
-      this.#unreleased.set(lease, rest);
+    } catch (error) {
+      if (error instanceof StoreUnavailableError) this.#unreleased.set(lease, rest);
+      else this.#options.log.error({ event: "replica_failed", err: error });
     }
   }
 
@@ -151,9 +152,10 @@ export class Replica implements Ownership {
     const { leases, clock, bounds, log } = this.#options;
     const id = this.#presence.id;
     if (id === null || this.#sessions === null) return;
-    for (const [lease, rest] of this.#unreleased) {
-      await leases.release(lease, rest);
+    for (const [lease, rest] of [...this.#unreleased]) {
       this.#unreleased.delete(lease);
+      await this.release(lease, rest);
+      if (this.#unreleased.has(lease)) return; // the database is still away
     }
     const asked = clock.now();
     this.#census = await leases.census();

@@ -1,10 +1,10 @@
 /**
- * Writing that does not give up. A session's changes wait for the store and reach it in order; while
+ * Writing that does not give up while the store is away. A session's changes wait for the store and reach it in order; while
  * they wait, it is known that what is visible is not the whole truth.
  * @module
  */
 import { FencedError } from "../domain/leases.ts";
-import { CredentialsUnreadableError } from "../domain/ports.ts";
+import { CredentialsUnreadableError, StoreUnavailableError } from "../domain/ports.ts";
 import { type Clock, pause } from "./clock.ts";
 import type { Log } from "./log.ts";
 
@@ -38,10 +38,12 @@ export class Persistence {
   }
 
   /**
-   * Carries out one atomic, repeatable piece of work on the store, again and again until it succeeds.
+   * Carries out one atomic, repeatable piece of work on the store, again and again while the store cannot be reached
+   * or refuses for now.
    * @throws {CredentialsUnreadableError} which no repetition would mend
    * @throws {FencedError} likewise
-   * @throws the store's error once the signal has aborted
+   * @throws whatever else the work throws, which it would throw again for ever; it is logged
+   * @throws {StoreUnavailableError} once the signal has aborted
    */
   async insist<T>(work: () => Promise<T>): Promise<T> {
     for (let ms = RETRY_MS.first;; ms = Math.min(ms * 2, RETRY_MS.cap)) {
@@ -50,12 +52,21 @@ export class Persistence {
         this.#resume();
         return result;
       } catch (error) {
-        if (error instanceof CredentialsUnreadableError || error instanceof FencedError) throw error;
+        if (!(error instanceof StoreUnavailableError)) throw this.#failed(error);
         if (this.#signal.aborted) throw error;
         this.#stop(error);
         await pause(this.#clock, ms, this.#signal);
       }
     }
+  }
+
+  /** The store has answered, be it that it does not take this: nothing waits for it any more. */
+  #failed(error: unknown): unknown {
+    this.#resume();
+    if (!(error instanceof CredentialsUnreadableError || error instanceof FencedError)) {
+      this.#log.error({ event: "store_refused", instance_id: this.#instanceId, err: error });
+    }
+    return error;
   }
 
   #stop(error: unknown): void {

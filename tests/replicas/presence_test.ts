@@ -5,13 +5,15 @@ import { DrivenClock } from "../whatsapp/driven_clock.ts";
 import { ScriptedLeases } from "./scripted_leases.ts";
 
 const BOUNDS = { ttlMs: 10_000, renewMs: 1_000, marginMs: 3_000 };
-const SILENT_LOG = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+const SILENT_LOG = { debug: () => {}, info: () => {}, warn: () => {} };
 
 class Stage {
   readonly leases = new ScriptedLeases();
   readonly clock = new DrivenClock();
   /** How long the process has stood still, beyond what its timers know of; milliseconds. */
   frozenMs = 0;
+  /** What was logged as an error. */
+  readonly errors: string[] = [];
   /** When sessions were let go of, in milliseconds since the start. */
   readonly lostAt: number[] = [];
   /** Resolves what is let go of. */
@@ -30,7 +32,7 @@ class Stage {
       clock: this.clock,
       stopwatch,
       bounds: BOUNDS,
-      log: SILENT_LOG,
+      log: { ...SILENT_LOG, error: ({ event }) => void this.errors.push(event) },
       onLost: () => {
         this.lostAt.push(this.clock.now() - this.#start);
         return this.gone.promise;
@@ -120,4 +122,17 @@ Deno.test("Presence may act for nobody from the first moment after its process s
   assert.equal(stage.lostAt.length, 1);
   assert.ok(stage.presence.id !== null);
   await stage.presence.leave();
+});
+
+Deno.test("Presence goes on trying, and says so, when a renewal fails for a reason that nobody knows", async () => {
+  const stage = new Stage();
+  await stage.presence.join();
+  stage.leases.mood = "broken";
+  await stage.pass(3_000);
+  assert.deepEqual(stage.errors, ["replica_failed", "replica_failed", "replica_failed"]);
+  stage.leases.mood = "well";
+  await stage.pass(30_000);
+  assert.deepEqual(stage.lostAt, []);
+  await stage.presence.leave();
+  assert.equal(stage.clock.pending, 0);
 });

@@ -12,7 +12,7 @@ export class ScriptedLeases implements Presences {
   readonly left: string[] = [];
   renewals = 0;
   /** How the database answers from now on. */
-  mood: "well" | "away" | "silent" | "expired" = "well";
+  mood: "well" | "away" | "silent" | "expired" | "broken" = "well";
 
   async join(replica: string): Promise<void> {
     await this.#answer();
@@ -37,6 +37,8 @@ export class ScriptedLeases implements Presences {
         return Promise.resolve();
       case "away":
         return Promise.reject(new StoreUnavailableError());
+      case "broken":
+        return Promise.reject(new RangeError("no statement of ours"));
       case "silent":
         return new Promise(() => {});
       default:

@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { FencedError } from "../../domain/leases.ts";
+import { CredentialsUnreadableError, StoreUnavailableError } from "../../domain/ports.ts";
+import { Persistence } from "../../whatsapp/persistence.ts";
+import { DrivenClock } from "./driven_clock.ts";
+
+class Stage {
+  readonly clock = new DrivenClock();
+  readonly logged: string[] = [];
+  readonly ending = new AbortController();
+  readonly persistence: Persistence;
+
+  constructor() {
+    const note = ({ event }: { event: string }) => void this.logged.push(event);
+    const log = { debug: note, info: note, warn: note, error: note };
+    this.persistence = new Persistence("one", this.clock, log, this.ending.signal);
+  }
+
+  async pass(ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 100) {
+      for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+      this.clock.advance(100);
+    }
+  }
+}
+
+Deno.test("insist() repeats what the store refuses for now until it succeeds", async () => {
+  const stage = new Stage();
+  let attempts = 0;
+  const work = stage.persistence.insist(() =>
+    ++attempts < 5 ? Promise.reject(new StoreUnavailableError()) : Promise.resolve("done")
+  );
+  await stage.pass(1_000);
+  assert.equal(stage.persistence.isStalled, true);
+  await stage.pass(10_000);
+  assert.equal(await work, "done");
+  assert.equal(stage.persistence.isStalled, false);
+  assert.deepEqual(stage.logged, ["store_unavailable", "store_available"]);
+});
+
+for (const error of [new RangeError("Only a well-formed id can be stored."), new TypeError("undefined")]) {
+  Deno.test(`insist() fails with a ${error.name}, which the work would throw again for ever`, async () => {
+    const stage = new Stage();
+    let attempts = 0;
+    await assert.rejects(
+      stage.persistence.insist(() => {
+        attempts++;
+        return Promise.reject(error);
+      }),
+      error,
+    );
+    assert.equal(attempts, 1);
+    assert.deepEqual(stage.logged, ["store_refused"]);
+    assert.equal(stage.persistence.isStalled, false);
+    assert.equal(await stage.persistence.insist(() => Promise.resolve("next")), "next");
+  });
+}
+
+Deno.test("insist() waits for nothing any more once the store has answered with a failure", async () => {
+  const stage = new Stage();
+  const answers = [new StoreUnavailableError(), new RangeError("no")];
+  const work = stage.persistence.insist(() => Promise.reject(answers.shift()));
+  work.catch(() => {});
+  await stage.pass(1_000);
+  await assert.rejects(work, RangeError);
+  assert.equal(stage.persistence.isStalled, false);
+  assert.equal(stage.clock.pending, 0);
+});
+
+Deno.test("insist() throws what says whose the session is, or that its login is unreadable, without a word", async () => {
+  for (const error of [new FencedError("one"), new CredentialsUnreadableError("one")]) {
+    const stage = new Stage();
+    await assert.rejects(stage.persistence.insist(() => Promise.reject(error)), error);
+    assert.deepEqual(stage.logged, []);
+  }
+});
