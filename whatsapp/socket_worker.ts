@@ -3,13 +3,16 @@
  * @module
  */
 import { MessageChannel, type MessagePort } from "node:worker_threads";
+import type { DisconnectCause } from "../domain/disconnect.ts";
 import type { Clock } from "./clock.ts";
+import { Conduct } from "./conduct.ts";
 import type { Command, Pulse, Purpose, Report, SocketId, SocketSettings } from "./protocol.ts";
+import { checkReport } from "./reports.ts";
 import type { Departure, SocketListener } from "./socket_layer.ts";
 import { workerPermissions } from "./wall.ts";
 
-/** Why a worker is given up: it threw, it no longer answers, or it has grown too large. */
-export type WorkerEnd = "crashed" | "hung" | "out_of_memory";
+/** Why a worker is given up: it threw, it no longer answers, it has grown too large, or it said what cannot be. */
+export type WorkerEnd = "crashed" | "hung" | "out_of_memory" | "misbehaved";
 
 export interface SocketWorkerOptions {
   readonly script: URL;
@@ -38,10 +41,18 @@ interface Carried {
   listener: SocketListener | null;
   heardAt: number | null;
   readonly gone: PromiseWithResolvers<Departure>;
+  readonly conduct: Conduct;
+  /** Whether a QR was shown, so that its end is no sign of WhatsApp's not answering. */
+  hasShown: boolean;
 }
 
 /** How long a worker that was asked to close its sockets may take, in milliseconds. */
 const CLOSE_MS = 3_000;
+/**
+ * No instant that a worker tells is believed to be further back than this, or in the future: its clock is the same,
+ * and a QR or a sign of life that does not age would be there for good. In milliseconds.
+ */
+const PAST_MS = 60_000;
 
 export class SocketWorker {
   readonly startedAt: number;
@@ -55,9 +66,11 @@ export class SocketWorker {
   /** Whether it has loaded its packages, which the first report shows. */
   #isUp = false;
   #memoryBytes = 0;
+  #lastRequest = 0;
   /** Sockets that ended unanswered since the worker last heard a word from WhatsApp. */
   #unanswered = 0;
   #over = false;
+  #isStopping = false;
   #cancelWait: (() => void) | null = null;
 
   constructor(options: SocketWorkerOptions) {
@@ -69,7 +82,8 @@ export class SocketWorker {
       name: "whatsapp",
       deno: { permissions: workerPermissions(settings.url) },
     });
-    this.#worker.onmessage = ({ data }: MessageEvent<Report>) => this.#onReport(data);
+    this.#worker.onmessage = (event: MessageEvent<unknown>) => this.#onMessage(event);
+    this.#worker.onmessageerror = () => this.#misbehaved("message: unreadable");
     this.#worker.onerror = (event) => {
       event.preventDefault();
       // The library's own words stay out of the log: they may quote what it was working on.
@@ -105,7 +119,13 @@ export class SocketWorker {
   /** Opens a socket. @returns what resolves once its connection is down */
   open(socket: SocketId, purpose: Purpose, listener: SocketListener): Promise<Departure> {
     const gone = Promise.withResolvers<Departure>();
-    this.#sockets.set(socket, { listener, heardAt: null, gone });
+    this.#sockets.set(socket, {
+      listener,
+      heardAt: null,
+      gone,
+      conduct: new Conduct(purpose.kind),
+      hasShown: false,
+    });
     this.#post({ type: "open", socket, purpose });
     return gone.promise;
   }
@@ -114,6 +134,7 @@ export class SocketWorker {
     const carried = this.#sockets.get(socket);
     if (!carried?.listener) return;
     carried.listener = null;
+    carried.conduct.told();
     this.#post({ type: "close", socket, unlink });
   }
 
@@ -139,7 +160,11 @@ export class SocketWorker {
    * longer. Nothing more is told of any socket.
    */
   async stop(): Promise<void> {
-    for (const carried of this.#sockets.values()) carried.listener = null;
+    this.#isStopping = true;
+    for (const carried of this.#sockets.values()) {
+      carried.listener = null;
+      carried.conduct.told();
+    }
     if (!this.#over) {
       const cancel = this.#options.clock.after(CLOSE_MS, () => this.#closed.resolve());
       this.#post({ type: "stop" });
@@ -191,43 +216,67 @@ export class SocketWorker {
     if (!this.#over) this.#worker.postMessage(command, transfer);
   }
 
-  #onReport(report: Report): void {
+  // ── What the worker says ───────────────────────────────────────────────────────────────────────
+
+  #onMessage({ data, ports }: MessageEvent<unknown>): void {
     if (this.#over) return;
     if (!this.#isUp) {
       this.#isUp = true;
       // What it took to start is no hanging.
       if (this.#askedPulseAt !== null) this.#askedPulseAt = this.#options.clock.now();
     }
+    for (const port of ports) port.close();
+    const checked = checkReport(data);
+    if (!checked.ok) return this.#misbehaved(checked.flaw);
+    if (ports.length > 0) return this.#misbehaved("message: ports");
+    if (!this.#onReport(checked.report)) this.#misbehaved(`${checked.report.type}: out of turn`);
+  }
+
+  /** A worker that says what cannot be is not believed in anything any more. */
+  #misbehaved(flaw: string): void {
+    this.giveUp("misbehaved", flaw);
+  }
+
+  /** @returns false when it makes no sense at this moment */
+  #onReport(report: Report): boolean {
     switch (report.type) {
       case "pulse":
         return this.#onPulse(report);
       case "stopped":
-        return this.#closed.resolve();
+        this.#closed.resolve();
+        return this.#isStopping;
       case "fault":
-        return this.#options.onFault(report.name);
+        this.#options.onFault(report.name);
+        return true;
       default: {
         const carried = this.#sockets.get(report.socket);
+        if (carried === undefined || !carried.conduct.permits(report)) return false;
+        if ("request" in report) {
+          if (report.request <= this.#lastRequest) return false;
+          this.#lastRequest = report.request;
+        }
         if (report.type === "gone") {
           this.#sockets.delete(report.socket);
-          return carried?.gone.resolve({ unlinked: report.unlinked });
-        }
-        if (carried?.listener) return this.#pass(report, carried, carried.listener);
-        // A late word: the socket is over, and nobody waits for it any more. A late question is refused, for in
-        // the worker an answer that never comes would keep the whole socket alive.
-        if ("request" in report) {
-          this.#post({ type: "reply", request: report.request, values: null });
-        }
+          carried.gone.resolve({ unlinked: report.unlinked });
+        } else if (carried.listener !== null) this.#pass(report, carried, carried.listener);
+        // The socket is over, and nobody waits for its reports any more. A late question is refused, for in the
+        // worker an answer that never comes would keep the whole socket alive.
+        else if ("request" in report) this.#post({ type: "reply", request: report.request, values: null });
+        return true;
       }
     }
   }
 
-  #onPulse({ memoryBytes, heard }: Pulse): void {
+  #onPulse({ memoryBytes, heard }: Pulse): boolean {
+    if (this.#askedPulseAt === null) return false;
     this.#askedPulseAt = null;
     this.#memoryBytes = memoryBytes;
     for (const [socket, at] of heard) {
       const carried = this.#sockets.get(socket);
-      if (carried?.listener) carried.heardAt = at;
+      if (carried === undefined) return false;
+      if (carried.listener !== null) carried.heardAt = Math.min(at, this.#workerNow);
     }
+    return true;
   }
 
   #pass(
@@ -238,11 +287,15 @@ export class SocketWorker {
     switch (report.type) {
       case "qr":
         this.#unanswered = 0;
-        return listener.qr(report.string, report.ordinal, report.generatedAt);
+        carried.hasShown = true;
+        return listener.qr(report.string, report.ordinal, this.#inThePast(report.generatedAt));
       case "paired":
         return this.#reply(
           report.request,
-          listener.paired(report.credentials, report.keys).then(() => new Map()),
+          listener.paired(report.credentials, report.keys).then(() => {
+            carried.conduct.kept();
+            return new Map();
+          }),
         );
       case "passkey_demanded":
         return listener.passkeyDemanded();
@@ -252,7 +305,7 @@ export class SocketWorker {
         this.#unanswered = 0;
         return listener.connected(report.jid);
       case "closed":
-        if (report.cause.origin === "client" && report.cause.code === 408) this.#unanswered++;
+        if (isUnanswered(report.cause) && !carried.hasShown) this.#unanswered++;
         carried.listener = null;
         return listener.closed(report.cause);
       case "load":
@@ -267,10 +320,26 @@ export class SocketWorker {
     }
   }
 
+  /** An instant that the worker tells, as far as it can be true. */
+  #inThePast(instant: number): number {
+    const now = this.#workerNow;
+    return Math.min(Math.max(instant, now - PAST_MS), now);
+  }
+
+  /** The clock that the worker's instants were read off. */
+  get #workerNow(): number {
+    return Date.now();
+  }
+
   #reply(request: number, answer: Promise<ReadonlyMap<string, string>>): void {
     answer.then(
       (values) => this.#post({ type: "reply", request, values }),
       () => this.#post({ type: "reply", request, values: null }),
     );
   }
+}
+
+/** Whether WhatsApp has not answered. A pairing that nobody scanned ends alike, after it has shown its QRs. */
+function isUnanswered(cause: DisconnectCause): boolean {
+  return cause.origin === "client" && cause.code === 408;
 }

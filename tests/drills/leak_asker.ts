@@ -19,7 +19,7 @@ self.onmessage = ({ data: command }: MessageEvent<Command>) => {
     case "reply":
       return report({
         type: "fault",
-        name: `${command.request}: ${command.values === null ? "refused" : "answered"}`,
+        name: `${command.request}:${command.values === null ? "refused" : "answered"}`,
       });
     case "stop":
       return report({ type: "stopped" });

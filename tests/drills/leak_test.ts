@@ -34,6 +34,6 @@ Deno.test({
     });
     await bothAnswered.promise;
     await worker.stop();
-    assert.deepEqual(answers, ["1: refused", "2: refused"]);
+    assert.deepEqual(answers, ["1:refused", "2:refused"]);
   },
 });

@@ -57,7 +57,7 @@ Deno.test("a pairing that is closed while its login is being kept leaves no devi
 });
 
 Deno.test("a pairing whose login is not durable in time ends unanswered, and leaves no device", async () => {
-  await using workshop = await Workshop.open({ settings: { connectMs: 1_000 } });
+  await using workshop = await Workshop.open({ settings: { connectMs: 3_000 } });
   const { gateway } = workshop;
   const pairing = workshop.openSocket({ kind: "pair" }, new Vault(), () => new Promise(() => {}));
   const scan = gateway.phone().scan(await pairing.qr);

@@ -15,7 +15,7 @@ export const SABOTEUR = new URL("./saboteur.ts", import.meta.url);
  * Tells every saboteur of this process what to do; or only the one with this socket, where sockets are counted
  * from 1 in the order in which the pool opened them.
  */
-export function sabotage(what: Sabotage, socket?: number): void {
+export function sabotage(what: Exclude<Sabotage, "lie">, socket?: number): void {
   tell(what === "hang" ? { what, ms: HANG_MS } : { what }, socket);
 }
 
@@ -28,6 +28,11 @@ export async function hangWorker(socket?: number): Promise<() => void> {
   tell({ what: "hang", ms: HELD_MS, gate: gate.shared }, socket);
   await gate.reached;
   return () => gate.open();
+}
+
+/** Has the saboteur with this socket say something. */
+export function lie(message: unknown, socket: number): void {
+  tell({ what: "lie", lie: message }, socket);
 }
 
 /** From now on it is this instant in the worker, until it is told another; resolves once it is. */

@@ -7,16 +7,18 @@ import type { Command } from "../../whatsapp/protocol.ts";
 import "../../whatsapp/worker/main.ts";
 
 /** What a saboteur can do to its worker. */
-export type Sabotage = "throw" | "reject" | "close" | "hang" | "grow";
+export type Sabotage = "throw" | "reject" | "close" | "hang" | "grow" | "lie";
 
 /** An order, for every worker or for the one that carries, or has carried, this socket. */
 export type Order =
   & (
-    | { readonly what: Exclude<Sabotage, "hang"> }
+    | { readonly what: Exclude<Sabotage, "hang" | "lie"> }
     /** Hangs for `ms` milliseconds, or until the gate is open. */
     | { readonly what: "hang"; readonly ms: number; readonly gate?: SharedArrayBuffer }
     /** Stops the worker's clock at this instant. */
     | { readonly what: "time"; readonly at: number; readonly gate: SharedArrayBuffer }
+    /** Says this. */
+    | { readonly what: "lie"; readonly lie: unknown }
   )
   & { readonly socket?: number };
 
@@ -48,6 +50,8 @@ new BroadcastChannel("sabotage").onmessage = ({ data: order }: MessageEvent<Orde
     case "time":
       Date.now = () => order.at;
       return reach(new Int32Array(order.gate));
+    case "lie":
+      return self.postMessage(order.lie);
     default:
       order satisfies never;
   }

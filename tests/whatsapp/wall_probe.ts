@@ -1,6 +1,6 @@
 /// <reference lib="deno.worker" />
 /**
- * Stands where Baileys stands, and tries to get out. What it finds goes back as a socket's QR text.
+ * Stands where Baileys stands, and tries to get out. What it finds goes back as one of its login's keys.
  * @module
  */
 import type { Command } from "../../whatsapp/protocol.ts";
@@ -64,6 +64,11 @@ function widerWorker(): void {
 self.onmessage = async ({ data: command }: MessageEvent<Command>) => {
   if (command.type === "stop") self.postMessage({ type: "stopped" });
   if (command.type !== "open" || command.purpose.kind !== "login") return;
-  const string = JSON.stringify(await probe(JSON.parse(command.purpose.credentials)));
-  self.postMessage({ type: "qr", socket: command.socket, string, ordinal: 0, generatedAt: 0 });
+  const value = JSON.stringify(await probe(JSON.parse(command.purpose.credentials)));
+  self.postMessage({
+    type: "save",
+    socket: command.socket,
+    request: 1,
+    keys: [{ type: "probe", id: "found", value }],
+  });
 };

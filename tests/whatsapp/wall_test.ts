@@ -37,7 +37,10 @@ Deno.test("a socket worker reaches WhatsApp's host, and no file, secret, databas
       file,
       module: new URL("../../main.ts", import.meta.url).href,
     });
-    pool.open({ kind: "login", credentials }, { ...NOBODY, qr: (string) => report.resolve(string) });
+    pool.open({ kind: "login", credentials }, {
+      ...NOBODY,
+      save: ([key]) => Promise.resolve(report.resolve(key?.value ?? "")),
+    });
     const found: Record<string, string> = JSON.parse(await report.promise);
     await accepted;
     const { whatsapp: reached, env_listed, import_remote, import_file, ...others } = found;

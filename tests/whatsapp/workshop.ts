@@ -104,10 +104,14 @@ export class Workshop implements AsyncDisposable {
   readonly pool: WorkerPool;
   /** What the pool has logged. */
   readonly lines: LogFields[] = [];
+  readonly #awaited = new Map<string, (fields: LogFields) => void>();
 
   private constructor(gateway: Gateway, options: WorkshopOptions) {
     this.gateway = gateway;
-    const note = (fields: LogFields) => void this.lines.push(fields);
+    const note = (fields: LogFields) => {
+      this.lines.push(fields);
+      this.#awaited.get(fields.event)?.(fields);
+    };
     this.pool = new WorkerPool({
       size: 1,
       settings: {
@@ -135,6 +139,13 @@ export class Workshop implements AsyncDisposable {
     keep: () => Promise<void> = () => Promise.resolve(),
   ): Opened {
     return new Opened(this.pool, purpose, vault, keep);
+  }
+
+  /** The next line of this event. */
+  line(event: string): Promise<LogFields> {
+    const { promise, resolve } = Promise.withResolvers<LogFields>();
+    this.#awaited.set(event, resolve);
+    return promise;
   }
 
   /** Pairs a login, and sees its pairing socket off. */

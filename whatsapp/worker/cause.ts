@@ -6,6 +6,7 @@
  */
 import type { DisconnectCause } from "../../domain/disconnect.ts";
 import type { BinaryNode } from "./baileys.ts";
+import { isName } from "./limits.ts";
 
 /** The last thing that was seen on the wire and can end a socket. */
 export type LastSign =
@@ -26,17 +27,17 @@ export function causeOf(sign: LastSign, error: unknown): DisconnectCause {
       return {
         origin: "whatsapp",
         code,
-        ...(sign.tag === undefined ? {} : { tag: sign.tag }),
-        ...(sign.type === undefined ? {} : { kind: sign.type }),
+        ...(isName(sign.tag) ? { tag: sign.tag } : {}),
+        ...(isName(sign.type) ? { kind: sign.type } : {}),
       };
     case "silence":
       return { origin: "client", code: 408 };
     case "refused_upgrade":
-      return { origin: "network", status: sign.status };
+      return { origin: "network", status: wholeCode(sign.status) };
     case "socket_error":
       return sign.timedOut
         ? { origin: "client", code: 408 }
-        : { origin: "network", ...(sign.errno === undefined ? {} : { errno: sign.errno }) };
+        : { origin: "network", ...(isName(sign.errno) ? { errno: sign.errno } : {}) };
     default:
       return { origin: "client", code };
   }
@@ -77,5 +78,10 @@ export function socketErrorSign(error: unknown): LastSign {
 /** 0 for an error that carries no code: something threw. */
 function statusCodeOf(error: unknown): number {
   const code = (error as { output?: { statusCode?: unknown } } | undefined)?.output?.statusCode;
-  return typeof code === "number" ? code : 0;
+  return wholeCode(code);
+}
+
+/** A code as the main thread takes it; 0 for what is none. */
+function wholeCode(code: unknown): number {
+  return Number.isInteger(code) && (code as number) >= 0 && (code as number) <= 999 ? code as number : 0;
 }

@@ -6,6 +6,7 @@
 import type { KeyWrite } from "../../domain/ports.ts";
 import type { SignalDataTypeMap, SignalKeyStore } from "./baileys.ts";
 import { decodeKey, encodeKeys } from "./codec.ts";
+import { areKeyIds, areKeyWrites, isKeyType } from "./limits.ts";
 
 /** Where keys are kept: the main thread, reached by message. */
 export interface Vault {
@@ -19,25 +20,30 @@ export interface Vault {
  * them into caches that it has emptied for the last time, and whose timers keep them for days.
  */
 export function forTheLiving(vault: Vault, isOver: () => boolean): Vault {
-  const unlessOver = async <T>(answer: Promise<T>): Promise<T> => {
-    const value = await answer;
-    if (isOver()) throw new Error("The socket is over.");
-    return value;
+  const unlessOver = async <T>(ask: () => Promise<T>): Promise<T> => {
+    const value = isOver() ? null : { of: await ask() };
+    if (value === null || isOver()) throw new Error("The socket is over.");
+    return value.of;
   };
   return {
-    load: (keyType, ids) => unlessOver(vault.load(keyType, ids)),
-    save: (keys) => unlessOver(vault.save(keys)),
+    load: (keyType, ids) => unlessOver(() => vault.load(keyType, ids)),
+    save: (keys) => unlessOver(() => vault.save(keys)),
   };
 }
 
-/** The keys of a login that is in use. */
+/**
+ * The keys of a login that is in use. What the store would not take is refused here, where it costs the message that
+ * it came with, and not the worker.
+ */
 export function vaultKeyStore(vault: Vault): SignalKeyStore {
   return {
     async get<T extends keyof SignalDataTypeMap>(type: T, ids: string[]) {
+      if (!isKeyType(type) || !areKeyIds(ids)) throw new RangeError("There can be no such key.");
       return decodeAll(type, await vault.load(type, ids));
     },
     async set(data) {
       const keys = encodeKeys(data);
+      if (!areKeyWrites(keys)) throw new RangeError("There can be no such key.");
       if (keys.length > 0) await vault.save(keys);
     },
   };

@@ -4,15 +4,19 @@
  * and nothing else; what it needs of the outside it asks of the main thread by message.
  * @module
  */
+import type { DisconnectCause } from "../../domain/disconnect.ts";
 import type { Command, Report, RequestId, SocketId, SocketSettings } from "../protocol.ts";
 import { WA_CERT_DETAILS } from "./baileys.ts";
 import { signNatively } from "./curve.ts";
 import { tidyHeap } from "./heap.ts";
+import { isName } from "./limits.ts";
 import { silenceConsole } from "./quiet.ts";
 import { BaileysSocket, type LoginVault } from "./socket.ts";
 
 /** Every socket whose connection may still be there. */
 const sockets = new Map<SocketId, BaileysSocket>();
+/** Those of them that may still ask and tell: after its end a socket is silent, whatever its code goes on doing. */
+const speaking = new Set<SocketId>();
 const questions = new Map<
   RequestId,
   { resolve(values: ReadonlyMap<string, string>): void; reject(error: Error): void }
@@ -40,9 +44,16 @@ function ask(question: (request: RequestId) => Report): Promise<ReadonlyMap<stri
 }
 
 function vaultOf(socket: SocketId): LoginVault {
+  const refuseOver = () => {
+    if (!speaking.has(socket)) throw new Error("The socket is over.");
+  };
   return {
-    load: (keyType, ids) => ask((request) => ({ type: "load", socket, request, keyType, ids })),
+    load: async (keyType, ids) => {
+      refuseOver();
+      return await ask((request) => ({ type: "load", socket, request, keyType, ids }));
+    },
     save: async (keys, credentials) => {
+      refuseOver();
       const login = credentials === undefined ? {} : { credentials };
       await ask((request) => ({ type: "save", socket, request, keys, ...login }));
     },
@@ -50,6 +61,10 @@ function vaultOf(socket: SocketId): LoginVault {
 }
 
 function open({ socket, purpose }: Extract<Command, { type: "open" }>): void {
+  const close = (cause: DisconnectCause) => {
+    if (speaking.delete(socket)) report({ type: "closed", socket, cause });
+  };
+  speaking.add(socket);
   try {
     const opened = new BaileysSocket(purpose, settings, vaultOf(socket), {
       qr: (string, ordinal, generatedAt) => report({ type: "qr", socket, string, ordinal, generatedAt }),
@@ -59,15 +74,16 @@ function open({ socket, purpose }: Extract<Command, { type: "open" }>): void {
       passkeyDemanded: () => report({ type: "passkey_demanded", socket }),
       identified: (jid) => report({ type: "identified", socket, jid }),
       connected: (jid) => report({ type: "connected", socket, jid }),
-      closed: (cause) => report({ type: "closed", socket, cause }),
+      closed: close,
     });
     sockets.set(socket, opened);
     void opened.gone.then(({ unlinked }) => {
       sockets.delete(socket);
+      speaking.delete(socket);
       report({ type: "gone", socket, unlinked });
     });
   } catch {
-    report({ type: "closed", socket, cause: { origin: "client", code: 0 } });
+    close({ origin: "client", code: 0 });
     report({ type: "gone", socket, unlinked: false });
   }
 }
@@ -130,5 +146,6 @@ function memoryInUse(): number {
 
 /** The kind of an error; its text may quote what was being worked on. */
 function nameOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.name : typeof thrown;
+  if (!(thrown instanceof Error)) return typeof thrown;
+  return isName(thrown.name) ? thrown.name : "Error";
 }
