@@ -2,7 +2,7 @@
  * Breaks the workers of a world that was started with the saboteur's script.
  * @module
  */
-import type { Order, Sabotage } from "./saboteur.ts";
+import type { Order, Sabotage, Setting } from "./saboteur.ts";
 
 /** How long a saboteur that hangs by itself keeps its worker from answering, in milliseconds. */
 export const HANG_MS = 5_000;
@@ -60,5 +60,26 @@ class Gate {
 
   open(): void {
     Atomics.store(this.#view, 1, 1);
+  }
+}
+
+/** How long a worker may take to set its clock, in milliseconds. */
+const PATIENCE_MS = 20_000;
+
+/**
+ * Sets the wall clock of the one worker that there is forward or back; resolves once it is set.
+ * @throws {Error} when the worker does not answer: it has not been there for long enough to have had a socket
+ */
+export async function setWorkerClock(byMs: number): Promise<void> {
+  const channel = new BroadcastChannel("wall clock");
+  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+  const timer = setTimeout(() => reject(new Error("No worker has set its clock.")), PATIENCE_MS);
+  channel.onmessage = resolve;
+  channel.postMessage({ byMs } satisfies Setting);
+  try {
+    await promise;
+  } finally {
+    clearTimeout(timer);
+    channel.close();
   }
 }

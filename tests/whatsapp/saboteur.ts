@@ -5,6 +5,7 @@
  */
 import type { Command } from "../../whatsapp/protocol.ts";
 import "../../whatsapp/worker/main.ts";
+import { setWallClock } from "./wall_clock.ts";
 
 /** What a saboteur can do to its worker. */
 export type Sabotage = "throw" | "reject" | "close" | "hang" | "grow" | "lie";
@@ -22,9 +23,13 @@ export type Order =
   )
   & { readonly socket?: number };
 
+/** Sets the worker's wall clock; done when it is said back. */
+export interface Setting {
+  readonly byMs: number;
+}
+
 const kept: unknown[] = [];
 const carried = new Set<number>();
-const now = Date.now;
 
 self.addEventListener("message", ({ data: command }: MessageEvent<Command>) => {
   if (command.type === "open") carried.add(command.socket);
@@ -61,7 +66,7 @@ new BroadcastChannel("sabotage").onmessage = ({ data: order }: MessageEvent<Orde
 function hang(ms: number, shared = new SharedArrayBuffer(8)): void {
   const gate = new Int32Array(shared);
   reach(gate);
-  for (const end = now() + ms; now() < end && Atomics.load(gate, 1) === 0;);
+  for (const end = performance.now() + ms; performance.now() < end && Atomics.load(gate, 1) === 0;);
 }
 
 /** Tells whoever waits at the gate. */
@@ -69,6 +74,12 @@ function reach(gate: Int32Array): void {
   Atomics.store(gate, 0, 1);
   Atomics.notify(gate, 0);
 }
+
+const settings = new BroadcastChannel("wall clock");
+settings.onmessage = ({ data }: MessageEvent<Setting>) => {
+  setWallClock(data.byMs);
+  settings.postMessage(data);
+};
 
 /** 160 MB of numbers, bit by bit: a thread that answers no more is another fault. */
 function grow(): void {
