@@ -31,7 +31,7 @@ export class Admission {
   readonly #options: AdmissionOptions;
   readonly #queue = new Set<Place>();
   readonly #places = new WeakMap<Turn, Place>();
-  /** When the attempts of the last second were made, oldest first. */
+  /** When the attempts of the last second were made, by steady time, oldest first. */
   readonly #attempts: number[] = [];
   #admitted = 0;
   /** Those of the admitted whose attempt is still to come. */
@@ -69,7 +69,7 @@ export class Admission {
       place.state = "attempted";
       this.#pending--;
     }
-    this.#attempts.push(this.#options.clock.now());
+    this.#attempts.push(this.#options.clock.steady());
     this.#advance();
   }
 
@@ -89,7 +89,7 @@ export class Admission {
     if (was === "admitted") {
       // Its attempt was not made; it counts all the same, since it may have been about to be.
       this.#pending--;
-      this.#attempts.push(this.#options.clock.now());
+      this.#attempts.push(this.#options.clock.steady());
     }
     this.#advance();
   }
@@ -121,7 +121,7 @@ export class Admission {
    */
   #untilNextAttempt(): number | null {
     const { perSecond, clock } = this.#options;
-    const now = clock.now();
+    const now = clock.steady();
     while (this.#attempts.length > 0 && now - (this.#attempts[0] ?? now) >= SECOND_MS) this.#attempts.shift();
     const left = perSecond - this.#pending;
     if (left <= 0) return null;

@@ -26,6 +26,7 @@ Deno.test("Admission keeps within the limit of every second, whatever is asked, 
     fc.constant("give up" as const),
     fc.constant("count" as const),
     fc.integer({ min: 1, max: 700 }),
+    fc.record({ setMs: fc.integer({ min: -86_400_000, max: 86_400_000 }) }),
   );
   await fc.assert(fc.asyncProperty(
     fc.array(step, { maxLength: 200 }),
@@ -43,7 +44,7 @@ Deno.test("Admission keeps within the limit of every second, whatever is asked, 
           const turn = admission.ask(() => {
             admitted = true;
             inside++;
-            made.push({ at: clock.now(), counted: false });
+            made.push({ at: clock.steady(), counted: false });
           });
           turns.push({
             giveUp: () => {
@@ -55,8 +56,9 @@ Deno.test("Admission keeps within the limit of every second, whatever is asked, 
         } else if (what === "give up") turns.shift()?.giveUp();
         else if (what === "count") {
           admission.count();
-          made.push({ at: clock.now(), counted: true });
-        } else clock.advance(what);
+          made.push({ at: clock.steady(), counted: true });
+        } else if (typeof what === "object") clock.setWall(what.setMs);
+        else clock.advance(what);
         await settle();
         assert.ok(inside <= concurrent);
       }
@@ -72,4 +74,44 @@ Deno.test("Admission keeps within the limit of every second, whatever is asked, 
       assert.equal(clock.pending, 0);
     },
   ));
+});
+
+Deno.test("Admission admits at the same moments, whatever the wall clock is set to", async () => {
+  const round = fc.record({
+    what: fc.constantFrom("ask" as const, "give up" as const, "count" as const),
+    passMs: fc.nat(700),
+    setMs: fc.integer({ min: -86_400_000, max: 86_400_000 }),
+  });
+  type Round = { what: "ask" | "give up" | "count"; passMs: number; setMs: number };
+  const run = async (rounds: readonly Round[], perSecond: number) => {
+    const clock = new DrivenClock();
+    const admission = new Admission({ concurrent: 3, perSecond, clock });
+    const admitted: [turn: number, at: number][] = [];
+    const turns: Turn[] = [];
+    let asked = 0;
+    for (const { what, passMs, setMs } of rounds) {
+      if (what === "ask") {
+        const turn = asked++;
+        turns.push(admission.ask(() => admitted.push([turn, clock.steady()])));
+      } else if (what === "give up") turns.shift()?.giveUp();
+      else admission.count();
+      await settle();
+      clock.setWall(setMs);
+      clock.advance(passMs);
+    }
+    // Those that still wait have only the limit of a second before them.
+    clock.advance(60_000);
+    admission.stop();
+    return admitted;
+  };
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(round, { maxLength: 60 }),
+      fc.integer({ min: 1, max: 5 }),
+      async (rounds, n) => {
+        const stepless = rounds.map((one) => ({ ...one, setMs: 0 }));
+        assert.deepEqual(await run(rounds, n), await run(stepless, n));
+      },
+    ),
+  );
 });
