@@ -157,7 +157,7 @@ export class Replica implements Ownership {
       await this.release(lease, rest);
       if (this.#unreleased.has(lease)) return; // the database is still away
     }
-    const asked = clock.now();
+    const asked = clock.steady();
     this.#census = await leases.census();
     clock.follow(this.#census.now, asked);
     await this.#reconcile(id, this.#census, this.#sessions);

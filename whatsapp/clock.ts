@@ -8,8 +8,6 @@ export interface Clock {
   now(): number;
   /** Monotonic time, for deadlines and durations: milliseconds since some moment of this process. Never set. */
   steady(): number;
-  /** A moment that was read off the machine's own clock, as this clock has it. */
-  fromMachine(instant: number): number;
   /** In [0, 1). */
   random(): number;
   /** Calls back once, after `ms` milliseconds; the returned function calls it off. */
@@ -22,13 +20,23 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 export const systemClock: Clock = {
   now: () => Date.now(),
   steady: () => performance.now(),
-  fromMachine: (instant) => instant,
   random: () => Math.random(),
   after(ms, callback) {
-    const timer = setTimeout(callback, Math.min(Math.max(ms, 0), LONGEST_TIMER_MS));
+    // The runtime leaves out fractions; a timer that fires a little early would find nothing to do.
+    const timer = setTimeout(callback, Math.min(Math.max(Math.ceil(ms), 0), LONGEST_TIMER_MS));
     return () => clearTimeout(timer);
   },
 };
+
+/**
+ * The instant of a moment, as the wall clock has it now; rounded down, so that nothing is told to last longer than
+ * it does.
+ * @param moment by `clock.steady()`
+ * @returns milliseconds since 1970-01-01T00:00:00Z
+ */
+export function wallTimeOf(clock: Clock, moment: number): number {
+  return Math.floor(clock.now() - (clock.steady() - moment));
+}
 
 /** Resolves after `ms` milliseconds, or as soon as `signal` aborts. */
 export function pause(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {

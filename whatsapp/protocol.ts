@@ -67,7 +67,9 @@ export interface Reply {
 export interface Pulse {
   readonly type: "pulse";
   readonly memoryBytes: number;
-  /** When each socket last heard a word from WhatsApp, in milliseconds. */
+  /** The worker's monotonic time, in milliseconds; its origin is the worker's own. */
+  readonly now: number;
+  /** When each socket last heard a word from WhatsApp, by the same time. */
   readonly heard: readonly (readonly [SocketId, number])[];
 }
 
@@ -82,7 +84,9 @@ export type Report =
     readonly socket: SocketId;
     readonly string: string;
     readonly ordinal: number;
+    /** By the worker's monotonic time, in milliseconds, as `now` is. */
     readonly generatedAt: number;
+    readonly now: number;
   }
   /**
    * The phone has scanned. WhatsApp is told that the pairing is complete once the new login is durable, and so

@@ -17,6 +17,8 @@ const JID = /^[\x21-\x7e]{1,128}$/;
 /** More memory than any process has, in bytes. */
 const MEMORY_BYTES = 2 ** 48;
 
+/** By the worker's monotonic time, in milliseconds. */
+const moment = z.number().min(0);
 const socket = z.int().positive();
 const request = z.int().positive();
 const jid = z.string().regex(JID);
@@ -36,6 +38,7 @@ const report = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("pulse"),
     memoryBytes: z.number().min(0).max(MEMORY_BYTES),
+    now: moment,
     heard: z.custom<readonly (readonly [number, number])[]>(areHeard),
   }),
   z.object({ type: z.literal("stopped") }),
@@ -45,7 +48,8 @@ const report = z.discriminatedUnion("type", [
     socket,
     string: z.string().max(QR_CHARACTERS).regex(QR),
     ordinal: z.int().min(0).max(99),
-    generatedAt: z.number(),
+    generatedAt: moment,
+    now: moment,
   }),
   z.object({ type: z.literal("paired"), socket, request, credentials: text, keys }),
   z.object({ type: z.literal("passkey_demanded"), socket }),

@@ -16,7 +16,10 @@ export interface Departure {
 
 /** A socket, from the side that asked for it. */
 export interface Socket {
-  /** When it last heard a word from WhatsApp, known to within a few seconds; null before the first. Milliseconds. */
+  /**
+   * When it last heard a word from WhatsApp, known to within a few seconds; null before the first. Wall time, in
+   * milliseconds.
+   */
   readonly heardAt: number | null;
   /**
    * Resolves once its connection is down, which can be seconds after its end was told or asked for. Never
@@ -32,6 +35,7 @@ export interface Socket {
 
 /** What a socket tells, in the order in which it happened. `closed` is the last word. */
 export interface SocketListener {
+  /** @param generatedAt by the clock's steady time, in milliseconds */
   qr(string: string, ordinal: number, generatedAt: number): void;
   /**
    * The phone has scanned, and WhatsApp has not been told yet that the pairing is complete: it is told once this

@@ -7,7 +7,7 @@ import type { SessionEvent } from "../domain/events.ts";
 import { phoneNumberOf } from "../domain/phone.ts";
 import { type CredentialStore, CredentialsUnreadableError, type KeyWrite } from "../domain/ports.ts";
 import type { Lease } from "../domain/leases.ts";
-import type { Clock } from "./clock.ts";
+import { type Clock, wallTimeOf } from "./clock.ts";
 import type { Log } from "./log.ts";
 import type { Logins } from "./logins.ts";
 import type { SocketListener } from "./socket_layer.ts";
@@ -41,7 +41,7 @@ export function listenTo(target: ReportTarget, line: ReportLine, span: Span): So
   return {
     qr: (string, ordinal, generatedAt) => {
       span.end();
-      line.hear({ type: "qr", string, ordinal, generatedAt: clock.fromMachine(generatedAt) });
+      line.hear({ type: "qr", string, ordinal, generatedAt: wallTimeOf(clock, generatedAt) });
     },
     paired: (credentials, keys) => line.adopt(credentials, keys),
     passkeyDemanded: () => line.hear({ type: "passkey_demanded" }),

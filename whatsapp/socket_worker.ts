@@ -4,12 +4,13 @@
  */
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import type { DisconnectCause } from "../domain/disconnect.ts";
-import type { Clock } from "./clock.ts";
+import { type Clock, wallTimeOf } from "./clock.ts";
 import { Conduct } from "./conduct.ts";
 import type { Command, Pulse, Purpose, Report, SocketId, SocketSettings } from "./protocol.ts";
 import { checkReport } from "./reports.ts";
 import type { Departure, SocketListener } from "./socket_layer.ts";
 import { workerPermissions } from "./wall.ts";
+import { WorkerTime } from "./worker_time.ts";
 
 /** Why a worker is given up: it threw, it no longer answers, it has grown too large, or it said what cannot be. */
 export type WorkerEnd = "crashed" | "hung" | "out_of_memory" | "misbehaved";
@@ -39,6 +40,7 @@ export interface WorkerBounds {
 interface Carried {
   /** Null once nothing more is to be told. */
   listener: SocketListener | null;
+  /** By steady time. */
   heardAt: number | null;
   readonly gone: PromiseWithResolvers<Departure>;
   readonly conduct: Conduct;
@@ -53,8 +55,11 @@ const CLOSE_MS = 3_000;
  * and a QR or a sign of life that does not age would be there for good. In milliseconds.
  */
 const PAST_MS = 60_000;
+/** By how much the counts of two threads may differ in what they call the same moment, in milliseconds. */
+const TIME_SLACK_MS = 1_000;
 
 export class SocketWorker {
+  /** By steady time, in milliseconds. */
   readonly startedAt: number;
   readonly #options: SocketWorkerOptions;
   readonly #worker: Worker;
@@ -62,9 +67,11 @@ export class SocketWorker {
   readonly #lifeline: MessagePort;
   readonly #sockets = new Map<SocketId, Carried>();
   readonly #closed = Promise.withResolvers<void>();
+  /** By steady time. */
   #askedPulseAt: number | null = null;
   /** Whether it has loaded its packages, which the first report shows. */
   #isUp = false;
+  readonly #time: WorkerTime;
   #memoryBytes = 0;
   #lastRequest = 0;
   /** Sockets that ended unanswered since the worker last heard a word from WhatsApp. */
@@ -76,7 +83,8 @@ export class SocketWorker {
   constructor(options: SocketWorkerOptions) {
     const { script, settings, clock } = options;
     this.#options = options;
-    this.startedAt = clock.now();
+    this.startedAt = clock.steady();
+    this.#time = new WorkerTime(() => clock.steady());
     this.#worker = new Worker(script.href, {
       type: "module",
       name: "whatsapp",
@@ -111,9 +119,10 @@ export class SocketWorker {
     return this.#unanswered;
   }
 
-  /** When this socket last heard a word from WhatsApp, as of the last pulse; milliseconds. */
+  /** When this socket last heard a word from WhatsApp, as of the last pulse; wall time, in milliseconds. */
   heardAt(socket: SocketId): number | null {
-    return this.#sockets.get(socket)?.heardAt ?? null;
+    const moment = this.#sockets.get(socket)?.heardAt ?? null;
+    return moment === null ? null : wallTimeOf(this.#options.clock, moment);
   }
 
   /** Opens a socket. @returns what resolves once its connection is down */
@@ -140,11 +149,11 @@ export class SocketWorker {
 
   /** Asks for a pulse, or gives the worker up when it has owed one for too long. */
   feelPulse({ hangMs, startMs, memoryLimitBytes }: WorkerBounds): void {
-    const now = this.#options.clock.now();
+    const now = this.#options.clock.steady();
     if (this.#askedPulseAt !== null) {
       const overdue = now - this.#askedPulseAt;
       if (overdue >= (this.#isUp ? hangMs : Math.max(startMs, hangMs))) {
-        this.giveUp("hung", `no pulse for ${overdue} ms`);
+        this.giveUp("hung", `no pulse for ${Math.round(overdue)} ms`);
       }
       return;
     }
@@ -223,7 +232,7 @@ export class SocketWorker {
     if (!this.#isUp) {
       this.#isUp = true;
       // What it took to start is no hanging.
-      if (this.#askedPulseAt !== null) this.#askedPulseAt = this.#options.clock.now();
+      if (this.#askedPulseAt !== null) this.#askedPulseAt = this.#options.clock.steady();
     }
     for (const port of ports) port.close();
     const checked = checkReport(data);
@@ -258,7 +267,12 @@ export class SocketWorker {
         if (report.type === "gone") {
           this.#sockets.delete(report.socket);
           carried.gone.resolve({ unlinked: report.unlinked });
-        } else if (carried.listener !== null) this.#pass(report, carried, carried.listener);
+          return true;
+        }
+        if (report.type === "qr" && (report.generatedAt > report.now || !this.#hearTime(report.now))) {
+          return false;
+        }
+        if (carried.listener !== null) this.#pass(report, carried, carried.listener);
         // The socket is over, and nobody waits for its reports any more. A late question is refused, for in the
         // worker an answer that never comes would keep the whole socket alive.
         else if ("request" in report) this.#post({ type: "reply", request: report.request, values: null });
@@ -267,14 +281,14 @@ export class SocketWorker {
     }
   }
 
-  #onPulse({ memoryBytes, heard }: Pulse): boolean {
-    if (this.#askedPulseAt === null) return false;
+  #onPulse({ memoryBytes, now, heard }: Pulse): boolean {
+    if (this.#askedPulseAt === null || !this.#hearTime(now)) return false;
     this.#askedPulseAt = null;
     this.#memoryBytes = memoryBytes;
     for (const [socket, at] of heard) {
       const carried = this.#sockets.get(socket);
-      if (carried === undefined) return false;
-      if (carried.listener !== null) carried.heardAt = Math.min(at, this.#workerNow);
+      if (carried === undefined || at > now) return false;
+      if (carried.listener !== null) carried.heardAt = this.#momentOf(at);
     }
     return true;
   }
@@ -288,7 +302,7 @@ export class SocketWorker {
       case "qr":
         this.#unanswered = 0;
         carried.hasShown = true;
-        return listener.qr(report.string, report.ordinal, this.#inThePast(report.generatedAt));
+        return listener.qr(report.string, report.ordinal, this.#momentOf(report.generatedAt));
       case "paired":
         return this.#reply(
           report.request,
@@ -320,15 +334,21 @@ export class SocketWorker {
     }
   }
 
-  /** An instant that the worker tells, as far as it can be true. */
-  #inThePast(instant: number): number {
-    const now = this.#workerNow;
-    return Math.min(Math.max(instant, now - PAST_MS), now);
+  /**
+   * Takes note of the worker's time, by its own count.
+   * @returns false when it cannot be that late in the worker: it began after we had asked for it
+   */
+  #hearTime(now: number): boolean {
+    const age = this.#options.clock.steady() - this.startedAt;
+    if (now < 0 || now > age + TIME_SLACK_MS) return false;
+    this.#time.hear(now);
+    return true;
   }
 
-  /** The clock that the worker's instants were read off. */
-  get #workerNow(): number {
-    return Date.now();
+  /** A moment that the worker tells by its count, by ours, and as far as it can be true. */
+  #momentOf(moment: number): number {
+    const now = this.#options.clock.steady();
+    return Math.min(Math.max(this.#time.of(moment), now - PAST_MS), now);
   }
 
   #reply(request: number, answer: Promise<ReadonlyMap<string, string>>): void {

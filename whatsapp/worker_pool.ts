@@ -173,7 +173,7 @@ export class WorkerPool implements SocketLayer {
     if (this.#stopped) return;
     this.#leaving.add(lost);
     if (slot.worker !== lost) return;
-    const isShort = clock.now() - lost.startedAt < SHORT_LIFE_MS;
+    const isShort = clock.steady() - lost.startedAt < SHORT_LIFE_MS;
     slot.failures = isShort ? slot.failures + 1 : 0;
     if (slot.failures <= 1) return this.#fill(slot);
     slot.worker = null;

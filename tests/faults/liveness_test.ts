@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { hangWorker, sabotage, SABOTEUR, setWorkerTime } from "../whatsapp/sabotage.ts";
+import { hangWorker, sabotage, SABOTEUR, setWorkerClock, setWorkerTime } from "../whatsapp/sabotage.ts";
 import { SkippingClock } from "../whatsapp/skipping_clock.ts";
+import { DAY_MS, HOUR_MS, setWallClock } from "../whatsapp/wall_clock.ts";
 import { QUICK_LINKS } from "../e2e/scenarios.ts";
 import { scenario, UNWATCHED, type World, type WorldOptions } from "../e2e/world.ts";
 
@@ -150,3 +151,62 @@ scenario("the time of WhatsApp's last word is known for each session that has a 
   assert.ok(sessions.heardAt("heard")! >= linked);
   assert.equal(sessions.heardAt("nobody"), null);
 }, { only: "sqlite" });
+
+/** Pulses and pings that come often, and bounds that a busy machine keeps: nothing here is to be lost by them. */
+const UNHURRIED: WorldOptions = {
+  ...QUICK_LINKS,
+  socketSettings: { keepAliveMs: 300, silenceMs: 5_000 },
+  supervision: { workerScript: SABOTEUR, watch: { pulseMs: 200, hangMs: 60_000 } },
+};
+
+for (const [which, byMs] of [["back by an hour", -HOUR_MS], ["forward by a day", DAY_MS]] as const) {
+  scenario(
+    `a worker's wall clock that is set ${which} ends no connection, and hides no dead one`,
+    async (start) => {
+      await using world = await start(UNHURRIED);
+      const dead = await world.link("dead");
+      const alive = await world.link("alive");
+      await setWorkerClock(byMs);
+      // Each comes a keep-alive later than the one before, when a connection that seems lost is looked for.
+      await Promise.all(
+        [dead, alive].map(({ number }) => world.gateway.when("ping", { phone: number, nth: 4 })),
+      );
+      assert.deepEqual([dead.devices[0]?.logins, alive.devices[0]?.logins], [1, 1]);
+
+      const ended = world.log.next(({ event }) => event === "socket_closed");
+      const back = world.gateway.when("online", { phone: dead.number, timeoutMs: 20_000 });
+      world.gateway.silence(dead);
+      assert.equal((await ended).instance_id, "dead");
+      await back;
+      await world.untilStatus("dead", "connected");
+      assert.equal(alive.devices[0]?.logins, 1);
+    },
+    { only: "sqlite" },
+  );
+
+  scenario(`the life of a QR counts by one clock when a worker's is set ${which}`, async (start) => {
+    await using world = await start(UNHURRIED);
+    await world.link("other"); // the worker is there
+    await setWorkerClock(byMs);
+    const asked = Date.now();
+    const { qr_expires_at } = await world.hub.qr("sender_1");
+    const answered = Date.now();
+    const expiresAt = Date.parse(qr_expires_at);
+    assert.ok(expiresAt >= asked + 59_000 && expiresAt <= answered + 60_000, `${expiresAt - asked}`);
+    await world.link("sender_1");
+  }, { only: "sqlite" });
+
+  scenario(
+    `the time of WhatsApp's last word is told by the wall clock as it is when that is set ${which}`,
+    async (start) => {
+      await using world = await start(UNHURRIED);
+      const opened = Date.now();
+      const phone = await world.link("heard");
+      await world.gateway.when("ping", { phone: phone.number, nth: 3 });
+      using _set = setWallClock(byMs);
+      const heardAt = world.service.sessions.heardAt("heard");
+      assert.ok(heardAt !== null && heardAt >= opened + byMs && heardAt <= Date.now(), `${heardAt}`);
+    },
+    { only: "sqlite" },
+  );
+}

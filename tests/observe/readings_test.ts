@@ -12,6 +12,7 @@ function sources(
     sessions: { supervised: 0, stalled: 0 },
     admission: { waiting: 0 },
     pairings: { taken: 4 },
+    log: { dropped: 0 },
     replica: null,
     workers: { running: 1, load: [0, 0], memory: [0, 0], restarts: 0 },
     ...counts,

@@ -28,10 +28,6 @@ export class DrivenClock implements Clock {
     this.#wall += byMs;
   }
 
-  fromMachine(instant: number): number {
-    return instant;
-  }
-
   random(): number {
     return 0.5;
   }

@@ -35,6 +35,7 @@ async function probe(targets: Record<string, string>): Promise<Record<string, st
     env_secret: () => Deno.env.get("CREDENTIALS_KEY"),
     env_path: () => Deno.env.get("PATH"),
     env_all: () => Deno.env.toObject(),
+    sys_uptime: () => Deno.osUptime(),
     env_listed: () => Deno.env.get("NODE_ENV"),
     import_remote: () => import("https://example.com/module.ts"),
     import_file: () => import(targets.module ?? ""),

@@ -67,7 +67,8 @@ function open({ socket, purpose }: Extract<Command, { type: "open" }>): void {
   speaking.add(socket);
   try {
     const opened = new BaileysSocket(purpose, settings, vaultOf(socket), {
-      qr: (string, ordinal, generatedAt) => report({ type: "qr", socket, string, ordinal, generatedAt }),
+      qr: (string, ordinal, generatedAt) =>
+        report({ type: "qr", socket, string, ordinal, generatedAt, now: performance.now() }),
       paired: async (credentials, keys) => {
         await ask((request) => ({ type: "paired", socket, request, credentials, keys }));
       },
@@ -105,6 +106,7 @@ self.onmessage = ({ data: command }: MessageEvent<Command>) => {
       return report({
         type: "pulse",
         memoryBytes: memoryInUse(),
+        now: performance.now(),
         heard: Array.from(sockets, ([id, { heardAt }]) => [id, heardAt] as const),
       });
     case "stop":

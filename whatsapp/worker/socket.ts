@@ -11,6 +11,7 @@ import {
   type BinaryNode,
   initAuthCreds,
   makeWASocket,
+  S_WHATSAPP_NET,
   silentLogger,
   type WASocket,
 } from "./baileys.ts";
@@ -23,6 +24,7 @@ import { type RawWire, Wire } from "./wire.ts";
 
 /** What a socket tells. `closed` is its last report, and always comes unless it was told to close. */
 export interface SocketListener {
+  /** @param generatedAt by this thread's monotonic time */
   qr(string: string, ordinal: number, generatedAt: number): void;
   /** Resolves once the new login is durable; rejects when it is not kept. */
   paired(credentials: string, keys: readonly KeyWrite[]): Promise<void>;
@@ -46,6 +48,8 @@ const UNLINK_ENDS: Readonly<Record<Exclude<UnlinkAnswer, "down">, DisconnectCaus
   refused: { origin: "client", code: 0 },
   overdue: { origin: "client", code: 408 },
 };
+/** The longest interval that a timer can hold, 24 days, in milliseconds. */
+const NEVER_MS = 2 ** 31 - 1;
 
 export class BaileysSocket {
   readonly #listener: SocketListener;
@@ -64,8 +68,10 @@ export class BaileysSocket {
   readonly gone: Promise<Departure>;
   #isUnlinked = false;
   #sign: LastSign = null;
-  #heardAt = Date.now();
+  #heardAt = performance.now();
   #qrs = 0;
+  readonly #keepAliveMs: number;
+  #pinging: ReturnType<typeof setInterval> | undefined;
   #unsavedCredentials = false;
   /** `over` once nothing more is told. */
   #stage: "pairing" | "paired" | "login" | "unlink" | "over";
@@ -74,6 +80,7 @@ export class BaileysSocket {
   constructor(purpose: Purpose, settings: SocketSettings, vault: LoginVault, listener: SocketListener) {
     this.#listener = listener;
     this.#vault = vault;
+    this.#keepAliveMs = settings.keepAliveMs;
     this.#unlinkMs = settings.unlinkMs ?? UNLINK_MS;
     this.#stage = purpose.kind === "pair" ? "pairing" : purpose.kind;
     this.#nascent = purpose.kind === "login" ? null : new NascentKeys();
@@ -87,7 +94,7 @@ export class BaileysSocket {
       },
       logger: silentLogger,
       connectTimeoutMs: settings.connectMs,
-      keepAliveIntervalMs: settings.keepAliveMs,
+      keepAliveIntervalMs: NEVER_MS,
       // The number stays quiet: the phone keeps getting its notifications, and no history is fetched,
       // which a worker that reaches one host could not do anyway.
       markOnlineOnConnect: false,
@@ -125,18 +132,18 @@ export class BaileysSocket {
     await this.gone;
   }
 
-  /** When the socket last heard a word from WhatsApp, or was opened; milliseconds. */
+  /** When the socket last heard a word from WhatsApp, or was opened; this thread's monotonic time, in milliseconds. */
   get heardAt(): number {
     return this.#heardAt;
   }
 
   /**
-   * Gives the socket up when it has heard nothing for `silenceMs`. Baileys notices an unanswered keep-alive
-   * too, but then waits for a closing handshake that a dead peer never answers.
+   * Gives the socket up when it has heard nothing for `silenceMs`, without waiting for a closing handshake that a
+   * dead peer never answers.
    */
   endIfSilent(silenceMs: number): void {
     if (this.#stage === "over") return;
-    if (Date.now() - this.#heardAt < silenceMs) return;
+    if (performance.now() - this.#heardAt < silenceMs) return;
     this.#sign = { kind: "silence" };
     this.#cut();
   }
@@ -152,7 +159,13 @@ export class BaileysSocket {
     // What Baileys does after a login, pre-keys and all, is for one that is going to be used.
     if (this.#stage === "unlink") ws.removeAllListeners("CB:success");
     ws.on("CB:success", () => this.#loggedIn.resolve());
-    ws.on("frame", () => this.#heardAt = Date.now());
+    ws.on("frame", (frame: unknown) => {
+      this.#heardAt = performance.now();
+      // Before the handshake is over frames are bytes, and nothing but the handshake may be sent.
+      if (!(frame instanceof Uint8Array)) {
+        this.#pinging ??= setInterval(() => this.#ping(), this.#keepAliveMs);
+      }
+    });
     ws.on("CB:notification,type:passkey_prologue_request", () => {
       if (this.#stage === "pairing") this.#listener.passkeyDemanded();
     });
@@ -176,7 +189,7 @@ export class BaileysSocket {
 
   #onQr(text: string): void {
     if (this.#stage !== "pairing") return;
-    const generatedAt = Date.now();
+    const generatedAt = performance.now();
     const ordinal = this.#qrs++;
     renderQr(text).then((string) => {
       if (this.#stage === "pairing") this.#listener.qr(string, ordinal, generatedAt);
@@ -194,7 +207,23 @@ export class BaileysSocket {
     this.#listener.closed(cause);
   }
 
+  /**
+   * The keep-alive that Baileys would send. Its own comes with a look at the wall clock: once that has been set
+   * forward, it takes every connection for lost.
+   */
+  #ping(): void {
+    if (this.#stage === "over" || !this.#socket.ws.isOpen) return;
+    const ping: BinaryNode = {
+      tag: "iq",
+      attrs: { to: S_WHATSAPP_NET, type: "get", xmlns: "w:p" },
+      content: [{ tag: "ping", attrs: {} }],
+    };
+    // Whether it is answered is found out by the silence.
+    this.#socket.query(ping).catch(() => {});
+  }
+
   #end(): void {
+    clearInterval(this.#pinging);
     this.#stage = "over";
     this.#wire.dropHeld();
     this.#over.resolve();

@@ -15,7 +15,6 @@ await main({
   clock: {
     ...systemClock,
     now: () => systemClock.now() + skewMs,
-    fromMachine: (instant) => instant + skewMs,
   },
   replica: bounds,
   policy,

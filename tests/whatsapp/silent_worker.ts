@@ -1,0 +1,5 @@
+/**
+ * A worker that answers nothing.
+ * @module
+ */
+export {};

@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import type { LogFields } from "../../whatsapp/log.ts";
+import { WorkerPool } from "../../whatsapp/worker_pool.ts";
+import { DrivenClock } from "./driven_clock.ts";
+
+const WATCH = { pulseMs: 5_000, hangMs: 15_000, unendedMs: 15_000 };
+const SECONDS = 25;
+/** The one worker is asked after 5 s, and has owed its answer for 15 s after 20; its successor is asked at 25 s. */
+const LOST_AT = [20_000];
+
+/** A pool whose workers never answer, for that long; when workers were lost, in milliseconds. */
+async function losses(stepAt: (second: number) => number): Promise<number[]> {
+  const clock = new DrivenClock();
+  const start = clock.steady();
+  const lostAt: number[] = [];
+  const notice = ({ event, end }: LogFields) => {
+    if (event !== "worker_lost") return;
+    assert.equal(end, "hung");
+    lostAt.push(clock.steady() - start);
+  };
+  const pool = new WorkerPool({
+    size: 1,
+    settings: { url: "ws://127.0.0.1:1", keepAliveMs: 1_000, connectMs: 1_000, silenceMs: 1_000 },
+    clock,
+    log: { debug: notice, info: notice, warn: notice, error: notice },
+    watch: WATCH,
+    script: new URL("./silent_worker.ts", import.meta.url),
+  });
+  pool.start();
+  for (let second = 0; second < SECONDS; second++) {
+    clock.setWall(stepAt(second));
+    clock.advance(1_000);
+  }
+  const stopping = pool.stop();
+  clock.advance(3_000); // an answer is waited for so long
+  await stopping;
+  assert.equal(clock.pending, 0);
+  return lostAt;
+}
+
+Deno.test("WorkerPool gives a worker up that owes its pulse, and at the same moments whatever the wall clock is set to", async () => {
+  assert.deepEqual(await losses(() => 0), LOST_AT);
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.integer({ min: -86_400_000, max: 86_400_000 }), { minLength: SECONDS, maxLength: SECONDS }),
+      async (steps) => assert.deepEqual(await losses((second) => steps[second] ?? 0), LOST_AT),
+    ),
+    { numRuns: 5 },
+  );
+});
