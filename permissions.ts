@@ -7,6 +7,9 @@ import { type Config, CONFIG_VARIABLES, ConfigError } from "./config.ts";
 import { parseDatabaseUrl } from "./db/database_url.ts";
 import { hostAndPort, WORKER_ENVIRONMENT, WORKER_SYSTEM } from "./whatsapp/wall.ts";
 
+/** By which a replica finds out that its machine has slept; it is one only with a database server. */
+const REPLICA_SYSTEM = ["osUptime"] as const;
+
 /**
  * The permission flags for `deno run main.ts`.
  *
@@ -14,17 +17,19 @@ import { hostAndPort, WORKER_ENVIRONMENT, WORKER_SYSTEM } from "./whatsapp/wall.
  *   have what its parent lacks.
  * - `read`: the database's folder, and the worker's own source, which the runtime reads on its behalf.
  * - `write`: the database's folder.
- * - `env`, `sys`: the configuration's names, and the few that the libraries ask for.
+ * - `env`: the configuration's names, and the few that the libraries ask for.
+ * - `sys`: what the libraries ask for, and with a database server the machine's uptime.
  *
  * @param root the folder of the service's code, absolute
  * @throws {ConfigError} when a path cannot be written as a flag
  */
 export function permissionFlags(config: Config, root: string): string[] {
   const database = databaseNeeds(config);
+  const isReplica = parseDatabaseUrl(config.databaseUrl).dialect === "mysql";
   return flags({
     net: [place(config.host, config.port), hostAndPort(config.whatsappUrl), ...database.net],
     env: [...CONFIG_VARIABLES, ...WORKER_ENVIRONMENT],
-    sys: WORKER_SYSTEM,
+    sys: isReplica ? [...WORKER_SYSTEM, ...REPLICA_SYSTEM] : WORKER_SYSTEM,
     read: [`${root}/whatsapp/worker`, ...database.read],
     write: database.write,
   });

@@ -37,13 +37,13 @@ export class ErrandDesk {
    */
   async ask(to: ReplicaId, instanceId: string, errand: Errand, waitMs: number): Promise<ErrandAnswer> {
     const { leases, clock, lookMs } = this.#options;
-    const until = clock.now() + waitMs;
+    const until = clock.steady() + waitMs;
     const id = await leases.sendErrand(to, instanceId, errand);
     try {
       for (;;) {
         const state = await leases.errandState(id);
         if (state.kind !== "open") return state;
-        if (clock.now() >= until) return { kind: "late" };
+        if (clock.steady() >= until) return { kind: "late" };
         await pause(clock, lookMs);
       }
     } finally {

@@ -1,25 +1,48 @@
 /**
- * How much time has passed, whatever happened to the process or to the clock in between.
+ * How much time has passed, whatever happened to the process, to its machine or to the wall clock in between.
  * @module
  */
+import { uptime } from "node:os";
 
 /** A moment to measure from. */
 export interface Mark {
+  /** In milliseconds. */
   readonly steady: number;
-  readonly wall: number;
+  /** In milliseconds. */
+  readonly up: number;
 }
 
 export interface Stopwatch {
   mark(): Mark;
-  /** Milliseconds since that moment, rather too many than too few. */
+  /** Milliseconds since that moment; too few by less than two seconds, and only where the machine has slept. */
   since(mark: Mark): number;
 }
 
+/** What the machine's uptime is told in, in milliseconds. */
+const UPTIME_UNIT_MS = 1_000;
+
 /**
- * The steady clock goes on while a process is stopped, but not while its machine sleeps; the wall clock does both, but
- * can be set back. The longer of the two is no less than the truth.
+ * Steady time goes on while a process is stopped, but not while its machine sleeps. The machine's uptime does both, in
+ * whole seconds. No step of the wall clock reaches either: Linux counts uptime as `CLOCK_BOOTTIME` (`sysinfo(2)`).
+ * @param steady milliseconds, from any origin
+ * @param up milliseconds, from any origin, rounded to whole seconds in one direction
  */
-export const systemStopwatch: Stopwatch = {
-  mark: () => ({ steady: performance.now(), wall: Date.now() }),
-  since: ({ steady, wall }) => Math.max(performance.now() - steady, Date.now() - wall),
-};
+export function stopwatch(steady: () => number, up: () => number): Stopwatch {
+  return {
+    // In this order a pause between the two readings is counted, not left out.
+    mark: () => {
+      const upMs = up();
+      return { steady: steady(), up: upMs };
+    },
+    since: (mark) => {
+      const steadyMs = steady() - mark.steady;
+      const upMs = up() - mark.up;
+      // Rounding alone makes a difference of less than a unit. A sleep that it hides is shorter than two.
+      const hasSlept = upMs - steadyMs >= UPTIME_UNIT_MS;
+      return hasSlept ? upMs + UPTIME_UNIT_MS : steadyMs;
+    },
+  };
+}
+
+/** This machine's. Reading its uptime needs the permission `sys=osUptime`. */
+export const systemStopwatch: Stopwatch = stopwatch(() => performance.now(), () => uptime() * 1_000);

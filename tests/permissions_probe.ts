@@ -60,6 +60,7 @@ const needed: Record<string, () => unknown> = {
   data_read: () => Deno.readTextFileSync(`${targets.data}/file`),
   data_write: () => Deno.writeTextFileSync(`${targets.data}/new`, "x"),
   env_listed: () => Deno.env.get("CREDENTIALS_KEY"),
+  sys_uptime: () => Deno.osUptime(),
 };
 
 const unneeded: Record<string, () => unknown> = {

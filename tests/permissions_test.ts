@@ -19,6 +19,8 @@ const ENV =
   `--allow-env=${CONFIG_VARIABLES.join(",")},WS_NO_BUFFER_UTIL,WS_NO_UTF_8_VALIDATE,NODE_DEBUG,NODE_ENV,` +
   "DEBUG,NODE_V8_COVERAGE,WHATSAPP_RUST_BRIDGE_FORCE_NOSIMD";
 const SYS = "--allow-sys=hostname,osRelease";
+/** Uptime besides, by which a replica notices that its machine has slept. */
+const REPLICA_SYS = `${SYS},osUptime`;
 
 function flagsOf(environment: Readonly<Record<string, string>>): string[] {
   return permissionFlags(parseConfig(environment, 2), "/srv/app");
@@ -65,7 +67,7 @@ Deno.test("permissionFlags() gives MySQL its server and the file of its authorit
   assert.deepEqual(flagsOf({ DATABASE_URL, CREDENTIALS_KEY: KEY }), [
     "--allow-net=127.0.0.1:8080,web.whatsapp.com:443,db.internal:3307",
     ENV,
-    SYS,
+    REPLICA_SYS,
     "--allow-read=/srv/app/whatsapp/worker,/etc/ssl/db.pem",
     "--no-prompt",
   ]);
@@ -122,13 +124,13 @@ Deno.test("a program with the service's flags reaches what the configuration nam
     await Deno.writeTextFile(`${folder}/data/file`, "x");
     await Deno.writeTextFile(`${folder}/outside`, "x");
     const PORT = String(freePort());
-    // One of each kind of database: the server's place from MySQL, the folder from SQLite.
+    // One of each kind of database: the server's place and the uptime from MySQL, the folder from SQLite.
     const places = { PORT, WHATSAPP_WS_URL: `ws://${whatsapp.place}/ws`, CREDENTIALS_KEY: KEY };
     const byServer = flagsFor({ ...places, DATABASE_URL: `mysql://user:pass@${database.place}/x` });
     const byFile = flagsFor({ ...places, DATABASE_URL: `sqlite:${folder}/data/x.db` });
-    const command = startCommand(root, [byServer[0]!, ...byFile.slice(1)]).map((argument) =>
-      argument === `${root}/main.ts` ? `${root}/tests/permissions_probe.ts` : argument
-    );
+    const command = startCommand(root, [byServer[0]!, byFile[1]!, byServer[2]!, ...byFile.slice(3)]).map((
+      argument,
+    ) => argument === `${root}/main.ts` ? `${root}/tests/permissions_probe.ts` : argument);
     const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: [
         ...command,

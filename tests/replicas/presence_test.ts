@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { Presence } from "../../replicas/presence.ts";
-import type { Stopwatch } from "../../replicas/stopwatch.ts";
+import { stopwatch } from "../../replicas/stopwatch.ts";
 import { DrivenClock } from "../whatsapp/driven_clock.ts";
 import { ScriptedLeases } from "./scripted_leases.ts";
 
@@ -14,27 +15,26 @@ class Stage {
   frozenMs = 0;
   /** What was logged as an error. */
   readonly errors: string[] = [];
+  /** How long its machine has slept; milliseconds. */
+  asleepMs = 0;
   /** When sessions were let go of, in milliseconds since the start. */
   readonly lostAt: number[] = [];
   /** Resolves what is let go of. */
   gone = Promise.withResolvers<void>();
   readonly presence: Presence;
-  readonly #start = this.clock.now();
+  readonly #start = this.clock.steady();
 
   constructor() {
-    const steady = () => this.clock.now() + this.frozenMs;
-    const stopwatch: Stopwatch = {
-      mark: () => ({ steady: steady(), wall: 0 }),
-      since: (mark) => steady() - mark.steady,
-    };
+    const steady = () => this.clock.steady() + this.frozenMs;
+    const up = () => Math.ceil((steady() + this.asleepMs) / 1_000) * 1_000;
     this.presence = new Presence({
       leases: this.leases,
       clock: this.clock,
-      stopwatch,
+      stopwatch: stopwatch(steady, up),
       bounds: BOUNDS,
       log: { ...SILENT_LOG, error: ({ event }) => void this.errors.push(event) },
       onLost: () => {
-        this.lostAt.push(this.clock.now() - this.#start);
+        this.lostAt.push(this.clock.steady() - this.#start);
         return this.gone.promise;
       },
     });
@@ -109,19 +109,50 @@ Deno.test("Presence comes back under another name, once nothing is left of the o
   await stage.presence.leave();
 });
 
-Deno.test("Presence may act for nobody from the first moment after its process stood still", async () => {
-  const stage = new Stage();
-  await stage.presence.join();
-  stage.frozenMs = 60_000;
-  assert.equal(stage.presence.id, null);
-  stage.leases.mood = "expired";
-  await stage.pass(1_000);
-  stage.leases.mood = "well";
-  stage.gone.resolve();
-  await stage.pass(1_000);
-  assert.equal(stage.lostAt.length, 1);
-  assert.ok(stage.presence.id !== null);
-  await stage.presence.leave();
+for (const [what, how] of [["process stood still", "frozenMs"], ["machine slept", "asleepMs"]] as const) {
+  Deno.test(`Presence may act for nobody from the first moment after its ${what}`, async () => {
+    const stage = new Stage();
+    await stage.presence.join();
+    stage[how] = 60_000;
+    assert.equal(stage.presence.id, null);
+    stage.leases.mood = "expired";
+    await stage.pass(1_000);
+    stage.leases.mood = "well";
+    stage.gone.resolve();
+    await stage.pass(1_000);
+    assert.equal(stage.lostAt.length, 1);
+    assert.ok(stage.presence.id !== null);
+    await stage.presence.leave();
+  });
+}
+
+Deno.test("Presence is renewed, lost and had again at the same moments, whatever the wall clock is set to", async () => {
+  const step = fc.record({
+    mood: fc.constantFrom("well" as const, "away" as const, "silent" as const, "expired" as const),
+    passMs: fc.nat(9_000),
+    setMs: fc.integer({ min: -86_400_000, max: 86_400_000 }),
+  });
+  const run = async (steps: readonly { mood: ScriptedLeases["mood"]; passMs: number; setMs: number }[]) => {
+    const stage = new Stage();
+    stage.gone.resolve();
+    await stage.presence.join();
+    const seen = [];
+    for (const { mood, passMs, setMs } of steps) {
+      stage.leases.mood = mood;
+      stage.clock.setWall(setMs);
+      seen.push(stage.presence.id !== null);
+      await stage.pass(passMs);
+      const { renewals, joined, left } = stage.leases;
+      seen.push([stage.presence.id !== null, renewals, joined.length, left.length, ...stage.lostAt]);
+    }
+    return seen;
+  };
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 8 }), async (steps) => {
+      assert.deepEqual(await run(steps), await run(steps.map((one) => ({ ...one, setMs: 0 }))));
+    }),
+    { numRuns: 50 },
+  );
 });
 
 Deno.test("Presence goes on trying, and says so, when a renewal fails for a reason that nobody knows", async () => {

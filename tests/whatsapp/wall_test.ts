@@ -51,7 +51,7 @@ Deno.test("a socket worker reaches WhatsApp's host, and no file, secret, databas
       import_file: "TypeError",
     });
     const refused = Object.fromEntries(Object.keys(others).map((what) => [what, "NotCapable"]));
-    assert.equal(Object.keys(others).length, 19);
+    assert.equal(Object.keys(others).length, 20);
     assert.deepEqual(others, refused);
   } finally {
     await pool.stop();
