@@ -58,7 +58,7 @@ class Client {
   /** Looks again and again, as a Hub does, and shows each new state; ends with the one that is wanted. */
   async follow(wanted: SessionView["status"]): Promise<void> {
     let last = "";
-    for (const end = Date.now() + PATIENCE_MS; Date.now() < end;) {
+    for (const end = performance.now() + PATIENCE_MS; performance.now() < end;) {
       const session = await this.session(true);
       const state = `${session.status} / ${session.qr_status}`;
       if (state !== last) {

@@ -25,7 +25,7 @@ export interface Weight {
 
 /** A running process whose output goes to a file: a pipe would have to be emptied by somebody, on some core. */
 export class Child implements AsyncDisposable {
-  /** When it was started: milliseconds, UTC. */
+  /** When it was started: by `performance.now()`, in milliseconds. */
   readonly startedAt: number;
   readonly #process: Deno.ChildProcess;
   readonly #logFile: string;
@@ -40,7 +40,7 @@ export class Child implements AsyncDisposable {
       "sh",
       ...command,
     ]);
-    this.startedAt = Date.now();
+    this.startedAt = performance.now();
     this.#process = new Deno.Command(program, {
       args,
       env: { ...environment, BENCH_LOG: this.#logFile },

@@ -64,7 +64,7 @@ async function bringBack(database: Database, size: number, gateway: GatewayProce
   const service = await Service.start({ database: database.environment, gateway });
   await gateway.until(size);
   await service.untilConnected(size);
-  const ms = Date.now() - service.child.startedAt;
+  const ms = performance.now() - service.child.startedAt;
   await service[Symbol.asyncDispose]();
   await gateway.until(0);
   return ms / 1_000;

@@ -30,7 +30,7 @@ export const start: Part = {
       },
       process: async () => {
         await using service = await Service.start(options);
-        const ms = Date.now() - service.child.startedAt;
+        const ms = performance.now() - service.child.startedAt;
         await pause(scale.settleMs);
         const { rss, pss } = await service.weigh();
         weights.push(rss / 2 ** 20);
@@ -58,7 +58,7 @@ export const start: Part = {
 
 async function untilAnswer(child: Child, origin: string): Promise<number> {
   await child.until(() => answers(origin));
-  return Date.now() - child.startedAt;
+  return performance.now() - child.startedAt;
 }
 
 function limit(name: string, ours: number, most: number, unit: "ms" | "MiB") {

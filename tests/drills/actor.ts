@@ -102,13 +102,15 @@ export class Actor {
   }
 
   tell(text: string): void {
-    this.#story.push({ at: Date.now(), text });
+    this.#story.push({ at: performance.now(), text });
     if (this.#story.length > KEPT_LINES) this.#story.shift();
   }
 
-  /** What has happened, oldest first. @param since instants are told from here: milliseconds, UTC */
+  /** What has happened, oldest first. @param since moments are told from here: by `performance.now()` */
   story(since: number): string {
-    const lines = this.#story.map(({ at, text }) => `  ${String(at - since).padStart(8)} ms  ${text}`);
+    const lines = this.#story.map(({ at, text }) =>
+      `  ${String(Math.round(at - since)).padStart(8)} ms  ${text}`
+    );
     return [`${this.instanceId}, ${this.phone.number}, ${JSON.stringify(this.standing)}`, ...lines].join(
       "\n",
     );

@@ -51,7 +51,7 @@ class Drill {
   readonly #actors: Actor[] = [];
   #service: ServiceProcess | null = null;
   #previous: ServiceProcess | null = null;
-  #killedAt = Date.now();
+  #killedAt = performance.now();
 
   constructor(gateway: Gateway, options: DrillOptions) {
     this.#gateway = gateway;
@@ -120,7 +120,7 @@ class Drill {
   }
 
   async #kill(aim: Aim): Promise<void> {
-    this.#killedAt = Date.now();
+    this.#killedAt = performance.now();
     for (const actor of this.#actors) actor.tell(`kill -9, aimed at ${aim}`);
     const service = this.#service;
     this.#service = null;
@@ -135,7 +135,7 @@ class Drill {
   async #recover(): Promise<void> {
     await this.#start();
     await this.#settle();
-    this.tally.restartsMs.push(Date.now() - this.#startedAt());
+    this.tally.restartsMs.push(performance.now() - this.#startedAt());
   }
 
   async #start(): Promise<void> {
@@ -148,7 +148,7 @@ class Drill {
   }
 
   #startedAt(): number {
-    return this.#service?.startedAt ?? Date.now();
+    return this.#service?.startedAt ?? performance.now();
   }
 
   async #settle(): Promise<void> {

@@ -49,11 +49,11 @@ function rows({ service, worker, rssBytes, connections, sockets, supervised }: S
 
 if (import.meta.main) {
   const options = readOptions();
-  const since = Date.now();
+  const since = performance.now();
   const result = await runLeak({
     ...options,
     onProgress: (line) =>
-      console.log(`${String(Math.round((Date.now() - since) / 1_000)).padStart(5)} s  ${line}`),
+      console.log(`${String(Math.round((performance.now() - since) / 1_000)).padStart(5)} s  ${line}`),
   });
   const after = new Map(rows(result.after));
   const faults: string[] = [];

@@ -26,8 +26,8 @@ export interface ServiceSettings {
 
 /** A running service. */
 export class ServiceProcess {
-  /** When it was started: milliseconds, UTC. */
-  readonly startedAt = Date.now();
+  /** When it was started: by `performance.now()`, in milliseconds. */
+  readonly startedAt = performance.now();
   /** Resolves once it listens; rejects with what it wrote when it ends before. */
   readonly listening: Promise<void>;
   readonly #child: Deno.ChildProcess;

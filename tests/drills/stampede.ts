@@ -30,11 +30,11 @@ function readOptions(): { sessions: number; downMs: number; workers: number } {
 
 if (import.meta.main) {
   const options = readOptions();
-  const since = Date.now();
+  const since = performance.now();
   const result = await runStampede({
     ...options,
     onProgress: (line) =>
-      console.log(`${String(Math.round((Date.now() - since) / 1_000)).padStart(4)} s  ${line}`),
+      console.log(`${String(Math.round((performance.now() - since) / 1_000)).padStart(4)} s  ${line}`),
   });
   console.log(`
 sessions                         ${options.sessions}

@@ -20,7 +20,7 @@ export class Meter implements Disposable {
     this.#from = gateway.stats.attemptsAt.length;
     const [departures, open] = [this.#departures, this.#open];
     WorkerPool.prototype.open = function (purpose, listener) {
-      departures.push(Date.now());
+      departures.push(performance.now());
       return open.call(this, purpose, listener);
     };
   }
@@ -30,7 +30,7 @@ export class Meter implements Disposable {
     return this.#gateway.stats.attemptsAt.slice(this.#from);
   }
 
-  /** When the service opened a socket for each attempt: milliseconds, UTC. */
+  /** When the service opened a socket for each attempt: by `performance.now()`. */
   get departures(): readonly number[] {
     return this.#departures;
   }

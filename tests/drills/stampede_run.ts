@@ -76,17 +76,17 @@ export async function runStampede(options: StampedeOptions): Promise<StampedeRes
   onProgress(`${sessions} linked in ${Math.round(linkedMs / 1_000)} s; the outage begins`);
 
   using meter = new Meter(gateway);
-  const downAt = Date.now();
+  const downAt = performance.now();
   const refusal = gateway.faults.add({ do: "refuse" });
   gateway.dropAll("terminate");
   await pause(downMs);
   const attemptsWhileDown = meter.arrivals.length;
   refusal.remove();
-  const upAt = Date.now();
+  const upAt = performance.now();
   onProgress(`the outage is over; ${connected.size} connected`);
   const capMs = (options.policy?.backoff ?? DEFAULT_POLICY.backoff).capMs;
   await until(() => connected.size === sessions, capMs + RETURN_SLACK_MS, "every session back");
-  const backMs = Date.now() - upAt;
+  const backMs = performance.now() - upAt;
 
   const violations: string[] = [];
   const peakDeparted = peakPerSecond(meter.departures);

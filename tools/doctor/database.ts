@@ -110,11 +110,11 @@ export function checkVersion(version: string, { host, port }: Pick<MysqlTarget, 
 }
 
 async function checkClock(db: Kysely<Tables>): Promise<Check> {
-  const asked = Date.now();
+  const asked = performance.now();
   const { rows: [row] } = await sql<{ seconds: string }>`select unix_timestamp(now(3)) as seconds`.execute(
     db,
   );
-  const here = (asked + Date.now()) / 2;
+  const here = Date.now() - (performance.now() - asked) / 2;
   const ahead = Math.round(Number(row?.seconds) * 1_000 - here);
   const size = Math.abs(ahead);
   const saw = `The database's clock and this machine's are ${size} ms apart.`;
