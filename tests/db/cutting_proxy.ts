@@ -2,6 +2,7 @@
  * A stretch of network between a store and its server, which breaks at a COMMIT.
  * @module
  */
+import type { Buffer } from "node:buffer";
 import { connect, createServer, type Server, type Socket } from "node:net";
 
 /** Whether the server has carried out the COMMIT over whose connection nothing comes back any more. */
@@ -48,7 +49,7 @@ export class CuttingProxy implements AsyncDisposable {
       this.cuts++;
       end();
     };
-    client.on("data", (data) => {
+    client.on("data", (data: Buffer) => {
       // A statement ends with its packet.
       if (this.#next !== null && data.subarray(-6).toString("latin1") === "commit") {
         const when = this.#next;
@@ -58,7 +59,7 @@ export class CuttingProxy implements AsyncDisposable {
       }
       server.write(data);
     });
-    server.on("data", (data) => isCommitting ? cut() : client.write(data));
+    server.on("data", (data: Buffer) => isCommitting ? cut() : client.write(data));
     for (const socket of [client, server]) {
       this.#sockets.add(socket);
       socket.on("error", end);

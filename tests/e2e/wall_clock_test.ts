@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Activity } from "../../domain/life.ts";
+import type { LoginActivity } from "../../domain/life.ts";
 import { systemClock } from "../../whatsapp/clock.ts";
 import { SABOTEUR, setWorkerClock } from "../whatsapp/sabotage.ts";
 import { DAY_MS, HOUR_MS, setWallClock } from "../whatsapp/wall_clock.ts";
@@ -35,10 +35,10 @@ async function linkAll(world: World): Promise<void> {
 }
 
 /** The first time that a session does this. */
-function whenAny({ service }: World, kind: Activity["kind"]): Promise<unknown> {
+function whenAny({ service }: World, kind: LoginActivity["kind"]): Promise<unknown> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const off = service.sessions.onChange(({ before, after }) => {
-    if (after.activity.kind === kind && before.activity.kind !== kind) resolve();
+    if (after.login.kind === kind && before.login.kind !== kind) resolve();
   });
   return promise.finally(off);
 }
@@ -60,7 +60,7 @@ scenario(
       ...UNHURRIED,
       gateway,
       databaseUrl: before.config.databaseUrl,
-      policy: { backoff: { baseMs: 1_000, capMs: 1_000 }, loginMs: 5_000 },
+      policy: { backoff: { baseMs: 1_000, quickMs: 1_000, capMs: 1_000 }, loginMs: 5_000 },
       supervision: {
         ...UNHURRIED.supervision,
         clock: { ...systemClock, random: () => 0.99 },
