@@ -10,7 +10,7 @@ Deno.test("a read alone departs at once, and those that come meanwhile travel to
     const arrival = Promise.withResolvers<ReadonlyMap<string, string>>();
     arrivals.push(arrival);
     return arrival.promise;
-  }, { together: 3, patienceMs: 10_000, underWay: 4 });
+  }, { together: 3, patienceMs: 3_600_000, underWay: 4 });
   const first = gathering.find("a");
   assert.deepEqual(departures, [["a"]]);
   // The second "a" may have changed since the first departed: it is asked for again.

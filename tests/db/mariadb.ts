@@ -347,7 +347,7 @@ async function startShared(): Promise<TestServer | undefined> {
 }
 
 /** Whether the kernel has stopped every thread of this process. Deno itself reads /proc with every permission only. */
-async function isStopped(pid: number): Promise<boolean> {
+export async function isStopped(pid: number): Promise<boolean> {
   const { stdout } = await new Deno.Command("sh", { args: ["-c", `cat /proc/${pid}/task/*/stat`] }).output();
   const threads = new TextDecoder().decode(stdout).trim().split("\n");
   return threads.every((stat) => /\) [Tt] /.test(stat));

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import type { StreamErrorSpec } from "../gateway/mod.ts";
 import { QUICK_LINKS, scenarios } from "./scenarios.ts";
-import type { World } from "./world.ts";
+import { SkippingClock } from "../whatsapp/skipping_clock.ts";
+import { UNWATCHED, type World } from "./world.ts";
 
 /** Waits for a status that may be gone before the front door can be asked: read off the changes themselves. */
 function passes(world: World, instanceId: string, status: string): Promise<string | undefined> {
@@ -66,19 +67,33 @@ async function strike(world: World, instanceId: string, error: StreamErrorSpec, 
   await world.link(instanceId, phone);
 }
 
-scenarios("deadlines of a link", { ...QUICK_LINKS, policy: { loginMs: 600, restartMs: 600 } }, {
+const clock = new SkippingClock();
+const LONG_MS = 600_000;
+
+scenarios("deadlines of a link", {
+  ...QUICK_LINKS,
+  policy: { loginMs: LONG_MS, restartMs: LONG_MS },
+  supervision: { clock, ...UNWATCHED },
+}, {
   "a login without success ends in TIMEOUT, and is tried again": async (world) => {
     world.gateway.faults.add({ do: "no-success", kind: "login", times: 1 });
     const reason = passes(world, "deadline", "disconnected");
-    await world.link("deadline");
+    const login = world.gateway.when("handshake", { nth: 2 });
+    const linked = world.link("deadline");
+    await login;
+    clock.skip(LONG_MS);
     assert.equal(await reason, "TIMEOUT");
+    await linked;
   },
 
   "a pairing whose 515 never comes ends in TIMEOUT, and the link is kept": async (world) => {
     world.gateway.faults.add({ do: "no-515", times: 1 });
     const reason = passes(world, "no515", "disconnected");
-    const phone = await world.link("no515");
+    const paired = passes(world, "no515", "connecting");
+    const linked = world.link("no515");
+    await paired;
+    clock.skip(LONG_MS);
     assert.equal(await reason, "TIMEOUT");
-    assert.equal(phone.devices.length, 1);
+    assert.equal((await linked).devices.length, 1);
   },
 });

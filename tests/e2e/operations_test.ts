@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
+import { stopTime } from "../stopped_time.ts";
 import { fault } from "./hub.ts";
 import { head, raw } from "./raw.ts";
 import { scenarios } from "./scenarios.ts";
@@ -139,6 +140,7 @@ scenarios("what is there for operators", { only: "sqlite", bodyMs: 200 }, {
 scenario("what comes too often is refused for a while, each instance for itself", async (start) => {
   await using world = await start({ environment: { RATE_LIMIT_READ: "3", RATE_LIMIT_QR: "2" } });
   await world.hub.qr("busy");
+  using _stopped = stopTime();
   await world.hub.qr("busy");
   const refused = await world.hub.requestQr("busy");
   assert.equal(fault(refused), "429 TOO_MANY_REQUESTS");

@@ -55,13 +55,19 @@ scenario(
 
     const opened = gateway.stats.connectionsOpened;
     const most = watchLogins(gateway);
-    gateway.faults.add({ do: "delay", stage: "success", kind: "login", ms: 50 });
+    // As many as may log in at the same time are held there, and meanwhile no other comes.
+    const held = Promise.withResolvers<void>();
+    gateway.faults.add({ do: "hold", stage: "success", kind: "login", until: held.promise });
+    const full = gateway.when("handshake", { nth: BOUND });
     await using after = await start({
       gateway,
       databaseUrl: before.config.databaseUrl,
       environment: { SOCKET_WORKERS: "2" },
       supervision: { logins: { concurrent: BOUND, perSecond: 1_000 } },
     });
+    await full;
+    for (const id of LINKED) assert.equal((await after.hub.session(id)).status, "connecting");
+    held.resolve();
     for (const id of LINKED) await after.untilStatus(id, "connected");
     assert.equal(most(), BOUND);
     assert.equal(gateway.stats.connectionsOpened, opened + LINKED.length);

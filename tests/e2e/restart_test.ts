@@ -1,16 +1,14 @@
 import assert from "node:assert/strict";
 import type { Phone } from "../gateway/mod.ts";
 import { QUICK_LINKS, scenariosAcrossAStart } from "./scenarios.ts";
+import { SkippingClock } from "../whatsapp/skipping_clock.ts";
 import { scenario, type World, type WorldOptions } from "./world.ts";
 
 /** A link that is down is left alone until the next start: its next attempt is far away. */
 const PATIENT: WorldOptions = {
   ...QUICK_LINKS,
-  policy: {
-    backoff: { baseMs: 60_000, quickMs: 60_000, capMs: 60_000 },
-    qrLife: { firstMs: 300, nextMs: 300 },
-  },
-  socketSettings: { qrMs: 300 },
+  policy: { backoff: { baseMs: 86_400_000, quickMs: 86_400_000, capMs: 86_400_000 } },
+  supervision: { clock: new SkippingClock(() => 0.99) },
 };
 
 async function loseForGood(world: World, instanceId: string, phone: Phone): Promise<void> {
@@ -19,7 +17,7 @@ async function loseForGood(world: World, instanceId: string, phone: Phone): Prom
   await gone;
 }
 
-scenariosAcrossAStart("a start", { ...PATIENT, again: { policy: {}, socketSettings: {} } }, {
+scenariosAcrossAStart("a start", { ...PATIENT, again: { policy: {}, supervision: {} } }, {
   "brings a link back": async (world) => {
     const phone = await world.link("linked");
     return async (next) => {
@@ -54,6 +52,8 @@ scenariosAcrossAStart("a start", { ...PATIENT, again: { policy: {}, socketSettin
     const device = phone.devices[0]?.jid;
     await loseForGood(world, "kept", phone);
     await world.hub.qr("kept");
+    // Nobody scans it, and its connection is lost.
+    world.gateway.drop(world.gateway.connections.find(({ state }) => state === "pairing")!.id);
     const expired = await world.until("kept", ({ qr_status }) => qr_status === "expired");
     assert.equal(expired.status, "qr_required");
     assert.equal(phone.devices[0]?.jid, device);

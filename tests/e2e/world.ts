@@ -37,8 +37,15 @@ const BRISK_UNLINKING: ServiceOptions["unlinker"] = {
   unansweredPauseMs: 200,
 };
 
-/** For a world whose time a test drives: a worker that cannot answer meanwhile does not count as one that hangs. */
-export const UNWATCHED = { pulseMs: 86_400_000 } satisfies Partial<WatchOptions>;
+const DAY_MS = 86_400_000;
+/**
+ * For a world whose time a test drives: a worker that cannot answer meanwhile does not count as one that hangs, and a
+ * database that has a clock of its own is not asked for it.
+ */
+export const UNWATCHED = {
+  watch: { pulseMs: DAY_MS },
+  replica: { ttlMs: 3 * DAY_MS, renewMs: DAY_MS, marginMs: DAY_MS, censusMs: DAY_MS },
+} satisfies Pick<ServiceOptions, "watch" | "replica">;
 
 export interface WorldOptions {
   readonly environment?: Readonly<Record<string, string>>;

@@ -38,7 +38,7 @@ const listening = new SkippingClock(() => 0.99);
 const LISTENING: WorldOptions = {
   ...PUT_OFF,
   socketSettings: { silenceMs: 0 },
-  supervision: { clock: listening, watch: UNWATCHED },
+  supervision: { clock: listening, ...UNWATCHED },
 };
 
 const SABOTAGED: WorldOptions = {
@@ -76,7 +76,7 @@ const STRIKES: Readonly<Record<string, Strike>> = {
   "unanswered": {
     strike: ({ gateway }, phone) => {
       gateway.silence(phone);
-      listening.skip(UNWATCHED.pulseMs);
+      listening.skip(UNWATCHED.watch.pulseMs);
     },
     outcome: "disconnected TIMEOUT",
     options: LISTENING,

@@ -94,7 +94,7 @@ for (const [what, strike] of [["silent", "silence"], ["unintelligible", "garble"
       ...QUICK_LINKS,
       // Baileys itself gives up a socket that has heard nothing for the time between two pings and 5 s more.
       socketSettings: { keepAliveMs: 200, silenceMs: 3_000 },
-      supervision: { clock, workerScript: SABOTEUR, watch: UNWATCHED },
+      supervision: { clock, workerScript: SABOTEUR, ...UNWATCHED },
     });
     const phone = await world.link("dead");
     const neighbour = await world.link("alive");
@@ -106,7 +106,7 @@ for (const [what, strike] of [["silent", "silence"], ["unintelligible", "garble"
     // The worker's clock stands still: it is 4 s later for whoever hears something from now on, however long that takes.
     await setWorkerTime(now + 4_000);
     await world.gateway.when("ping", { phone: neighbour.number, nth: 3 });
-    clock.skip(UNWATCHED.pulseMs);
+    clock.skip(UNWATCHED.watch.pulseMs);
     assert.deepEqual(
       (({ origin, code, instance_id }) => ({ origin, code, instance_id }))(await ended),
       { origin: "client", code: 408, instance_id: "dead" },

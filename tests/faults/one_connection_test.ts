@@ -37,7 +37,7 @@ scenario("a login waits until the connection of the last one is down", async (st
   await using world = await start({
     ...QUICK_LINKS,
     policy: { loginMs: LOGIN_MS },
-    supervision: { clock, watch: UNWATCHED },
+    supervision: { clock, ...UNWATCHED },
   });
   const { gateway } = world;
   const phone = await world.link("overdue");
@@ -58,7 +58,7 @@ scenario("a QR is shown while a connection of the session is still going down", 
     ...QUICK_LINKS,
     environment: { SOCKET_WORKERS: "2" },
     policy: { loginMs: LOGIN_MS, backoff: { baseMs: 600_000, quickMs: 600_000, capMs: 600_000 } },
-    supervision: { clock, workerScript: SABOTEUR, watch: UNWATCHED },
+    supervision: { clock, workerScript: SABOTEUR, ...UNWATCHED },
   });
   const phone = await world.link("again");
   let letGo = () => {};

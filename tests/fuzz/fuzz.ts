@@ -23,6 +23,7 @@ export interface FuzzReport {
 
 /** Invalid requests that are under way at the same time. */
 const AT_ONCE = 16;
+const QR_MS = 86_400_000;
 const KNOWN = ["linked", "shown", "created"];
 /** Instances that good requests may create, each with a socket of its own, are kept few. */
 const TABLE = "SELECT * FROM ll_whatsapp_qr_sessions ORDER BY id";
@@ -35,6 +36,9 @@ export async function fuzz(databaseUrl: string, requests: number, seed: number):
   await using world = await World.start({
     databaseUrl,
     environment: { RATE_LIMIT_KEY: "0", RATE_LIMIT_READ: "0", RATE_LIMIT_QR: "0", LOG_LEVEL: "silent" },
+    // A QR that is shown stays as it is: its rotation would touch a row.
+    policy: { qrLife: { firstMs: QR_MS, nextMs: QR_MS } },
+    socketSettings: { qrMs: QR_MS },
   });
   await world.link("linked");
   await world.hub.qr("shown");

@@ -58,7 +58,7 @@ Deno.test(
 
 Deno.test("Baileys is paired from its third QR when the first two went by", BAILEYS_TIMERS_LEFT, async () => {
   await using gateway = await startGateway();
-  await using client = new BaileysClient(gateway, { qrTimeout: 100 });
+  await using client = new BaileysClient(gateway, { qrTimeout: 1_500 });
   const socket = client.connect();
   equal((await gateway.phone().scanText(await socket.qr(3))).outcome, "paired");
   equal(await socket.closed(), 515);

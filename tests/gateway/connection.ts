@@ -124,6 +124,8 @@ export class Connection implements ConnectionInfo, ChannelOwner {
 
   /** Waits as long as a fault wants; false when the connection is gone by then. */
   async waitAt(stage: "handshake" | "pairing" | "success" | "515" | "iq"): Promise<boolean> {
+    const held = this.world.faults.hold(stage, this.subject);
+    if (held !== null) await held;
     const ms = this.world.faults.delay(stage, this.subject);
     return ms > 0 ? await this.channel.pause(ms) : this.channel.isOpen;
   }

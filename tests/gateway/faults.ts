@@ -20,6 +20,8 @@ export type FaultAction =
   | { readonly do: "bad-certificate"; readonly flaw: CertificateFlaw }
   /** Answers later. It adds to whatever else goes wrong. */
   | { readonly do: "delay"; readonly stage: DelayStage; readonly ms: number }
+  /** Answers when the test says so; no rule for JSON. */
+  | { readonly do: "hold"; readonly stage: DelayStage; readonly until: Promise<unknown> }
   /** `<failure reason="…"/>` at login or registration. */
   | { readonly do: "failure"; readonly code: number }
   /** `<ib><downgrade_webclient/></ib>`, which Baileys reports as 411. */
@@ -99,6 +101,7 @@ const BLIND: ReadonlySet<FaultName> = new Set([
 ]);
 const AIMED: ReadonlySet<FaultName> = new Set([
   "delay",
+  "hold",
   "failure",
   "downgrade",
   "no-refs",
@@ -158,6 +161,12 @@ export class FaultBook {
     if (this.#entries.size === 0) return 0;
     return this.strike(["delay"], subject, (action) => action.stage === stage)?.ms ?? 0;
   }
+
+  /** What to wait for at a stage; null when there is nothing. */
+  hold(stage: DelayStage, subject: FaultSubject): Promise<unknown> | null {
+    if (this.#entries.size === 0) return null;
+    return this.strike(["hold"], subject, (action) => action.stage === stage)?.until ?? null;
+  }
 }
 
 function isNamed<Name extends FaultName>(
@@ -175,7 +184,7 @@ function aims(rule: FaultMatcher, subject: FaultSubject): boolean {
 
 function checkRule(rule: FaultRule): void {
   if (!BLIND.has(rule.do) && !AIMED.has(rule.do)) throw new TypeError(`there is no fault '${rule.do}'`);
-  const isBlind = BLIND.has(rule.do) || (rule.do === "delay" && rule.stage === "handshake");
+  const isBlind = BLIND.has(rule.do) || ("stage" in rule && rule.stage === "handshake");
   const isAimed = rule.phone !== undefined || rule.device !== undefined ||
     (rule.kind !== undefined && rule.kind !== "any");
   if (isBlind && isAimed) {
@@ -193,8 +202,12 @@ function checkRule(rule: FaultRule): void {
     case "failure":
     case "refuse-iq":
       return requireNumber("code", rule.code, 100, 999);
+    case "hold":
+      checkStage(rule.stage);
+      if (!(rule.until instanceof Promise)) throw new TypeError("until is a promise");
+      return;
     case "delay":
-      if (!STAGES.has(rule.stage)) throw new TypeError(`stage is one of ${[...STAGES].join(", ")}`);
+      checkStage(rule.stage);
       return requireNumber("ms", rule.ms, 0, 2 ** 31 - 1);
     case "bad-certificate":
       if (rule.flaw !== "signature" && rule.flaw !== "serial") {
@@ -209,6 +222,10 @@ function checkRule(rule: FaultRule): void {
     default:
       return;
   }
+}
+
+function checkStage(stage: string): void {
+  if (!STAGES.has(stage)) throw new TypeError(`stage is one of ${[...STAGES].join(", ")}`);
 }
 
 function requireNumber(name: string, value: unknown, least: number, most: number): void {

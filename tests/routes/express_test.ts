@@ -4,6 +4,7 @@ import { listen } from "../../listener.ts";
 import { createApp } from "../../routes/app.ts";
 import { Keyring } from "../../routes/auth.ts";
 import type { Sessions } from "../../routes/ports.ts";
+import { stopTime } from "../stopped_time.ts";
 
 const BASE = "/api/session-manager/sessions";
 const KEY = "k".repeat(16);
@@ -113,6 +114,7 @@ for (const host of ["127.0.0.1", "0.0.0.0"]) {
 
 Deno.test("a key has one allowance, however its header is written and on both ways", async () => {
   const { app } = frontDoor({ key: 3 });
+  using _stopped = stopTime();
   const statuses = [];
   for (
     const [path, authorization] of [
@@ -131,6 +133,7 @@ Deno.test("a key has one allowance, however its header is written and on both wa
 Deno.test("a fault on the express way is the catalogue's, and a limit holds for both ways together", async () => {
   const gone = new SessionManagerError("SESSION_NOT_FOUND");
   const { app } = frontDoor({ read: 1, sessions: { read: () => Promise.reject(gone) } });
+  using _stopped = stopTime();
   const missing = await app.request(`${BASE}/a`, { headers: HEADERS });
   assert.equal(missing.status, 404);
   assert.deepEqual(await missing.json(), { error: { code: gone.code, message: gone.message } });

@@ -26,6 +26,7 @@ Deno.test("a socket worker reaches WhatsApp's host, and no file, secret, databas
     clock: systemClock,
     log: { debug() {}, info() {}, warn() {}, error() {} },
     script: new URL("./wall_probe.ts", import.meta.url),
+    watch: { pulseMs: 86_400_000 },
   });
   try {
     pool.start();
