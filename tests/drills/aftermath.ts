@@ -10,7 +10,7 @@ import type { Tally } from "./tally.ts";
 import type { Watcher } from "./watcher.ts";
 
 /** How long a link may take to come back, in milliseconds, before it counts as lost. */
-const PATIENCE_MS = 40_000;
+const PATIENCE_MS = 120_000;
 /** How long the questions rest between two rounds of them, in milliseconds. */
 const REST_MS = 10;
 

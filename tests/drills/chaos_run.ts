@@ -29,6 +29,8 @@ export interface ChaosOptions {
   readonly pauseMs?: number;
   /** The mean pause between two calamities, in milliseconds. */
   readonly calamityMs?: number;
+  /** By how much a busy machine may miss any bound, in milliseconds; not at all where it is not given. */
+  readonly slackMs?: number;
 }
 
 /** What a run has come to. */
@@ -86,6 +88,13 @@ class Run {
   }
 
   async go(): Promise<ChaosResult> {
+    const { slackMs = 0 } = this.#options;
+    const bounds = {
+      ...LIES,
+      connected: LIES.connected + slackMs,
+      absent: LIES.absent + slackMs,
+      qr: LIES.qr + slackMs,
+    };
     const stage = await Stage.start({
       peer: this.#gateway,
       database: this.#footing.environment,
@@ -102,9 +111,10 @@ class Run {
     });
     const door = new FrontDoor({
       hub: stage.hub,
-      qrDeadlineMs: () => QR_WAIT_MS + LIES.qr + watch.longestStallMs,
-      storeReturnMs: STORE_RETURN_MS,
-      mayFail: () => this.#storeIsGone || performance.now() - this.#storeCameBackAt < STORE_RETURN_MS,
+      qrDeadlineMs: () => QR_WAIT_MS + bounds.qr + watch.longestStallMs,
+      storeReturnMs: STORE_RETURN_MS + slackMs,
+      mayFail: () =>
+        this.#storeIsGone || performance.now() - this.#storeCameBackAt < STORE_RETURN_MS + slackMs,
       onViolation: (what) => this.#ledger.violate(what),
     });
     const watch: Watch = new Watch({
@@ -112,7 +122,7 @@ class Run {
       door,
       subjects: this.#subjects,
       ledger: this.#ledger,
-      bounds: LIES,
+      bounds,
     });
     try {
       await inTurns(this.#subjects, LINKED_AT_ONCE, (subject) => this.#link(door, subject));
@@ -150,7 +160,7 @@ class Run {
         const { body } = await door.requestQr(subject.instanceId);
         return body !== null && (await subject.phone.scan(body.qr_string)).outcome === "paired";
       },
-      SETTLE_MS,
+      this.#settleMs,
       `${subject.instanceId} linked before anything goes wrong`,
     );
   }
@@ -217,12 +227,16 @@ class Run {
   async #finish(): Promise<void> {
     this.#gateway.faults.clear();
     try {
-      await until(() => this.#underWay.size === 0, SETTLE_MS, "the end of every operation");
+      await until(() => this.#underWay.size === 0, this.#settleMs, "the end of every operation");
     } catch {
       for (const { isBusy, story } of this.#subjects) {
         if (isBusy) this.#ledger.violate(`What was done last does not end: ${story}`);
       }
     }
+  }
+
+  get #settleMs(): number {
+    return SETTLE_MS + (this.#options.slackMs ?? 0);
   }
 
   #weighed(faults: readonly Fault[]): Fault {
@@ -243,7 +257,7 @@ class Run {
           left = disagreements({ since, gateway: this.#gateway, stage, subjects: this.#subjects, standings });
           return left.length === 0;
         },
-        SETTLE_MS,
+        this.#settleMs,
         "peace",
       );
     } catch {

@@ -16,6 +16,8 @@ Deno.test({
       seconds: 2,
       pauseMs: 40,
       calamityMs: 300,
+      // How long a lie lasts is the drill's to measure, on a machine of its own. Here it is that none stays.
+      slackMs: 120_000,
     });
     assert.ok(result !== null);
     assert.equal(result.ledger.violationCount, 0, describe(result));

@@ -15,7 +15,9 @@ Deno.test({
     const result = await runReplicasDrill({
       // As many for each of the three: with four, two replicas may have them all, and the frozen one none.
       sessions: 6,
-      bounds: { ttlMs: 5_000, renewMs: 250, marginMs: 2_500, censusMs: 250 },
+      // One that cannot renew its presence lets go after twelve seconds.
+      bounds: { ttlMs: 240_000, renewMs: 250, marginMs: 228_000, censusMs: 250 },
+      runsOutOnDemand: true,
       policy: { backoff: { baseMs: 50, quickMs: 500, capMs: 500 } },
     });
     assert.ok(result !== null);

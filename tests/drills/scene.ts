@@ -12,7 +12,7 @@ import { pause } from "./random.ts";
 import type { Watcher } from "./watcher.ts";
 
 /** How long the kill waits for the moment it is aimed at, in milliseconds; afterwards it comes anyway. */
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 120_000;
 
 /** Who plays which part in a round. */
 export interface Cast {

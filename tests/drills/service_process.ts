@@ -10,12 +10,12 @@ import { startCommand } from "../../tools/start.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 /** How long a start may take until it listens, in milliseconds. */
-const START_MS = 30_000;
+const START_MS = 120_000;
 /** How much of what the process wrote is kept for stories. */
 const KEPT_LINES = 4_000;
 
-/** A drill asks far more often than a Hub may. */
-const UNLIMITED = { RATE_LIMIT_KEY: "0", RATE_LIMIT_READ: "0", RATE_LIMIT_QR: "0" };
+/** A drill asks far more often than a Hub may, and a QR may take longer than a Hub would wait. */
+const UNLIMITED = { RATE_LIMIT_KEY: "0", RATE_LIMIT_READ: "0", RATE_LIMIT_QR: "0", QR_WAIT_MS: "120000" };
 
 export interface ServiceSettings {
   readonly port: number;

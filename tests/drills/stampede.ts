@@ -43,11 +43,11 @@ limit                            ${result.limit} attempts a second
 linked                           ${(options.sessions * 1_000 / result.linkedMs).toFixed(1)} sessions a second
 attempts while down              ${result.attemptsWhileDown}
 attempts in all                  ${result.attempts}
-most let go in any second        ${result.peakDeparted}
+most made in any second          ${result.peakDeparted}
 most arrived in any second       ${result.peakArrived}
 all back after                   ${(result.backMs / 1_000).toFixed(1)} s
 overlaps                         ${result.overlaps}
-let go, second by second         ${result.departedPerSecond.join(" ")}
+made, second by second           ${result.departedPerSecond.join(" ")}
 
 violations: ${result.violations.length}`);
   for (const violation of result.violations) console.log(violation);

@@ -1,9 +1,11 @@
 /**
  * Attempts to reach WhatsApp, counted on both sides: as they arrive at the gateway, which refuses them and so
- * sees every one, and as the service lets them go.
+ * sees every one, and as the service makes them, by the clock that it goes by. A busy processor bunches arrivals;
+ * the limit holds for what is made.
  * @module
  */
-import { WorkerPool } from "../../whatsapp/worker_pool.ts";
+import { Admission } from "../../whatsapp/admission.ts";
+import type { Clock } from "../../whatsapp/clock.ts";
 import type { Gateway } from "../gateway/mod.ts";
 
 const SECOND_MS = 1_000;
@@ -12,16 +14,16 @@ export class Meter implements Disposable {
   readonly #gateway: Gateway;
   readonly #from: number;
   readonly #departures: number[] = [];
-  readonly #open = WorkerPool.prototype.open;
+  readonly #count = Admission.prototype.count;
 
   /** Counts from now on. One meter at a time. */
-  constructor(gateway: Gateway) {
+  constructor(gateway: Gateway, clock: Clock) {
     this.#gateway = gateway;
     this.#from = gateway.stats.attemptsAt.length;
-    const [departures, open] = [this.#departures, this.#open];
-    WorkerPool.prototype.open = function (purpose, listener) {
-      departures.push(performance.now());
-      return open.call(this, purpose, listener);
+    const [departures, count] = [this.#departures, this.#count];
+    Admission.prototype.count = function (turn) {
+      departures.push(clock.steady());
+      return count.call(this, turn);
     };
   }
 
@@ -30,13 +32,13 @@ export class Meter implements Disposable {
     return this.#gateway.stats.attemptsAt.slice(this.#from);
   }
 
-  /** When the service opened a socket for each attempt: by `performance.now()`. */
+  /** When the service made each attempt: milliseconds on its steady clock. */
   get departures(): readonly number[] {
     return this.#departures;
   }
 
   [Symbol.dispose](): void {
-    WorkerPool.prototype.open = this.#open;
+    Admission.prototype.count = this.#count;
   }
 }
 

@@ -34,10 +34,6 @@ export class SkippingClock implements Clock {
     return performance.now() + this.#skippedMs;
   }
 
-  fromMachine(instant: number): number {
-    return instant + this.#skippedMs;
-  }
-
   random(): number {
     return this.#random();
   }

@@ -6,7 +6,7 @@
 import { pause } from "../random.ts";
 
 /** In milliseconds. */
-const CHECK = { everyMs: 500, timeoutMs: 1_000 };
+const CHECK = { everyMs: 500, timeoutMs: 5_000 };
 /** How long a call may take, in milliseconds. */
 const CALL_MS = 30_000;
 
@@ -38,15 +38,16 @@ export class Balancer {
   }
 
   async #check(): Promise<void> {
-    while (!this.#stopped) {
-      await Promise.all(this.#origins.map(async (origin) => {
+    // Each for itself: one that does not answer holds up none of the others.
+    await Promise.all(this.#origins.map(async (origin) => {
+      while (!this.#stopped) {
         const isReady = await fetch(`${origin}/readyz`, { signal: AbortSignal.timeout(CHECK.timeoutMs) })
           .then(async (answer) => (await answer.body?.cancel(), answer.ok), () => false);
         if (isReady) this.#ready.add(origin);
         else this.#ready.delete(origin);
-      }));
-      await pause(CHECK.everyMs);
-    }
+        await pause(CHECK.everyMs);
+      }
+    }));
   }
 
   async #pass(request: Request): Promise<Response> {

@@ -5,6 +5,7 @@
  */
 import type { Policy } from "../../../domain/life.ts";
 import type { ReplicaBounds } from "../../../replicas/replica.ts";
+import { isStopped } from "../../db/mariadb.ts";
 import { flagsFor, TestProcess } from "../../e2e/process.ts";
 import { lastingPort } from "../service_process.ts";
 import { Wire } from "./wire.ts";
@@ -18,8 +19,8 @@ export interface ReplicaSettings {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** A drill asks far more often than a Hub may. */
-const UNLIMITED = { RATE_LIMIT_KEY: "0", RATE_LIMIT_READ: "0", RATE_LIMIT_QR: "0" };
+/** A drill asks far more often than a Hub may, and a QR may take longer than a Hub would wait. */
+const UNLIMITED = { RATE_LIMIT_KEY: "0", RATE_LIMIT_READ: "0", RATE_LIMIT_QR: "0", QR_WAIT_MS: "120000" };
 
 export class ReplicaProcess {
   readonly name: string;
@@ -65,6 +66,13 @@ export class ReplicaProcess {
 
   signal(signal: Deno.Signal): void {
     this.#process?.kill(signal);
+  }
+
+  /** Stops it in its tracks; resolves once every thread of it has stopped. */
+  async freeze(): Promise<void> {
+    const { pid } = this.#process!;
+    this.signal("SIGSTOP");
+    while (!await isStopped(pid)) { /* look again */ }
   }
 
   /** Ends it without a word. */
