@@ -75,8 +75,9 @@ export class DrivenTime implements StampedeTime {
   /** Whether every session is where it stays until time passes. */
   async #isAtRest(): Promise<boolean> {
     let queued = 0;
-    for (const { activity } of this.#lives.values()) {
-      switch (activity.kind) {
+    for (const { login, pairing } of this.#lives.values()) {
+      if (pairing.kind !== "none") return false;
+      switch (login.kind) {
         case "idle":
         case "open":
           break;
@@ -84,7 +85,7 @@ export class DrivenTime implements StampedeTime {
           queued++;
           break;
         case "waiting":
-          if (activity.until <= this.clock.now()) return false;
+          if (login.until <= this.clock.steady()) return false;
           break;
         default:
           return false;

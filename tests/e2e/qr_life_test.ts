@@ -11,7 +11,7 @@ const LONG_MS = 600_000;
 scenarios("a QR that nobody scans, or somebody late", {
   ...QUICK_LINKS,
   // A link that is down comes back when the test says so.
-  policy: { backoff: { baseMs: LONG_MS, capMs: LONG_MS } },
+  policy: { backoff: { baseMs: LONG_MS, quickMs: LONG_MS, capMs: LONG_MS } },
   socketSettings: { qrMs: 3_000 },
   supervision: { clock, ...UNWATCHED },
 }, {
