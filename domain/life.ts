@@ -55,8 +55,8 @@ export type LoginActivity =
     readonly reason: DropReason;
     readonly until: Steady;
   }
-  /** Cannot go on without a human. Told once the pairing beside it is over. */
-  | { readonly kind: "failed"; readonly code: FaultCode; readonly rival: string | null };
+  /** Cannot go on, or is gone. Told once the pairing beside it is over. */
+  | { readonly kind: "failed"; readonly code: FaultCode | "LOGOUT"; readonly rival: string | null };
 
 /** What is being done to link the session anew. */
 export type PairingActivity =

@@ -23,7 +23,7 @@ import {
 } from "./life.ts";
 import type { FaultCode } from "./names.ts";
 import { withoutValidQr } from "./qr.ts";
-import type { Session } from "./session.ts";
+import type { Instant, Session } from "./session.ts";
 
 /** The world at the moment of an event; the domain asks no clock and throws no dice. */
 export interface Circumstances extends Moment {
@@ -141,14 +141,18 @@ export function loseLogin(life: Life, at: Circumstances): Transition {
   if (life.predecessor) {
     const back = {
       ...life,
+      link: "working",
       predecessor: false,
-      session: told(life, (session) => connecting(session, at.now)),
-    };
-    const { life: next, effects } = queue({ ...back, link: "working" }, null, null, at);
+      session: toldAsConnecting(life, at),
+    } as const;
+    const { life: next, effects } = queue(back, null, null, at);
     return { life: next, effects: [{ type: "revert_credentials" }, ...effects] };
   }
-  const session = told(life, (session) => disconnected(session, "LOGOUT", at.now));
-  return to(life, { session, link: "none", login: IDLE }, [{ type: "erase_credentials" }]);
+  return to(life, {
+    session: told(life, (session) => disconnected(session, "LOGOUT", at.now)),
+    link: "none",
+    login: isToldAsQr(life) ? { kind: "failed", code: "LOGOUT", rival: null } : IDLE,
+  }, [{ type: "erase_credentials" }]);
 }
 
 /** Faults after which the stored login must not be used again without a human. */
@@ -180,6 +184,15 @@ export function failLogin(
   ]);
 }
 
+/** What has become of a login beside a QR, once that is over. */
+export function toldFailure(
+  session: Session,
+  { code, rival }: Extract<LoginActivity, { kind: "failed" }>,
+  now: Instant,
+): Session {
+  return code === "LOGOUT" ? disconnected(session, code, now) : failed(session, code, rival, now);
+}
+
 /**
  * The pairing is over and nobody has scanned: the session is told as what its login is.
  * @param isRefused whether WhatsApp refused it, so that asking again is of no use and a QR need not be mentioned
@@ -200,7 +213,7 @@ function withoutPairing({ session, login }: Life, isRefused: boolean, { now }: C
     case "login":
       return connecting(session, now);
     case "failed":
-      return failed(session, login.code, login.rival, now);
+      return toldFailure(session, login, now);
     case "waiting":
     case "queued": {
       // One that ran out has left an expired QR to tell of until the login moves on.

@@ -16,6 +16,7 @@ import {
   isLoginWorking,
   isPairing,
   type Life,
+  type LoginActivity,
   NO_PAIRING,
 } from "./life.ts";
 import {
@@ -31,6 +32,7 @@ import {
   openLogin,
   queue,
   to,
+  toldFailure,
   type Transition,
   troubleOf,
   unchanged,
@@ -38,7 +40,7 @@ import {
 } from "./moves.ts";
 import type { FaultCode } from "./names.ts";
 import { asOf, expire, generateQr, isValid, withoutValidQr } from "./qr.ts";
-import { become } from "./session.ts";
+import { become, type Session } from "./session.ts";
 
 /**
  * Applies one event. Total: every event is defined in every state; one that no longer concerns the
@@ -99,7 +101,8 @@ function onQr(life: Life, shown: Extract<SessionEvent, { type: "qr" }>, at: Circ
   const fresh = generateQr(shown.string, shown.ordinal, shown.generatedAt, at.policy.qrLife);
   // The news may come so late that nobody can scan it any more.
   const qr = isValid(fresh, at.now) ? fresh : expire(fresh);
-  const leftMs = Math.max(0, fresh.expiresAt - at.now);
+  // No longer than it lives, should the wall clock have been set back meanwhile.
+  const leftMs = Math.min(Math.max(0, fresh.expiresAt - at.now), fresh.expiresAt - fresh.generatedAt);
   // Out of an error, a login that may work again is taken up beside the QR.
   const login = life.link === "working" && life.login.kind === "idle"
     ? wait(life, "UNKNOWN", at)
@@ -196,28 +199,30 @@ function onReportedConnected(life: Life, phoneNumber: string | null, at: Circums
   // It can only mean the connection that is going down, and has been overtaken by its end.
   if (at.tearingDown) return unchanged(life);
   const session = connected(life.session, phoneNumber, at.now);
-  const login = life.link === "working" && life.login.kind === "idle" && life.pairing.kind !== "paired"
-    // Out of an error, a login that works is taken up again like any other.
-    ? wait(life, "UNKNOWN", at)
-    : life.login.kind === "failed"
-    ? IDLE
-    : life.login;
+  const login = loginOnceConnected(life, at);
   if (isPairing(life)) return to(life, { session, login, pairing: NO_PAIRING }, [CLOSE_PAIRING]);
   return session === life.session && login === life.login ? unchanged(life) : to(life, { session, login });
 }
 
+/** Out of an error, a login that may work is taken up again like any other. */
+function loginOnceConnected(life: Life, at: Circumstances): LoginActivity {
+  const { kind } = life.login;
+  if ((kind !== "idle" && kind !== "failed") || life.pairing.kind === "paired") return life.login;
+  return life.link === "working" ? wait(life, "UNKNOWN", at) : IDLE;
+}
+
 function onReportedDisconnected(life: Life, reason: DropReason, at: Circumstances): Transition {
+  const { login, pairing } = life;
+  const before = login.kind === "failed" ? toldFailure(life.session, login, at.now) : life.session;
   // An error alerts people; being told that it is disconnected besides must not call them off.
-  const session = life.session.status === "error" ? life.session : disconnected(life.session, reason, at.now);
-  const hadSocket = hasPairingSocket(life) || hasLoginSocket(life);
-  if (!hadSocket) return session === life.session ? unchanged(life) : to(life, { session });
-  const isOnItsWay = life.login.kind === "waiting" || life.login.kind === "queued";
-  const login = isOnItsWay
-    ? life.login
-    : life.link === "working" && session.status !== "error"
-    ? wait(life, reason, at)
-    : IDLE;
-  return to(life, { session, login, pairing: NO_PAIRING }, closing(life));
+  const session = before.status === "error" ? before : disconnected(before, reason, at.now);
+  if (pairing.kind === "none" && !hasLoginSocket(life)) {
+    return session === life.session ? unchanged(life) : to(life, { session });
+  }
+  const isOnItsWay = login.kind === "waiting" || login.kind === "queued";
+  const isWorking = life.link === "working" && session.status !== "error";
+  const next = isOnItsWay ? login : isWorking ? wait(life, reason, at) : IDLE;
+  return to(life, { session, login: next, pairing: NO_PAIRING }, closing(life));
 }
 
 // ── Start, and time ──────────────────────────────────────────────────────────────────────────────
@@ -242,11 +247,14 @@ function onRestored(life: Life, at: Circumstances): Transition {
 /** What the table says while nobody runs: no socket, so neither a QR to scan nor a connection. */
 function onStopping(life: Life, at: Circumstances): Transition {
   if (isAtRest(life)) return unchanged(life);
-  const { status } = life.session;
-  const session = status === "connecting" || status === "connected"
-    ? disconnected(life.session, "NETWORK", at.now)
-    : withoutValidQr(life.session, at.now);
-  return to(life, { session, login: IDLE, pairing: NO_PAIRING }, closing(life));
+  return to(life, { session: sessionAtRest(life, at), login: IDLE, pairing: NO_PAIRING }, closing(life));
+}
+
+function sessionAtRest({ session, login }: Life, { now }: Circumstances): Session {
+  if (login.kind === "failed") return toldFailure(session, login, now);
+  return session.status === "connecting" || session.status === "connected"
+    ? disconnected(session, "NETWORK", now)
+    : withoutValidQr(session, now);
 }
 
 function onTick(life: Life, at: Circumstances): Transition {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type DisconnectCause, FAULT_CODES, judge, transition, type Verdict } from "../../domain/mod.ts";
+import { type DisconnectCause, FAULT_CODES, judge, type Verdict } from "../../domain/mod.ts";
 import { causes, randoms } from "./arbitraries.ts";
-import { closed, loggingIn, online, POLICY } from "./journeys.ts";
+import { closed, dropped, loggingIn, online, then } from "./journeys.ts";
 
 const retry = (reason: "NETWORK" | "TIMEOUT" | "UNKNOWN"): Verdict => ({ kind: "retry", reason });
 const unrecoverable = (code: typeof FAULT_CODES[number]): Verdict => ({ kind: "unrecoverable", code });
@@ -31,8 +31,8 @@ const FROM_CLIENT: readonly (readonly [number, Verdict])[] = [
 
 for (const [origin, table] of [["whatsapp", FROM_WHATSAPP], ["client", FROM_CLIENT]] as const) {
   for (const [code, verdict] of table) {
-    const words = "code" in verdict ? verdict.code : "reason" in verdict ? verdict.reason : "";
-    Deno.test(`judge() says ${[verdict.kind, words].join(" ").trim()} when the ${origin} ends it with ${code}`, () => {
+    const detail = "code" in verdict ? verdict.code : "reason" in verdict ? verdict.reason : "";
+    Deno.test(`judge() says ${[verdict.kind, detail].join(" ").trim()} when the ${origin} ends it with ${code}`, () => {
       assert.deepEqual(judge({ origin, code }), verdict);
     });
   }
@@ -45,7 +45,7 @@ for (const [origin, table] of [["whatsapp", FROM_WHATSAPP], ["client", FROM_CLIE
   });
 }
 
-Deno.test("judge() says retry NETWORK, and never a word on the login, when a proxy answers with any status", () => {
+Deno.test("judge() says retry NETWORK, and nothing of the login, when a proxy answers with any status", () => {
   for (let status = 100; status < 600; status++) {
     assert.deepEqual(judge({ origin: "network", status }), retry("NETWORK"), `status ${status}`);
   }
@@ -63,7 +63,7 @@ for (const errno of ["ETIMEDOUT", "ESOCKETTIMEDOUT"]) {
   });
 }
 
-Deno.test("judge() says retry NETWORK when the network fails without a word", () => {
+Deno.test("judge() says retry NETWORK when the network fails and says nothing more", () => {
   assert.deepEqual(judge({ origin: "network" }), retry("NETWORK"));
 });
 
@@ -85,14 +85,10 @@ Deno.test("transition() never logs out or suspends when the network, the worker 
     harmless.push({ origin: "network", status: code }, { origin: "client", code });
   }
   fc.assert(fc.property(fc.constantFrom(...harmless), randoms, (cause, random) => {
-    for (const place of [loggingIn(), online()]) {
-      const { life, effects } = transition(place.life, closed(cause), {
-        now: place.now,
-        random,
-        policy: POLICY,
-      });
+    for (const place of [loggingIn(), online(), loggingIn(dropped())]) {
+      const { life, effects } = then(place, closed(cause), 1_000, { random });
       assert.equal(life.link, "working");
-      assert.equal(life.activity.kind, "waiting");
+      assert.equal(life.login.kind, "waiting");
       assert.deepEqual(effects, []);
     }
   }));

@@ -1,28 +1,34 @@
 import assert from "node:assert/strict";
-import { type Effect, hasSocket, judge } from "../../domain/mod.ts";
-import { atEveryMoment } from "./world.ts";
+import { type Effect, hasLoginSocket, hasPairingSocket, isPairing, judge } from "../../domain/mod.ts";
+import { atEveryMoment, isLoginLost, isUnscanned } from "./world.ts";
 
 const opens = ({ type }: Effect) => type === "open_pairing_socket" || type === "open_login_socket";
 const count = (effects: readonly Effect[], type: Effect["type"]) =>
   effects.filter((effect) => effect.type === type).length;
 
 Deno.test("transition() asks only for effects that make sense when they are carried out in order", () => {
-  // No socket opened over another, none closed that is not there, no credentials taken from nowhere.
+  // No socket opened over another of its kind, none closed that is not there, no credentials taken from nowhere.
   atEveryMoment(({ faults }) => assert.deepEqual(faults, []));
 });
 
-Deno.test("transition() opens and closes at most one socket when anything happens", () => {
+Deno.test("transition() opens at most one socket, and closes at most one of each kind, when anything happens", () => {
   atEveryMoment(({ effects }) => {
     assert.ok(effects.filter(opens).length <= 1);
-    assert.ok(count(effects, "close_socket") <= 1);
+    assert.ok(count(effects, "close_pairing_socket") <= 1);
+    assert.ok(count(effects, "close_login_socket") <= 1);
   });
 });
 
-Deno.test("hasSocket() agrees with the sockets that effects opened and closed, whatever happens", () => {
-  atEveryMoment(({ after: { activity }, socketAfter }) => {
-    assert.equal(hasSocket(activity), socketAfter !== null);
-    if (activity.kind === "pairing") assert.equal(socketAfter?.kind, "pairing");
-    if (activity.kind === "login" || activity.kind === "open") assert.equal(socketAfter?.kind, "login");
+Deno.test("transition() asks for at most one change of the stored credentials when anything happens", () => {
+  atEveryMoment(({ effects }) => {
+    assert.ok(effects.filter(({ type }) => type.endsWith("_credentials")).length <= 1);
+  });
+});
+
+Deno.test("hasPairingSocket() and hasLoginSocket() agree with the sockets that effects opened and closed", () => {
+  atEveryMoment(({ after, socketsAfter }) => {
+    assert.equal(hasPairingSocket(after), socketsAfter.pairing !== null);
+    assert.equal(hasLoginSocket(after), socketsAfter.login !== null);
   });
 });
 
@@ -32,25 +38,66 @@ Deno.test("transition() opens a pairing socket only when the Hub asked for a QR"
   });
 });
 
-Deno.test("transition() asks for admission exactly when the session becomes queued", () => {
+Deno.test("transition() asks for admission exactly when the login is queued, or queued anew", () => {
   atEveryMoment(({ before, after, effects }) => {
-    const becameQueued = after.activity.kind === "queued" && before.activity.kind !== "queued";
-    assert.equal(count(effects, "ask_admission"), becameQueued ? 1 : 0);
+    const isQueued = after.login.kind === "queued" && after.login !== before.login;
+    assert.equal(count(effects, "ask_admission"), isQueued ? 1 : 0);
   });
 });
 
-Deno.test("transition() adopts credentials exactly when a pairing is accepted", () => {
+Deno.test("transition() asks for admission again only when the turn has not come by its deadline", () => {
+  atEveryMoment(({ before, event, at, effects }) => {
+    if (before.login.kind !== "queued" || count(effects, "ask_admission") === 0) return;
+    assert.equal(event.type, "tick");
+    assert.ok(at.steady >= before.login.deadline);
+  });
+});
+
+Deno.test("transition() adopts credentials exactly when a pairing is accepted, and holds a login that works", () => {
   atEveryMoment(({ before, event, after, effects }) => {
-    const accepted = event.type === "paired" && before.activity.kind === "pairing";
+    const accepted = event.type === "paired" && isPairing(before);
     assert.equal(count(effects, "adopt_credentials"), accepted ? 1 : 0);
-    if (accepted) assert.equal(after.link, "working");
+    if (!accepted) return;
+    assert.equal(after.link, "working");
+    assert.equal(after.predecessor, before.predecessor || before.link === "working");
+    assert.equal(hasLoginSocket(after), false);
   });
 });
 
-Deno.test("transition() erases credentials exactly when the link becomes none", () => {
-  atEveryMoment(({ before, after, effects }) => {
-    const becameNone = after.link === "none" && before.link !== "none";
-    assert.equal(count(effects, "erase_credentials"), becameNone ? 1 : 0);
+Deno.test("transition() confirms credentials exactly when a login succeeds for whose sake an older one is held", () => {
+  atEveryMoment(({ before, event, after, effects }) => {
+    const succeeds = event.type === "connected" && event.source === "socket" && before.login.kind === "login";
+    assert.equal(count(effects, "confirm_credentials"), succeeds && before.predecessor ? 1 : 0);
+    if (succeeds) assert.equal(after.predecessor, false);
+  });
+});
+
+Deno.test("transition() goes back to the held login exactly when WhatsApp says that the new one does not exist", () => {
+  atEveryMoment((moment) => {
+    const { before, after, effects } = moment;
+    const reverts = isLoginLost(moment) && before.predecessor;
+    assert.equal(count(effects, "revert_credentials"), reverts ? 1 : 0);
+    if (!reverts) return;
+    assert.equal(after.link, "working");
+    assert.equal(after.predecessor, false);
+    assert.equal(after.login.kind, "queued");
+  });
+});
+
+Deno.test("transition() erases credentials exactly when WhatsApp says that the only login does not exist", () => {
+  atEveryMoment((moment) => {
+    const erases = isLoginLost(moment) && !moment.before.predecessor;
+    assert.equal(count(moment.effects, "erase_credentials"), erases ? 1 : 0);
+    if (erases) assert.equal(moment.after.link, "none");
+  });
+});
+
+Deno.test("transition() retires credentials exactly when the system gives up a login that there is", () => {
+  atEveryMoment(({ before, event, after, effects }) => {
+    const isGivenUp = event.type === "disconnected" && event.reason === "LOGOUT";
+    const had = before.link !== "none" || before.predecessor;
+    assert.equal(count(effects, "retire_credentials"), isGivenUp && had ? 1 : 0);
+    if (isGivenUp) assert.deepEqual([after.link, after.predecessor], ["none", false]);
   });
 });
 
@@ -61,56 +108,75 @@ Deno.test("transition() suspends credentials exactly when the link becomes suspe
   });
 });
 
+Deno.test("transition() calls a login contested exactly when another client has replaced it", () => {
+  atEveryMoment(({ event, effects }) => {
+    const suspends = effects.find((effect) => effect.type === "suspend_credentials");
+    if (suspends === undefined) return;
+    assert.ok(event.type === "login_closed" || event.type === "pairing_closed");
+    const verdict = judge(event.cause);
+    assert.equal(
+      suspends.contested,
+      verdict.kind === "unrecoverable" && verdict.code === "LOGGED_IN_ELSEWHERE",
+    );
+  });
+});
+
 Deno.test("transition() knows what the store holds when the effects on credentials are carried out", () => {
-  atEveryMoment(({ after, credentials }) => assert.equal(after.link, credentials));
+  atEveryMoment(({ after: { link, predecessor }, credentials }) => {
+    assert.deepEqual({ link, held: predecessor }, credentials);
+  });
+});
+
+Deno.test("transition() holds an older login only for the sake of a newer one", () => {
+  atEveryMoment(({ after: { link, predecessor, login } }) => {
+    if (!predecessor) return;
+    assert.notEqual(link, "none");
+    assert.notEqual(login.kind, "open");
+  });
 });
 
 Deno.test("transition() wants to log in, or is logged in, only when the link is working", () => {
-  const needsLink = new Set(["queued", "login", "open", "waiting", "paired"]);
-  atEveryMoment(({ after: { link, activity } }) => {
-    if (needsLink.has(activity.kind)) assert.equal(link, "working");
+  const needsLink = new Set(["queued", "login", "open", "waiting"]);
+  atEveryMoment(({ after: { link, login, pairing } }) => {
+    if (needsLink.has(login.kind) || pairing.kind === "paired") assert.equal(link, "working");
   });
 });
 
 Deno.test("transition() unlinks the device only when it closes a login's socket for a LOGOUT", () => {
-  atEveryMoment(({ event, effects, socketBefore }) => {
-    if (!effects.some((effect) => effect.type === "close_socket" && effect.unlink)) return;
-    assert.ok(event.type === "disconnected" && event.reason === "LOGOUT");
-    assert.equal(socketBefore?.kind, "login");
-  });
-});
-
-Deno.test("transition() closes no socket when the socket has just ended", () => {
   atEveryMoment(({ event, effects }) => {
-    if (event.type === "closed") assert.equal(count(effects, "close_socket"), 0);
+    const isLogout = event.type === "disconnected" && event.reason === "LOGOUT";
+    for (const effect of effects) {
+      if (effect.type === "close_login_socket") assert.equal(effect.unlink, isLogout);
+    }
   });
 });
 
-Deno.test("transition() leaves working credentials alone when a pairing socket ends", () => {
-  atEveryMoment(({ before, event, after, effects }) => {
-    if (before.activity.kind !== "pairing") return;
-    if (event.type !== "closed" && event.type !== "tick" && event.type !== "passkey_demanded") return;
+Deno.test("transition() closes no socket when one has just ended", () => {
+  atEveryMoment(({ event, effects }) => {
+    if (event.type !== "pairing_closed" && event.type !== "login_closed") return;
+    assert.equal(count(effects, "close_pairing_socket"), 0);
+    assert.equal(count(effects, "close_login_socket"), 0);
+  });
+});
+
+Deno.test("transition() leaves the credentials and the login alone when a pairing ends unscanned", () => {
+  atEveryMoment((moment) => {
+    const { before, after, effects } = moment;
+    if (!isUnscanned(moment)) return;
     assert.equal(after.link, before.link);
-    assert.deepEqual(effects.filter(({ type }) => type.endsWith("_credentials")), []);
+    assert.equal(after.predecessor, before.predecessor);
+    // A login that has failed is told as such from now on, and forgotten here.
+    assert.deepEqual(after.login, before.login.kind === "failed" ? { kind: "idle" } : before.login);
+    assert.deepEqual(effects.filter(({ type }) => type !== "close_pairing_socket"), []);
   });
 });
 
-Deno.test("transition() takes working credentials up again when a QR ended unscanned", () => {
-  atEveryMoment(({ before, event, after }) => {
-    if (before.activity.kind !== "pairing" || before.link !== "working") return;
-    const closed = event.type === "closed" && judge(event.cause).kind !== "unrecoverable";
-    const timedOut = event.type === "tick" && after.activity.kind !== "pairing";
-    if (!closed && !timedOut) return;
-    // A session that came from `error` and never showed a QR has not taken its way out.
-    assert.equal(after.activity.kind, after.session.status === "error" ? "idle" : "waiting");
-  });
-});
-
-Deno.test("transition() opens nothing and asks for nothing when a pairing socket ends without a link", () => {
+Deno.test("transition() leaves a pairing alone when its login drops, fails, is lost, waits or opens beside it", () => {
+  const ofTheLogin = new Set(["login_closed", "credentials_unreadable", "admitted"]);
   atEveryMoment(({ before, event, after, effects }) => {
-    if (before.activity.kind !== "pairing" || before.link === "working" || event.type !== "closed") return;
-    assert.deepEqual(effects, []);
-    assert.equal(after.activity.kind, "idle");
+    if (!ofTheLogin.has(event.type)) return;
+    assert.equal(after.pairing, before.pairing);
+    assert.equal(count(effects, "close_pairing_socket"), 0);
   });
 });
 
@@ -127,6 +193,7 @@ Deno.test("transition() has a pairing socket at work when a QR was asked for and
   atEveryMoment(({ before, event, after }) => {
     const { status } = before.session;
     if (event.type !== "qr_requested" || status === "connecting" || status === "connected") return;
-    assert.equal(after.activity.kind, "pairing");
+    assert.ok(isPairing(after));
+    assert.equal(after.login, before.login);
   });
 });

@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { DISCONNECT_REASONS, type SessionEvent } from "../../domain/mod.ts";
+import {
+  DISCONNECT_REASONS,
+  type Effect,
+  hasLoginSocket,
+  hasPairingSocket,
+  isAtRest,
+  type SessionEvent,
+} from "../../domain/mod.ts";
 import {
   asked,
   closedBy,
@@ -13,8 +20,13 @@ import {
   type Place,
   queued,
   reportedConnected,
+  restarted,
+  returning,
   scanned,
   showingQr,
+  showingQrOverFailure,
+  showingQrWhileReturning,
+  socketConnected,
   then,
 } from "./journeys.ts";
 
@@ -29,7 +41,12 @@ const PLACES: Readonly<Record<string, Place>> = {
   pairing: pairing(),
   "showing a QR": showingQr(),
   "showing a QR over a login that works": showingQr(dropped()),
+  "showing a QR while its login is opening": showingQrWhileReturning(),
+  "showing a QR over a login that is suspended": showingQrOverFailure(403),
+  "showing a QR over a login that an update may mend": showingQrOverFailure(405),
   scanned: scanned(),
+  "scanned, an older login being held": scanned(dropped()),
+  "logging in, an older login being held": loggingIn(dropped()),
   "logging in": loggingIn(),
   connected: online(),
   waiting: dropped(),
@@ -50,15 +67,18 @@ for (const [where, place] of Object.entries(PLACES)) {
     assert.equal(life.session.connectedAt, first);
   });
 
-  Deno.test(`transition() closes the socket and erases the credentials when told LOGOUT while ${where}`, () => {
-    const had = ["pairing", "paired", "login", "open"].includes(place.life.activity.kind);
+  Deno.test(`transition() closes its sockets and retires the logins when told LOGOUT while ${where}`, () => {
     const out = then(place, reported("LOGOUT"));
-    const erased = place.life.link === "none" ? [] : ["erase_credentials"];
-    assert.deepEqual(asked(out), [...(had ? ["close_socket"] : []), ...erased]);
+    const expected: Effect[] = [];
+    if (hasPairingSocket(place.life)) expected.push({ type: "close_pairing_socket" });
+    if (hasLoginSocket(place.life)) expected.push({ type: "close_login_socket", unlink: true });
+    if (place.life.link !== "none") expected.push({ type: "retire_credentials" });
+    assert.deepEqual(out.effects, expected);
+    assert.equal(out.life.predecessor, false);
     assert.equal(out.life.session.status, "disconnected");
     assert.deepEqual(out.life.session.qr, { status: "none" });
     assert.equal(out.life.link, "none");
-    assert.deepEqual(out.life.activity, { kind: "idle" });
+    assert.ok(isAtRest(out.life));
     assert.equal(out.life.session.phoneNumber, place.life.session.phoneNumber);
   });
 
@@ -74,19 +94,46 @@ for (const [where, place] of Object.entries(PLACES)) {
 
 Deno.test("transition() closes the pairing socket when the system says that the session is connected", () => {
   const alone = then(showingQr(), reportedConnected);
-  assert.deepEqual(alone.effects, [{ type: "close_socket", unlink: false }]);
+  assert.deepEqual(alone.effects, [{ type: "close_pairing_socket" }]);
   assert.equal(alone.life.session.qr.status, "used");
-  assert.deepEqual(alone.life.activity, { kind: "idle" });
-  const linked = then(showingQr(dropped()), reportedConnected);
-  assert.deepEqual(asked(linked), ["close_socket"]);
-  assert.equal(linked.life.activity.kind, "waiting");
+  assert.ok(isAtRest(alone.life));
+  for (const place of [showingQr(dropped()), showingQrWhileReturning()]) {
+    const linked = then(place, reportedConnected);
+    assert.deepEqual(linked.effects, [{ type: "close_pairing_socket" }]);
+    assert.equal(linked.life.login, place.life.login);
+    assert.deepEqual(linked.life.pairing, { kind: "none" });
+  }
+});
+
+Deno.test("transition() changes nothing when told connected while a socket of the session is being torn down", () => {
+  for (const [where, place] of Object.entries(PLACES)) {
+    const told = then(place, reportedConnected, 1_000, { tearingDown: true });
+    assert.equal(told.life, place.life, where);
+    assert.deepEqual(told.effects, []);
+  }
+});
+
+Deno.test("transition() believes a login's own socket while another one is being torn down", () => {
+  const back = then(returning(), socketConnected, 1_000, { tearingDown: true });
+  assert.equal(back.life.session.status, "connected");
+  assert.equal(back.life.login.kind, "open");
+});
+
+Deno.test("transition() believes every other report while a socket of the session is being torn down", () => {
+  for (const reason of DISCONNECT_REASONS) {
+    assert.deepEqual(
+      then(online(), reported(reason), 1_000, { tearingDown: true }),
+      then(online(), reported(reason)),
+    );
+  }
 });
 
 Deno.test("transition() closes no socket when the system says connected and the socket does not only show a QR", () => {
   for (const place of [scanned(), loggingIn(), online(), dropped(), queued()]) {
     const told = then(place, reportedConnected);
     assert.deepEqual(told.effects, []);
-    assert.equal(told.life.activity, place.life.activity);
+    assert.equal(told.life.login, place.life.login);
+    assert.equal(told.life.pairing, place.life.pairing);
   }
 });
 
@@ -98,11 +145,16 @@ Deno.test("transition() takes the new number and instant when connected comes wi
 
 for (const reason of ["NETWORK", "TIMEOUT", "UNKNOWN"] as const) {
   Deno.test(`transition() closes the socket and waits to reconnect when told ${reason} with a working login`, () => {
-    for (const place of [scanned(), loggingIn(), online()]) {
+    for (const place of [scanned(), loggingIn(), online(), showingQrWhileReturning()]) {
       const told = then(place, reported(reason));
       assert.equal(told.life.session.lastError?.code, reason);
-      assert.deepEqual(told.effects, [{ type: "close_socket", unlink: false }]);
-      assert.equal(told.life.activity.kind, "waiting");
+      const closes: Effect[] = [
+        ...(hasPairingSocket(place.life) ? [{ type: "close_pairing_socket" } as const] : []),
+        ...(hasLoginSocket(place.life) ? [{ type: "close_login_socket", unlink: false } as const] : []),
+      ];
+      assert.deepEqual(told.effects, closes);
+      assert.equal(told.life.login.kind === "waiting" && told.life.login.reason, reason);
+      assert.deepEqual(told.life.pairing, { kind: "none" });
       assert.equal(told.life.link, "working");
     }
   });
@@ -112,23 +164,24 @@ Deno.test("transition() closes the socket and rests when told NETWORK while show
   const told = then(showingQr(), reported("NETWORK"));
   assert.equal(told.life.session.status, "disconnected");
   assert.equal(told.life.session.qr.status, "expired");
-  assert.deepEqual(asked(told), ["close_socket"]);
-  assert.deepEqual(told.life.activity, { kind: "idle" });
+  assert.deepEqual(asked(told), ["close_pairing_socket"]);
+  assert.ok(isAtRest(told.life));
 });
 
 Deno.test("transition() keeps its plan when told NETWORK while it waits or has asked for its turn", () => {
-  for (const place of [dropped(), queued()]) {
+  for (const place of [dropped(), queued(), restarted(online()), showingQr(dropped())]) {
     const told = then(place, reported("TIMEOUT"));
     assert.equal(told.life.session.lastError?.code, "TIMEOUT");
-    assert.equal(told.life.activity, place.life.activity);
-    assert.deepEqual(told.effects, []);
+    assert.equal(told.life.login, place.life.login);
+    assert.deepEqual(told.life.pairing, { kind: "none" });
+    assert.deepEqual(asked(told), hasPairingSocket(place.life) ? ["close_pairing_socket"] : []);
   }
 });
 
 Deno.test("transition() is only written down as disconnected when told so without a login or a socket", () => {
   const told = then(created(), reported("UNKNOWN"));
   assert.equal(told.life.session.status, "disconnected");
-  assert.deepEqual(told.life.activity, { kind: "idle" });
+  assert.ok(isAtRest(told.life));
   assert.deepEqual(told.effects, []);
 });
 
@@ -140,15 +193,19 @@ Deno.test("transition() stays in error when told of another disconnection than L
   for (const error of [place, failed("CLIENT_OUTDATED")]) {
     const told = then(pairing(error), reported("NETWORK"));
     assert.equal(told.life.session, error.life.session);
-    assert.deepEqual(asked(told), ["close_socket"]);
-    assert.deepEqual(told.life.activity, { kind: "idle" });
+    assert.deepEqual(asked(told), ["close_pairing_socket"]);
+    assert.ok(isAtRest(told.life));
   }
 });
 
-Deno.test("transition() tells WhatsApp of a LOGOUT only when the socket is a login's", () => {
-  for (const [place, unlink] of [[online(), true], [loggingIn(), true], [showingQr(), false]] as const) {
-    assert.deepEqual(then(place, reported("LOGOUT")).effects[0], { type: "close_socket", unlink });
-  }
+Deno.test("transition() retires a login that cannot be used and one that is held, as well as the one in use", () => {
+  const suspended = failed("LOGGED_IN_ELSEWHERE");
+  assert.deepEqual(asked(then(suspended, reported("LOGOUT"))), ["retire_credentials"]);
+  const refused = then(loggingIn(dropped()), closedBy(403));
+  assert.equal(refused.life.predecessor, true);
+  const out = then(refused, reported("LOGOUT"));
+  assert.deepEqual(asked(out), ["retire_credentials"]);
+  assert.equal(out.life.predecessor, false);
 });
 
 Deno.test("transition() changes nothing when told LOGOUT after WhatsApp has said the same", () => {

@@ -4,6 +4,7 @@
  */
 import {
   atRest,
+  type Circumstances,
   createSession,
   DEFAULT_POLICY,
   type DisconnectCause,
@@ -11,8 +12,10 @@ import {
   type FaultCode,
   type Instant,
   type Life,
+  nextTickMs,
   type Policy,
   type SessionEvent,
+  type Steady,
   transition,
   WHATSAPP_QR_LIFE,
 } from "../../domain/mod.ts";
@@ -34,10 +37,33 @@ export interface Place {
   readonly effects: readonly Effect[];
 }
 
-/** Applies one event `afterMs` later. `random` is what spreads the retries. */
-export function then(from: Place, event: SessionEvent, afterMs = 1_000, random = 0.5): Place {
+/** Applies one event `afterMs` later; `given` differs from a quiet world with dice in the middle. */
+export function then(
+  from: Place,
+  event: SessionEvent,
+  afterMs = 1_000,
+  given: Partial<Circumstances> = {},
+): Place {
   const now = from.now + afterMs;
-  return { ...transition(deepFreeze(from.life), event, { now, random, policy: POLICY }), now };
+  const at = { now, steady: steadyAt(now), random: 0.5, tearingDown: false, policy: POLICY, ...given };
+  return { ...transition(deepFreeze(from.life), event, at), now };
+}
+
+/** Time passes up to the moment at which a tick has something to do. */
+export function thenDue(from: Place): Place {
+  const dueMs = dueIn(from);
+  if (dueMs === null) throw new RangeError("Nothing is waited for.");
+  return then(from, { type: "tick" }, Math.max(0, dueMs));
+}
+
+/** Both clocks go side by side on these journeys; that they need not is the properties' affair. */
+export function steadyAt(now: Instant): Steady {
+  return now - T0 + 1_000;
+}
+
+/** How long after the place's own `now` a tick has something to do, in milliseconds; null for never. */
+export function dueIn({ life, now }: Place): number | null {
+  return nextTickMs(life, { now, steady: steadyAt(now) });
 }
 
 /** The types of the effects, in order. */
@@ -51,8 +77,13 @@ export const qr = (now: Instant, ordinal = 0, string = PNG): SessionEvent => ({
   ordinal,
   generatedAt: now,
 });
-export const closed = (cause: DisconnectCause): SessionEvent => ({ type: "closed", cause });
-/** WhatsApp ends the socket with its own `code`. */
+/** The pairing socket ends. */
+export const unpaired = (cause: DisconnectCause): SessionEvent => ({ type: "pairing_closed", cause });
+/** WhatsApp ends the pairing socket with its own `code`. */
+export const unpairedBy = (code: number): SessionEvent => unpaired({ origin: "whatsapp", code });
+/** The login's socket ends. */
+export const closed = (cause: DisconnectCause): SessionEvent => ({ type: "login_closed", cause });
+/** WhatsApp ends the login's socket with its own `code`. */
 export const closedBy = (code: number): SessionEvent => closed({ origin: "whatsapp", code });
 export const socketConnected: SessionEvent = { type: "connected", phoneNumber: PHONE, source: "socket" };
 export const reportedConnected: SessionEvent = { type: "connected", phoneNumber: PHONE, source: "internal" };
@@ -80,7 +111,7 @@ export function scanned(from: Place = created()): Place {
 
 /** The login's socket is opening. */
 export function loggingIn(from: Place = created()): Place {
-  return then(scanned(from), closedBy(515));
+  return then(scanned(from), unpairedBy(515));
 }
 
 /** Logged in. */
@@ -96,6 +127,26 @@ export function dropped(from: Place = online()): Place {
 /** Dropped, and its turn to log in asked for. */
 export function queued(): Place {
   return then(dropped(), { type: "tick" }, POLICY.backoff.capMs);
+}
+
+/** The login's socket is opening again, after a drop. */
+export function returning(): Place {
+  return then(queued(), { type: "admitted" });
+}
+
+/** A QR is shown, and the login's socket is opening again beside it. */
+export function showingQrWhileReturning(): Place {
+  return then(then(showingQr(dropped()), { type: "tick" }), { type: "admitted" });
+}
+
+/** The login's socket is opening again, and the QR that was asked for is still to come. */
+export function returningBeforeQr(): Place {
+  return then(then(pairing(dropped()), { type: "tick" }), { type: "admitted" });
+}
+
+/** A QR is shown, and the login beside it cannot go on without a human. */
+export function showingQrOverFailure(code: 403 | 405 | 411 | 440 = 403): Place {
+  return then(showingQrWhileReturning(), closedBy(code));
 }
 
 /** In `error` with this code, reached by the event that brings it. */
@@ -118,5 +169,15 @@ export function failed(code: FaultCode): Place {
 
 /** The process starts again and finds the session as its store has it. */
 export function restarted(from: Place, afterMs = 1_000): Place {
-  return then({ ...from, life: atRest(from.life.session, from.life.link) }, { type: "restored" }, afterMs);
+  return then({ ...from, life: atRest(from.life.session, from.life.link, from.life.predecessor) }, {
+    type: "restored",
+  }, afterMs);
 }
+
+/** Every way in which a pairing ends without a scan or a refusal. */
+export const UNSCANNED: Readonly<Record<string, (place: Place) => Place>> = {
+  "its socket ends": (place) => then(place, unpairedBy(428)),
+  "WhatsApp says 401 to it": (place) => then(place, unpairedBy(401)),
+  "its worker is gone": (place) => then(place, unpaired({ origin: "worker" })),
+  "no further QR comes": (place) => then(place, { type: "tick" }, 60_000 + POLICY.nextQrMs),
+};

@@ -1,109 +1,136 @@
 import assert from "node:assert/strict";
 import {
+  hasPairingSocket,
   type Instant,
+  isAtRest,
+  isLoginWorking,
+  isPairing,
   type Life,
-  nextTick,
+  nextTickMs,
   type Policy,
   type SessionEvent,
+  type Steady,
   transition,
 } from "../../domain/mod.ts";
+import { troubleOf } from "../../domain/moves.ts";
 import { atEveryMoment } from "./world.ts";
 
-/** How often in a row a story may stand still: a QR's expiry, its socket's end, a wait of no length. */
-const STANDSTILLS = 5;
-
-/** What is left of the world when nobody speaks any more: time, and the turn that was asked for. */
-function nextEvent(life: Life): SessionEvent | null {
-  if (life.activity.kind === "queued") return { type: "admitted" };
-  return nextTick(life) === null ? null : { type: "tick" };
-}
+/** How often in a row a story may stand still: a QR's expiry, two sockets' ends, a wait of no length. */
+const STANDSTILLS = 8;
 
 interface Quiet {
   readonly life: Life;
   readonly now: Instant;
+  readonly steady: Steady;
 }
 
-/** Every life that follows in silence, the first one included; `reply` may answer for the socket. */
-function* inSilence(
-  start: Quiet,
-  policy: Policy,
-  reply: (life: Life) => SessionEvent | null = () => null,
-): Generator<Quiet> {
-  let { life, now } = start;
+/** What is heard in silence besides the passing of time. */
+type Reply = (life: Life) => SessionEvent | null;
+
+/** Its turn comes as soon as it is asked for. */
+const admits: Reply = ({ login }) => login.kind === "queued" ? { type: "admitted" } : null;
+/** Nothing ever comes. */
+const nothing: Reply = () => null;
+
+/** Every life that follows when nothing is heard but `reply`, the first one included. Time has to pass meanwhile. */
+function* inSilence(start: Quiet, policy: Policy, reply: Reply): Generator<Quiet> {
+  let { life, now, steady } = start;
+  let last = steady;
+  let standstills = 0;
   while (true) {
-    yield { life, now };
-    const event = reply(life) ?? nextEvent(life);
-    if (event === null) return;
-    if (event.type === "tick") now = Math.max(now, nextTick(life) ?? now);
-    life = transition(life, event, { now, random: 0.5, policy }).life;
+    standstills = steady === last ? standstills + 1 : 0;
+    assert.ok(standstills <= STANDSTILLS, "time stands still");
+    last = steady;
+    yield { life, now, steady };
+    const replied = reply(life);
+    const dueMs = nextTickMs(life, { now, steady });
+    if (replied === null && dueMs === null) return;
+    if (replied === null) {
+      now += Math.max(0, dueMs ?? 0);
+      steady += Math.max(0, dueMs ?? 0);
+    }
+    const at = { now, steady, random: 0.5, tearingDown: false, policy };
+    life = transition(life, replied ?? { type: "tick" }, at).life;
   }
 }
 
-Deno.test("nextTick() names an instant when a socket is pairing, paired or logging in, or a wait runs", () => {
-  const bounded = new Set(["pairing", "paired", "login", "waiting"]);
-  atEveryMoment(({ after }) => {
-    if (bounded.has(after.activity.kind)) assert.notEqual(nextTick(after), null);
-  });
-});
-
-Deno.test("nextTick() names no instant when nothing is waited for", () => {
-  atEveryMoment(({ after }) => {
-    if (after.activity.kind === "idle" || after.activity.kind === "queued") {
-      assert.equal(nextTick(after), null);
+Deno.test("nextTickMs() names a moment when a socket is pairing, paired or opening, or a turn or a wait is waited for", () => {
+  const bounded = new Set(["queued", "login", "waiting"]);
+  atEveryMoment(({ after, at }) => {
+    if (bounded.has(after.login.kind) || hasPairingSocket(after)) {
+      assert.notEqual(nextTickMs(after, at), null);
     }
   });
 });
 
-Deno.test("transition() has something to do when it is ticked at nextTick(), and nothing before", () => {
+Deno.test("nextTickMs() names no moment when nothing is waited for", () => {
   atEveryMoment(({ after, at }) => {
-    const due = nextTick(after);
-    if (due === null) return;
-    if (due > at.now) {
-      const early = transition(after, { type: "tick" }, { ...at, now: due - 1 });
+    if (isAtRest(after)) assert.equal(nextTickMs(after, at), null);
+  });
+});
+
+Deno.test("transition() has something to do when it is ticked at nextTickMs(), and nothing before", () => {
+  atEveryMoment(({ after, at }) => {
+    const dueMs = nextTickMs(after, at);
+    if (dueMs === null) return;
+    const tickAfter = (ms: number) =>
+      transition(after, { type: "tick" }, { ...at, now: at.now + ms, steady: at.steady + ms });
+    if (dueMs > 0) {
+      const early = tickAfter(dueMs - 1);
       assert.equal(early.life, after);
       assert.deepEqual(early.effects, []);
     }
-    const { life } = transition(after, { type: "tick" }, { ...at, now: Math.max(at.now, due) });
-    assert.notEqual(life, after);
+    assert.notEqual(tickAfter(Math.max(0, dueMs)).life, after);
   });
 });
 
-Deno.test("transition() makes progress when it is ticked at nextTick() again and again", () => {
+Deno.test("transition() makes progress when it is ticked at nextTickMs() again and again", () => {
   atEveryMoment(({ after, at }) => {
-    let standstills = 0;
-    let last = at.now;
     let seen = 0;
-    for (const { now } of inSilence({ life: after, now: at.now }, at.policy)) {
-      standstills = now === last ? standstills + 1 : 0;
-      assert.ok(standstills <= STANDSTILLS, "time stands still");
-      last = now;
-      if (++seen === 30) return;
-    }
+    for (const _ of inSilence({ life: after, ...at }, at.policy, admits)) if (++seen === 30) return;
   });
 });
 
-Deno.test("transition() leaves connecting within its deadline when nothing more is heard", () => {
+Deno.test("transition() leaves connecting within its deadlines when nothing more is heard", () => {
   atEveryMoment(({ after, at }) => {
     if (after.session.status !== "connecting") return;
-    const bound = Math.max(at.policy.restartMs, at.policy.loginMs);
-    for (const { life, now } of inSilence({ life: after, now: at.now }, at.policy)) {
-      assert.ok(now <= at.now + bound, "connecting outlived its deadline");
-      if (life.session.status === "connecting") continue;
-      assert.equal(life.session.status, "disconnected");
-      assert.equal(life.session.lastError?.code, "TIMEOUT");
-      return;
+    const { restartMs, queueMs, loginMs } = at.policy;
+    for (
+      const [reply, boundMs] of [
+        [nothing, Math.max(restartMs, queueMs, loginMs)],
+        [admits, Math.max(restartMs, loginMs)],
+      ] as const
+    ) {
+      for (const { life, steady } of inSilence({ life: after, ...at }, at.policy, reply)) {
+        assert.ok(steady <= at.steady + boundMs, "connecting outlived its deadline");
+        if (life.session.status === "connecting") continue;
+        assert.equal(life.session.status, "disconnected");
+        assert.equal(life.session.lastError?.code, "TIMEOUT");
+        break;
+      }
     }
-    assert.fail("connecting for ever");
+  });
+});
+
+Deno.test("transition() asks for its turn again and again, and never rests, when the turn does not come", () => {
+  atEveryMoment(({ after, at }) => {
+    if (!isLoginWorking(after) || after.login.kind === "open") return;
+    let asked = 0;
+    for (const { life } of inSilence({ life: after, ...at }, at.policy, nothing)) {
+      assert.ok(isLoginWorking(life));
+      if (life.login.kind === "queued" && ++asked === 3) return;
+    }
+    assert.fail("it gave up");
   });
 });
 
 Deno.test("transition() shows no QR and holds no pairing socket for ever when nothing more is heard", () => {
   atEveryMoment(({ after, at }) => {
-    if (after.activity.kind !== "pairing") return;
-    const bound = after.activity.deadline;
-    for (const { life, now } of inSilence({ life: after, now: at.now }, at.policy)) {
-      assert.ok(now <= Math.max(bound, at.now));
-      if (life.activity.kind === "pairing") continue;
+    if (after.pairing.kind !== "showing") return;
+    const bound = Math.max(after.pairing.deadline, at.steady);
+    for (const { life, steady } of inSilence({ life: after, ...at }, at.policy, admits)) {
+      assert.ok(steady <= bound);
+      if (isPairing(life)) continue;
       assert.notEqual(life.session.qr.status, "generated");
       return;
     }
@@ -112,30 +139,53 @@ Deno.test("transition() shows no QR and holds no pairing socket for ever when no
 });
 
 Deno.test("transition() comes back by itself when it was on its way and WhatsApp answers every login", () => {
-  const reply = ({ activity }: Life): SessionEvent | null =>
-    activity.kind === "login"
+  const reply: Reply = (life) =>
+    life.login.kind === "login"
       ? { type: "connected", phoneNumber: "+5491155550001", source: "socket" }
-      : activity.kind === "paired"
-      ? { type: "closed", cause: { origin: "whatsapp", code: 515 } }
-      : null;
-  const onItsWay = new Set(["queued", "waiting", "login", "paired"]);
+      : life.pairing.kind === "paired"
+      ? { type: "pairing_closed", cause: { origin: "whatsapp", code: 515 } }
+      : admits(life);
   atEveryMoment(({ after, at }) => {
-    if (!onItsWay.has(after.activity.kind)) return;
-    for (const { life } of inSilence({ life: after, now: at.now }, at.policy, reply)) {
-      if (life.activity.kind !== "open") continue;
+    if (after.pairing.kind !== "paired" && !isLoginWorking(after)) return;
+    for (const { life } of inSilence({ life: after, ...at }, at.policy, reply)) {
+      if (life.login.kind !== "open") continue;
       assert.equal(life.session.status, "connected");
+      assert.equal(life.predecessor, false);
       return;
     }
     assert.fail("never came back");
   });
 });
 
-Deno.test("transition() forgets earlier failures only when the connection has held until stableAt", () => {
-  atEveryMoment(({ before, event, after, at }) => {
-    if (before.activity.kind !== "open" || after.activity.kind !== "open") return;
-    if (before.activity.attempt === after.activity.attempt) return;
-    assert.equal(event.type, "tick");
-    assert.equal(after.activity.attempt, 0);
-    assert.ok(at.now >= before.activity.stableAt);
+Deno.test("transition() forgets earlier failures only when the connection has held until stableAt, or for a new login", () => {
+  atEveryMoment((moment) => {
+    const { before, event, after, at, effects } = moment;
+    if (troubleOf(before) === null || troubleOf(after) !== null || !isLoginWorking(after)) return;
+    if (before.login.kind === "open") {
+      assert.equal(event.type, "tick");
+      assert.ok(at.steady >= before.login.stableAt);
+    } else {
+      assert.ok(effects.some(({ type }) => type === "revert_credentials"));
+    }
+  });
+});
+
+Deno.test("transition() counts each failure once, and keeps the moment of the first, while it has trouble", () => {
+  atEveryMoment(({ before, after, at }) => {
+    const earlier = troubleOf(before);
+    const later = troubleOf(after);
+    if (later === null || later === earlier) return;
+    if (earlier === null) assert.deepEqual(later, { attempts: 1, since: at.steady });
+    else assert.deepEqual(later, { attempts: earlier.attempts + 1, since: earlier.since });
+  });
+});
+
+Deno.test("transition() waits for at most a sixth of the time away, or the bound of a short absence, before each attempt", () => {
+  atEveryMoment(({ before, after: { login }, at }) => {
+    if (login.kind !== "waiting" || login === before.login) return;
+    const { quickMs, capMs } = at.policy.backoff;
+    const waitMs = login.until - at.steady;
+    assert.ok(waitMs >= 0);
+    assert.ok(waitMs <= Math.min(capMs, Math.max(quickMs, (at.steady - login.trouble.since) / 6)));
   });
 });

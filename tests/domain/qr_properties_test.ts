@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
-  hasSocket,
+  hasPairingSocket,
   type Instant,
   isValid,
   qrAnswer,
@@ -37,10 +37,10 @@ Deno.test("transition() gives a generated QR both instants when it is shown, the
 });
 
 Deno.test("transition() leaves no QR to scan when no pairing socket is at work", () => {
-  atEveryMoment(({ after: { session, activity }, at, socketAfter }) => {
+  atEveryMoment(({ after: { session, pairing }, at, socketsAfter }) => {
     if (session.qr.status !== "generated") return;
-    assert.equal(activity.kind, "pairing");
-    assert.equal(socketAfter?.kind, "pairing");
+    assert.equal(pairing.kind, "showing");
+    assert.notEqual(socketsAfter.pairing, null);
     assert.ok(isValid(session.qr, at.now), "a QR past its expiry was left as generated");
   });
 });
@@ -106,9 +106,9 @@ Deno.test("qrAnswer() refuses exactly when the session is connecting or connecte
 });
 
 Deno.test("qrAnswer() promises a QR only when a pairing socket is at work", () => {
-  atEveryMoment(({ after, at, socketAfter }) => {
+  atEveryMoment(({ after, at, socketsAfter }) => {
     const { kind } = qrAnswer(after, at.now);
-    if (kind === "pending") assert.equal(socketAfter?.kind, "pairing");
-    if (kind === "none") assert.ok(!hasSocket(after.activity));
+    if (kind === "pending") assert.notEqual(socketsAfter.pairing, null);
+    if (kind === "none") assert.ok(!hasPairingSocket(after));
   });
 });

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import {
+  atRest,
   expire,
   FAULT_CODES,
   generateQr,
+  isAtRest,
   isValid,
-  nextTick,
+  nextTickMs,
   qrAnswer,
   spend,
   viewSession,
@@ -13,10 +15,9 @@ import {
 } from "../../domain/mod.ts";
 import {
   asked,
-  closed,
-  closedBy,
   created,
   dropped,
+  dueIn,
   failed,
   loggingIn,
   online,
@@ -27,8 +28,11 @@ import {
   queued,
   scanned,
   showingQr,
+  steadyAt,
   T0,
   then,
+  unpaired,
+  unpairedBy,
 } from "./journeys.ts";
 
 Deno.test("generateQr() gives 60 s to the first QR of a socket and 20 s to each of the five later ones", () => {
@@ -62,7 +66,8 @@ Deno.test("withoutValidQr() returns the very same session when it shows no QR", 
 Deno.test("transition() opens one pairing socket when a QR is asked for, and none for further calls", () => {
   const first = then(created(), { type: "qr_requested" });
   assert.deepEqual(first.effects, [{ type: "open_pairing_socket" }]);
-  assert.deepEqual(first.life.activity, { kind: "pairing", deadline: first.now + POLICY.firstQrMs });
+  const deadline = steadyAt(first.now) + POLICY.firstQrMs;
+  assert.deepEqual(first.life.pairing, { kind: "showing", deadline });
   assert.equal(first.life.session.status, "init");
   assert.equal(qrAnswer(first.life, first.now).kind, "pending");
   const second = then(first, { type: "qr_requested" });
@@ -99,7 +104,7 @@ Deno.test("transition() counts a QR's life from when it was shown when the news 
   const open = pairing();
   const late = then(open, qr(open.now), 59_999);
   assert.equal(late.life.session.qr.status, "generated");
-  assert.equal(nextTick(late.life), open.now + 60_000);
+  assert.equal(dueIn(late), 1);
 });
 
 Deno.test("transition() shows no QR but waits for the next one when the news of it comes after its expiry", () => {
@@ -130,18 +135,18 @@ Deno.test("viewSession() says expired without a text from the instant of expiry 
 Deno.test("transition() gives the socket a little time for its next QR when one has expired", () => {
   const shown = showingQr();
   const over = then(shown, { type: "tick" }, 60_000);
-  assert.equal(over.life.activity.kind, "pairing");
+  assert.equal(over.life.pairing.kind, "showing");
   assert.deepEqual(over.effects, []);
-  assert.equal(nextTick(over.life), shown.now + 60_000 + POLICY.nextQrMs);
+  assert.equal(dueIn(over), POLICY.nextQrMs);
   assert.equal(then(over, { type: "tick" }, POLICY.nextQrMs - 1).life, over.life);
 });
 
 Deno.test("transition() closes the socket and does nothing more when the last QR expires without a login", () => {
   const over = then(showingQr(), { type: "tick" }, 60_000 + POLICY.nextQrMs);
-  assert.deepEqual(over.effects, [{ type: "close_socket", unlink: false }]);
-  assert.deepEqual(over.life.activity, { kind: "idle" });
+  assert.deepEqual(over.effects, [{ type: "close_pairing_socket" }]);
+  assert.ok(isAtRest(over.life));
   assert.equal(over.life.session.qr.status, "expired");
-  assert.equal(nextTick(over.life), null);
+  assert.equal(dueIn(over), null);
   assert.equal(qrAnswer(over.life, over.now).kind, "none");
   // The next call opens a new one.
   assert.deepEqual(asked(then(over, { type: "qr_requested" })), ["open_pairing_socket"]);
@@ -151,39 +156,20 @@ Deno.test("transition() gives up and stays init when the socket brings no QR by 
   const open = pairing();
   assert.equal(then(open, { type: "tick" }, POLICY.firstQrMs - 1).life, open.life);
   const over = then(open, { type: "tick" }, POLICY.firstQrMs);
-  assert.deepEqual(asked(over), ["close_socket"]);
+  assert.deepEqual(asked(over), ["close_pairing_socket"]);
   assert.equal(over.life.session, open.life.session);
   assert.equal(qrAnswer(over.life, over.now).kind, "none");
 });
 
-Deno.test("transition() expires the QR at once, before its time, when its socket ends", () => {
-  for (const event of [closedBy(401), closedBy(515), closed({ origin: "network" })]) {
+Deno.test("transition() expires the QR immediately, before its time, when its socket ends", () => {
+  for (const event of [unpairedBy(401), unpairedBy(515), unpaired({ origin: "network" })]) {
     const over = then(showingQr(), event);
     assert.equal(over.life.session.status, "qr_required");
     assert.equal(over.life.session.qr.status, "expired");
-    assert.deepEqual(over.life.activity, { kind: "idle" });
+    assert.ok(isAtRest(over.life));
     assert.deepEqual(over.effects, []);
   }
 });
-
-for (
-  const [status, code] of [
-    [403, "ACCOUNT_FORBIDDEN"],
-    [405, "CLIENT_OUTDATED"],
-    [411, "MULTIDEVICE_MISMATCH"],
-    [440, "LOGGED_IN_ELSEWHERE"],
-  ] as const
-) {
-  Deno.test(`transition() becomes error and leaves the login alone when ${status} ends a pairing socket`, () => {
-    for (const [from, link] of [[created(), "none"], [dropped(), "working"]] as const) {
-      const over = then(showingQr(from), closedBy(status));
-      assert.equal(over.life.session.lastError?.code, code);
-      assert.equal(over.life.session.qr.status, "expired");
-      assert.equal(over.life.link, link);
-      assert.deepEqual(over.effects, []);
-    }
-  });
-}
 
 Deno.test("qrAnswer() refuses and transition() opens nothing when the session is connecting or connected", () => {
   for (const place of [scanned(), loggingIn(), online()]) {
@@ -205,42 +191,23 @@ Deno.test("transition() opens a pairing socket when a QR is asked for while disc
   }
 });
 
-Deno.test("transition() takes working credentials up again when nobody scanned", () => {
-  const unscanned = then(showingQr(dropped()), { type: "tick" }, 60_000 + POLICY.nextQrMs);
-  assert.deepEqual(asked(unscanned), ["close_socket"]);
-  assert.equal(unscanned.life.link, "working");
-  assert.equal(unscanned.life.activity.kind, "waiting");
-  const turn = then(unscanned, { type: "tick" }, POLICY.backoff.capMs);
-  const login = then(turn, { type: "admitted" });
-  assert.deepEqual(asked(login), ["open_login_socket"]);
-  assert.equal(login.life.session.status, "connecting");
-  const over = unscanned.life.session.qr;
-  assert.deepEqual(login.life.session.qr, { ...over, status: "used" });
-});
-
 Deno.test("transition() keeps suspended credentials and does not use them when nobody scanned", () => {
-  const over = then(showingQr(failed("LOGGED_IN_ELSEWHERE")), closedBy(428));
+  const over = then(showingQr(failed("LOGGED_IN_ELSEWHERE")), unpairedBy(428));
   assert.equal(over.life.link, "suspended");
-  assert.deepEqual(over.life.activity, { kind: "idle" });
+  assert.ok(isAtRest(over.life));
 });
 
 Deno.test("transition() stays in error when the pairing socket ended before it showed a QR", () => {
   const error = failed("CLIENT_OUTDATED");
-  const over = then(pairing(error), closedBy(428));
+  const over = then(pairing(error), unpairedBy(428));
   assert.equal(over.life.session, error.life.session);
-  assert.deepEqual(over.life.activity, { kind: "idle" });
+  assert.ok(isAtRest(over.life));
 });
 
-Deno.test("transition() replaces whatever login there was when a new pairing is accepted", () => {
-  for (const from of [dropped(), failed("LOGGED_IN_ELSEWHERE"), failed("CREDENTIALS_UNREADABLE")]) {
-    const paired = scanned(from);
-    assert.equal(paired.life.link, "working");
-    assert.deepEqual(asked(paired), ["adopt_credentials"]);
-  }
-});
-
-Deno.test("nextTick() names a QR's expiry when a session is loaded that still shows one", () => {
-  const { session, link } = showingQr().life;
-  const expiry = session.qr.status === "generated" ? session.qr.expiresAt : null;
-  assert.equal(nextTick({ session, link, activity: { kind: "idle" } }), expiry);
+Deno.test("nextTickMs() names a QR's expiry when a session is loaded that still shows one", () => {
+  const shown = showingQr();
+  const loaded = atRest(shown.life.session, shown.life.link);
+  // The wall clock tells when it expires, whatever the monotonic clock of the new process says.
+  assert.equal(nextTickMs(loaded, { now: shown.now, steady: 0 }), 60_000);
+  assert.equal(nextTickMs(loaded, { now: shown.now + 60_001, steady: 0 }), -1);
 });

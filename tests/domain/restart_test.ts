@@ -1,23 +1,38 @@
 import assert from "node:assert/strict";
-import { atRest, FAULT_CODES, type Life, nextTick, type SessionEvent } from "../../domain/mod.ts";
+import { activityOf, atRest, FAULT_CODES, isAtRest, type Life, type SessionEvent } from "../../domain/mod.ts";
 import {
   asked,
   closedBy,
   created,
   dropped,
+  dueIn,
   failed,
   loggingIn,
   online,
+  POLICY,
   queued,
   restarted,
   scanned,
   showingQr,
+  showingQrOverFailure,
+  showingQrWhileReturning,
+  steadyAt,
   then,
+  unpairedBy,
 } from "./journeys.ts";
 
 Deno.test("atRest() is idle with no socket when a session is loaded", () => {
   const { session } = online().life;
-  assert.deepEqual(atRest(session, "working"), { session, link: "working", activity: { kind: "idle" } });
+  const life = atRest(session, "working");
+  assert.ok(isAtRest(life));
+  assert.deepEqual(life, {
+    session,
+    link: "working",
+    predecessor: false,
+    login: { kind: "idle" },
+    pairing: { kind: "none" },
+  });
+  assert.equal(atRest(session, "working", true).predecessor, true);
 });
 
 Deno.test("transition() makes a generated QR expired when it is found at start, though its time is not over", () => {
@@ -29,7 +44,7 @@ Deno.test("transition() makes a generated QR expired when it is found at start, 
     generatedAt: shown.now,
     expiresAt: shown.now + 60_000,
   });
-  assert.deepEqual(found.life.activity, { kind: "idle" });
+  assert.ok(isAtRest(found.life));
   assert.deepEqual(found.effects, []);
 });
 
@@ -40,14 +55,20 @@ for (
     ["queued", queued()],
     ["logging in", loggingIn()],
     ["just paired", scanned()],
+    ["just paired, an older login being held", scanned(dropped())],
     ["showing a QR over a login that works", showingQr(dropped())],
+    ["showing a QR while its login was opening", showingQrWhileReturning()],
+    ["showing a QR over a login that an update may mend", showingQrOverFailure(405)],
   ] as const
 ) {
   Deno.test(`transition() becomes connecting and asks for its turn when it was ${where} before a restart`, () => {
     const found = restarted(place);
     assert.equal(found.life.session.status, "connecting");
     assert.notEqual(found.life.session.qr.status, "generated");
-    assert.deepEqual(found.life.activity, { kind: "queued", attempt: 0 });
+    const deadline = steadyAt(found.now) + POLICY.queueMs;
+    assert.deepEqual(found.life.login, { kind: "queued", trouble: null, reason: null, deadline });
+    assert.deepEqual(found.life.pairing, { kind: "none" });
+    assert.equal(found.life.predecessor, place.life.predecessor);
     assert.deepEqual(asked(found), ["ask_admission"]);
     assert.deepEqual(asked(then(found, { type: "admitted" })), ["open_login_socket"]);
   });
@@ -57,15 +78,15 @@ for (
   const [where, place] of [
     ["just created", created()],
     ["logged out", then(online(), closedBy(401))],
-    ["left with an expired QR", then(showingQr(), closedBy(428))],
+    ["left with an expired QR", then(showingQr(), unpairedBy(428))],
   ] as const
 ) {
   Deno.test(`transition() stays as it is and opens no socket when it was ${where} before a restart`, () => {
     const found = restarted(place);
     assert.equal(found.life.session, place.life.session);
-    assert.deepEqual(found.life.activity, { kind: "idle" });
+    assert.ok(isAtRest(found.life));
     assert.deepEqual(found.effects, []);
-    assert.equal(nextTick(found.life), null);
+    assert.equal(dueIn(found), null);
   });
 }
 
@@ -79,14 +100,14 @@ for (const code of FAULT_CODES) {
       assert.deepEqual(asked(found), ["ask_admission"]);
     } else {
       assert.equal(found.life.session, before.life.session);
-      assert.deepEqual(found.life.activity, { kind: "idle" });
+      assert.ok(isAtRest(found.life));
       assert.deepEqual(found.effects, []);
     }
   });
 }
 
 Deno.test("transition() stays in error after a restart when the fault could be mended but there is no login", () => {
-  const refused = then(showingQr(), closedBy(405));
+  const refused = then(showingQr(), unpairedBy(405));
   assert.equal(restarted(refused).life.session, refused.life.session);
 });
 
@@ -105,7 +126,7 @@ for (const link of ["none", "suspended"] as const) {
     assert.equal(found.life.session.lastError?.code, "TIMEOUT");
     assert.equal(found.life.session.disconnectedAt, found.now);
     assert.equal(found.life.link, link);
-    assert.deepEqual(found.life.activity, { kind: "idle" });
+    assert.ok(isAtRest(found.life));
     assert.deepEqual(found.effects, []);
   });
 }
@@ -114,16 +135,38 @@ Deno.test("transition() leaves neither QR nor connection behind when the service
   const stopping: SessionEvent = { type: "stopping" };
   const shown = then(showingQr(), stopping);
   assert.deepEqual([shown.life.session.status, shown.life.session.qr.status], ["qr_required", "expired"]);
-  assert.deepEqual(asked(shown), ["close_socket"]);
-  for (const place of [scanned(), loggingIn(), online(), queued()]) {
+  assert.deepEqual(asked(shown), ["close_pairing_socket"]);
+  assert.deepEqual(then(showingQrWhileReturning(), stopping).effects, [
+    { type: "close_pairing_socket" },
+    { type: "close_login_socket", unlink: false },
+  ]);
+  for (const place of [scanned(), loggingIn(), loggingIn(dropped()), online(), queued()]) {
     const { life } = then(place, stopping);
     assert.equal(life.session.status, "disconnected");
     assert.equal(life.link, "working");
-    assert.equal(life.activity.kind, "idle");
+    assert.equal(life.predecessor, place.life.predecessor);
+    assert.ok(isAtRest(life));
     assert.equal(restarted({ ...place, life }).life.session.status, "connecting");
   }
   const waiting = dropped();
+  assert.ok(isAtRest(then(waiting, stopping).life));
   assert.equal(then(waiting, stopping).life.session, waiting.life.session);
   const rest = created();
   assert.equal(then(rest, stopping).life, rest.life);
+});
+
+Deno.test("activityOf() names the pairing where there is one, and the login otherwise", () => {
+  const named = [
+    [created(), "idle"],
+    [showingQr(), "pairing"],
+    [showingQrWhileReturning(), "pairing"],
+    [showingQrOverFailure(), "pairing"],
+    [scanned(), "paired"],
+    [loggingIn(), "login"],
+    [online(), "open"],
+    [dropped(), "waiting"],
+    [queued(), "queued"],
+    [failed("ACCOUNT_FORBIDDEN"), "idle"],
+  ] as const;
+  for (const [place, name] of named) assert.equal(activityOf(place.life), name);
 });

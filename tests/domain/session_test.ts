@@ -24,7 +24,7 @@ Deno.test("become() returns the very same session when it becomes what it is", (
   }));
 });
 
-/** Pairs of states that differ in nothing but what the words say. */
+/** Pairs of states that differ in nothing but what the name says. */
 const STATES: Readonly<Record<string, readonly [SessionState, SessionState]>> = {
   status: [dropped, { ...dropped, status: "error" }],
   qr_status: [dropped, { ...dropped, qr: { ...used, status: "expired" } }],

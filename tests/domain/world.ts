@@ -8,20 +8,32 @@ import {
   atRest,
   type Circumstances,
   type Effect,
+  hasLoginSocket,
   type Instant,
+  isLoginWorking,
+  isPairing,
+  judge,
   type Life,
   type Link,
-  nextTick,
+  nextTickMs,
   type Policy,
   type SessionEvent,
   transition,
 } from "../../domain/mod.ts";
-import { type Beginning, beginnings, policies, START, type Step, steps } from "./arbitraries.ts";
+import { policies, START } from "./arbitraries.ts";
+import { type Beginning, beginnings, type Step, steps } from "./stories.ts";
 
-/** The modelled socket: what it was opened for, and how far it has come. */
-export type Socket =
-  | { readonly kind: "pairing"; readonly shown: number; readonly scanned: boolean }
-  | { readonly kind: "login"; readonly online: boolean };
+/** The modelled sockets: how far each has come; null where there is none. */
+export interface Sockets {
+  readonly pairing: { readonly shown: number; readonly scanned: boolean } | null;
+  readonly login: { readonly online: boolean } | null;
+}
+
+/** The modelled store: what the login is good for, and whether an older one is held. */
+export interface Credentials {
+  readonly link: Link;
+  readonly held: boolean;
+}
 
 /** One transition, and what the world looked like around it. */
 export interface Moment {
@@ -30,18 +42,18 @@ export interface Moment {
   readonly at: Circumstances;
   readonly after: Life;
   readonly effects: readonly Effect[];
-  /** The socket once the event's own consequences are counted and before any effect. */
-  readonly socketBefore: Socket | null;
-  readonly socketAfter: Socket | null;
+  /** The sockets once the event's own consequences are counted and before any effect. */
+  readonly socketsBefore: Sockets;
+  readonly socketsAfter: Sockets;
   /** What the store holds once the effects are carried out. */
-  readonly credentials: Link;
-  /** Effects that this world could not carry out, in words. */
+  readonly credentials: Credentials;
+  /** Effects that this world could not carry out, and why. */
   readonly faults: readonly string[];
 }
 
 /**
- * How words reach the session: `orderly`, a socket speaks only while it exists and only what it can
- * say; or `free`, anything may be said at any time, as by sockets of long ago.
+ * How events reach the session: `orderly`, a socket reports only while it exists and only what it can
+ * report; or `free`, anything may be reported at any time, as by sockets of long ago.
  */
 export type Manners = "orderly" | "free";
 
@@ -67,19 +79,25 @@ export function live(
   return world.moments;
 }
 
+const NO_SOCKETS: Sockets = { pairing: null, login: null };
+
 class World {
   readonly moments: Moment[] = [];
   #now: Instant = START;
+  #steady = 1_000;
   #life: Life;
-  #socket: Socket | null = null;
-  #credentials: Link;
+  #sockets = NO_SOCKETS;
+  #credentials: Credentials;
   #asked = false;
   readonly #policy: Policy;
   readonly #manners: Manners;
 
   constructor(beginning: Beginning, policy: Policy, manners: Manners) {
-    this.#credentials = beginning.kind === "stored" ? beginning.link : "none";
-    this.#life = atRest(beginning.session, this.#credentials);
+    const { link, predecessor } = beginning.kind === "stored"
+      ? beginning
+      : { link: "none", predecessor: false } as const;
+    this.#credentials = { link, held: predecessor };
+    this.#life = atRest(beginning.session, link, predecessor);
     this.#policy = policy;
     this.#manners = manners;
   }
@@ -88,66 +106,94 @@ class World {
     switch (step.kind) {
       case "restart":
         return this.restart(step.gap, step.random);
-      case "due": {
-        const due = nextTick(this.#life);
-        if (due === null) return;
-        this.#now = Math.max(this.#now, due);
-        return this.#apply({ type: "tick" }, step.random);
+      case "clock_set":
+        this.#now += step.byMs;
+        return;
+      case "due":
+        return this.#awaitDue(step.random);
+      case "smooth": {
+        const next = smooth(this.#life, this.#sockets, step.of);
+        return next === null ? this.#awaitDue(step.random) : this.#hear(next, step.gap, step.random, false);
       }
-      case "smooth":
-        return this.#hear(smooth(this.#life, this.#socket), step.gap, step.random);
+      case "lost": {
+        const type = this.#sockets.login === null ? "pairing_closed" : "login_closed";
+        return this.#hear({ type, cause: step.cause }, step.gap, step.random, false);
+      }
       case "event":
-        return this.#hear(step.event, step.gap, step.random);
+        return this.#hear(step.event, step.gap, step.random, step.tearingDown);
     }
   }
 
   /** The process dies with its sockets and its plans; the store remembers. */
   restart(gap: number, random: number): void {
-    this.#now += gap;
-    this.#socket = null;
+    this.#pass(gap);
+    this.#sockets = NO_SOCKETS;
     this.#asked = false;
-    this.#life = atRest(this.#life.session, this.#credentials);
-    this.#apply({ type: "restored" }, random);
+    this.#life = atRest(this.#life.session, this.#credentials.link, this.#credentials.held);
+    this.#apply({ type: "restored" }, random, false);
   }
 
-  #hear(said: SessionEvent, gap: number, random: number): void {
-    const event = this.#word(said, this.#now + gap);
+  #awaitDue(random: number): void {
+    const dueMs = nextTickMs(this.#life, { now: this.#now, steady: this.#steady });
+    if (dueMs === null) return;
+    this.#pass(Math.max(0, dueMs));
+    this.#apply({ type: "tick" }, random, false);
+  }
+
+  #pass(ms: number): void {
+    this.#now += ms;
+    this.#steady += ms;
+  }
+
+  #hear(reported: SessionEvent, gap: number, random: number, tearingDown: boolean): void {
+    const event = this.#possible(reported, this.#now + gap);
     if (event === null) return;
-    this.#now += gap;
-    this.#apply(event, random);
+    this.#pass(gap);
+    this.#apply(event, random, tearingDown);
   }
 
-  /** The word as it is heard at `now`, or null when nobody is there to say it. */
-  #word(event: SessionEvent, now: Instant): SessionEvent | null {
-    const word = event.type === "qr" ? { ...event, generatedAt: now - event.generatedAt } : event;
-    if (this.#manners === "free") return word;
-    const socket = this.#socket;
-    switch (word.type) {
+  /** The event as it is heard at `now`, or null when nobody is there to report it. */
+  #possible(reported: SessionEvent, now: Instant): SessionEvent | null {
+    const event = reported.type === "qr"
+      ? { ...reported, generatedAt: now - reported.generatedAt }
+      : reported;
+    if (this.#manners === "free") return event;
+    const { pairing, login } = this.#sockets;
+    switch (event.type) {
       case "qr":
-        if (socket?.kind !== "pairing" || socket.scanned || socket.shown === 6) return null;
-        return { ...word, ordinal: socket.shown };
+        return pairing === null || pairing.scanned || pairing.shown === 6
+          ? null
+          : { ...event, ordinal: pairing.shown };
       case "paired":
       case "passkey_demanded":
-        return socket?.kind === "pairing" && socket.shown > 0 && !socket.scanned ? word : null;
+        return pairing !== null && pairing.shown > 0 && !pairing.scanned ? event : null;
       case "connected":
-        return word.source === "internal" || (socket?.kind === "login" && !socket.online) ? word : null;
+        return event.source === "internal" || login?.online === false ? event : null;
       case "credentials_unreadable":
-        return socket?.kind === "login" && !socket.online ? word : null;
-      case "closed":
-        return socket === null ? null : word;
+        return login?.online === false ? event : null;
+      case "pairing_closed":
+        return pairing === null ? null : event;
+      case "login_closed":
+        return login === null ? null : event;
       case "admitted":
-        return this.#asked ? word : null;
+        return this.#asked ? event : null;
       default:
-        return word;
+        return event;
     }
   }
 
-  #apply(event: SessionEvent, random: number): void {
+  #apply(event: SessionEvent, random: number, tearingDown: boolean): void {
     const before = deepFreeze(this.#life);
-    const at = deepFreeze({ now: this.#now, random, policy: this.#policy });
-    this.#socket = afterWord(this.#socket, event);
+    const at = deepFreeze({
+      now: this.#now,
+      steady: this.#steady,
+      random,
+      tearingDown,
+      policy: this.#policy,
+    });
+    this.#sockets = afterEvent(this.#sockets, event);
     if (event.type === "admitted") this.#asked = false;
-    const socketBefore = this.#socket;
+    const socketsBefore = this.#sockets;
     const { life: after, effects } = transition(before, deepFreeze(event), at);
     const faults = effects.map((effect) => this.#carryOut(effect)).filter((fault) => fault !== null);
     this.#life = after;
@@ -157,8 +203,8 @@ class World {
       at,
       after,
       effects,
-      socketBefore,
-      socketAfter: this.#socket,
+      socketsBefore,
+      socketsAfter: this.#sockets,
       credentials: this.#credentials,
       faults,
     });
@@ -166,80 +212,120 @@ class World {
 
   /** Carries one effect out. Returns why it made no sense, where it made none. */
   #carryOut(effect: Effect): string | null {
-    const socket = this.#socket;
-    const credentials = this.#credentials;
+    const { pairing, login } = this.#sockets;
+    const { link, held } = this.#credentials;
     switch (effect.type) {
       case "open_pairing_socket":
-        this.#socket = { kind: "pairing", shown: 0, scanned: false };
-        return socket === null ? null : "opened a socket while another was open";
+        this.#sockets = { pairing: { shown: 0, scanned: false }, login };
+        return pairing === null ? null : "opened a pairing socket while another was open";
       case "open_login_socket":
-        this.#socket = { kind: "login", online: false };
-        if (credentials !== "working") return "logged in without working credentials";
-        return socket === null ? null : "opened a socket while another was open";
-      case "close_socket":
-        this.#socket = null;
-        return socket === null ? "closed a socket that was not there" : null;
+        this.#sockets = { pairing, login: { online: false } };
+        if (link !== "working") return "logged in without working credentials";
+        return login === null ? null : "opened a login's socket while another was open";
+      case "close_pairing_socket":
+        this.#sockets = { pairing: null, login };
+        return pairing === null ? "closed a pairing socket that was not there" : null;
+      case "close_login_socket":
+        this.#sockets = { pairing, login: null };
+        return login === null ? "closed a login's socket that was not there" : null;
       case "ask_admission":
         this.#asked = true;
         return null;
       case "adopt_credentials":
-        this.#credentials = "working";
-        return socket?.kind === "pairing" ? null : "adopted credentials that no pairing socket brought";
+        this.#credentials = { link: "working", held: held || link === "working" };
+        return pairing === null ? "adopted credentials that no pairing socket brought" : null;
+      case "confirm_credentials":
+        this.#credentials = { link, held: false };
+        return held ? null : "confirmed a login for which none was held";
+      case "revert_credentials":
+        this.#credentials = { link: "working", held: false };
+        return held ? null : "reverted to a login that was not held";
       case "erase_credentials":
-        this.#credentials = "none";
-        return credentials === "none" ? "erased credentials that were not there" : null;
+        this.#credentials = { link: "none", held };
+        if (held) return "erased credentials while older ones were held";
+        return link === "none" ? "erased credentials that were not there" : null;
+      case "retire_credentials":
+        this.#credentials = { link: "none", held: false };
+        return link === "none" && !held ? "retired credentials that were not there" : null;
       case "suspend_credentials":
-        this.#credentials = "suspended";
-        return credentials === "working" ? null : "suspended credentials that were not working";
+        this.#credentials = { link: "suspended", held };
+        return link === "working" ? null : "suspended credentials that were not working";
     }
   }
 }
 
-/** What comes next where all goes well. */
-function smooth({ activity }: Life, socket: Socket | null): SessionEvent {
-  switch (activity.kind) {
-    case "idle":
-      return { type: "qr_requested" };
-    case "pairing":
-      return socket?.kind === "pairing" && socket.shown > 0
-        ? { type: "paired" }
-        : { type: "qr", string: "data:image/png;base64,Q0ND", ordinal: 0, generatedAt: 0 };
-    case "paired":
-      return { type: "closed", cause: { origin: "whatsapp", code: 515 } };
+/** What comes next where all goes well; null for the time that is waited for. */
+function smooth(life: Life, { pairing: socket }: Sockets, of: "login" | "qr" | "scan"): SessionEvent | null {
+  const { login, pairing } = life;
+  if (pairing.kind === "paired") {
+    return { type: "pairing_closed", cause: { origin: "whatsapp", code: 515 } };
+  }
+  if (pairing.kind === "showing" && !(of === "login" && isLoginWorking(life))) {
+    return of === "scan" && socket !== null && socket.shown > 0
+      ? { type: "paired" }
+      : { type: "qr", string: "data:image/png;base64,Q0ND", ordinal: 0, generatedAt: 0 };
+  }
+  if (of === "qr" || !isLoginWorking(life)) return { type: "qr_requested" };
+  switch (login.kind) {
     case "queued":
       return { type: "admitted" };
     case "login":
       return { type: "connected", phoneNumber: "+5491155550001", source: "socket" };
-    case "open":
-    case "waiting":
-      return { type: "tick" };
+    default:
+      return null;
   }
 }
 
-/** What a word says about the socket that spoke it. */
-function afterWord(socket: Socket | null, event: SessionEvent): Socket | null {
-  if (event.type === "closed") return null;
-  if (socket?.kind === "pairing") {
-    if (event.type === "qr") return { ...socket, shown: socket.shown + 1 };
-    if (event.type === "paired") return { ...socket, scanned: true };
+/** What an event says about the sockets that reported it. */
+function afterEvent(sockets: Sockets, event: SessionEvent): Sockets {
+  const { pairing, login } = sockets;
+  if (event.type === "pairing_closed") return { pairing: null, login };
+  if (event.type === "login_closed") return { pairing, login: null };
+  if (pairing !== null && event.type === "qr") {
+    return { pairing: { ...pairing, shown: pairing.shown + 1 }, login };
   }
-  if (socket?.kind === "login" && event.type === "connected" && event.source === "socket") {
-    return { ...socket, online: true };
+  if (pairing !== null && event.type === "paired") return { pairing: { ...pairing, scanned: true }, login };
+  if (login !== null && event.type === "connected" && event.source === "socket") {
+    return { pairing, login: { online: true } };
   }
-  return socket;
+  return sockets;
 }
 
 /** How many stories each property is told, with either manners. */
 const STORIES = 400;
 
-/** Checks `property` at every moment of arbitrary stories, orderly and free ones. */
-export function atEveryMoment(property: (moment: Moment) => void): void {
+/** Checks `property` over arbitrary stories, orderly and free ones. */
+export function forEveryStory(property: (moments: readonly Moment[]) => void): void {
   for (const manners of ["orderly", "free"] as const) {
     fc.assert(
       fc.property(beginnings, steps, policies, (beginning, story, policy) => {
-        for (const moment of live(beginning, story, policy, manners)) property(moment);
+        property(live(beginning, story, policy, manners));
       }),
       { numRuns: STORIES },
     );
   }
+}
+
+/** Checks `property` at every moment of arbitrary stories. */
+export function atEveryMoment(property: (moment: Moment) => void): void {
+  forEveryStory((moments) => moments.forEach(property));
+}
+
+/** WhatsApp says that the login in use does not exist. */
+export function isLoginLost({ before, event }: Moment): boolean {
+  switch (event.type) {
+    case "login_closed":
+      return hasLoginSocket(before) && judge(event.cause).kind === "logged_out";
+    case "pairing_closed":
+      // Before the scan, a pairing socket speaks of no login at all.
+      return before.pairing.kind === "paired" && judge(event.cause).kind === "logged_out";
+    default:
+      return false;
+  }
+}
+
+/** A pairing ends without a scan, by itself or because it took too long. */
+export function isUnscanned({ before, event, after }: Moment): boolean {
+  return isPairing(before) && !isPairing(after) &&
+    (event.type === "pairing_closed" || event.type === "tick" || event.type === "passkey_demanded");
 }

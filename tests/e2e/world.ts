@@ -9,7 +9,6 @@ import type { SessionView } from "../../domain/view.ts";
 import { type Service, type ServiceOptions, startService } from "../../service.ts";
 import type { Log, LogFields } from "../../whatsapp/log.ts";
 import type { SocketSettings } from "../../whatsapp/protocol.ts";
-import type { WatchOptions } from "../../whatsapp/worker_pool.ts";
 import { type Gateway, type GatewayOptions, type Phone, startGateway } from "../gateway/mod.ts";
 import { generateCredentialKey } from "../../db/mod.ts";
 import { mysql, query, SQLITE, type TestDialect } from "../db/helpers.ts";

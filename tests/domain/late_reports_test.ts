@@ -2,18 +2,23 @@ import assert from "node:assert/strict";
 import { judge, lastErrorOf, type SessionEvent } from "../../domain/mod.ts";
 import {
   asked,
+  closed,
   closedBy,
+  created,
+  dropped,
   failed,
   loggingIn,
   online,
   pairing,
   qr,
   reportedConnected,
+  returning,
+  scanned,
   showingQr,
   socketConnected,
   then,
+  unpairedBy,
 } from "./journeys.ts";
-import { atEveryMoment } from "./world.ts";
 
 const UNREADABLE: SessionEvent = { type: "credentials_unreadable" };
 
@@ -28,16 +33,10 @@ Deno.test("transition() leaves updated_at alone when a QR that came too late is 
 Deno.test("transition() takes a login that works up again when it is told out of an error", () => {
   for (const code of ["CREDENTIALS_UNREADABLE", "CLIENT_OUTDATED"] as const) {
     const told = then(failed(code), reportedConnected);
-    assert.equal(told.life.activity.kind, "waiting");
+    assert.equal(told.life.login.kind, "waiting");
     const lost = then(told, { type: "disconnected", reason: "NETWORK" });
-    assert.equal(lost.life.activity.kind, "waiting");
+    assert.equal(lost.life.login.kind, "waiting");
   }
-});
-
-Deno.test("transition() lets a login that works rest only in an error", () => {
-  atEveryMoment(({ after: { link, activity, session } }) => {
-    if (link === "working" && activity.kind === "idle") assert.equal(session.status, "error");
-  });
 });
 
 Deno.test("transition() believes unreadable credentials only of a socket that uses them", () => {
@@ -48,11 +47,11 @@ Deno.test("transition() believes unreadable credentials only of a socket that us
   assert.equal(then(online(), UNREADABLE).life.session.lastError?.code, "CREDENTIALS_UNREADABLE");
 });
 
-Deno.test("transition() obeys a restart at once only when the connection had held", () => {
+Deno.test("transition() obeys a restart immediately only when the connection had held", () => {
   const again = then(online(), closedBy(515), 0);
   assert.deepEqual(asked(again), ["open_login_socket"]);
   const twice = then(then(again, socketConnected, 0), closedBy(515), 0);
-  assert.equal(twice.life.activity.kind, "waiting");
+  assert.equal(twice.life.login.kind, "waiting");
   assert.equal(twice.life.session.status, "disconnected");
 });
 
@@ -66,7 +65,7 @@ Deno.test("lastErrorOf() names the rival when another session uses the same logi
   assert.ok(told.message.includes("sender_52"));
   assert.deepEqual(lastErrorOf("NETWORK", "sender_52"), lastErrorOf("NETWORK"));
   const lost = then(online(), {
-    type: "closed",
+    type: "login_closed",
     cause: { origin: "whatsapp", code: 440 },
     rival: "sender_52",
   });
@@ -79,4 +78,14 @@ Deno.test("judge() believes what a conflict is about before the code beside it",
   assert.equal(conflict("device_removed", 440), "logged_out");
   assert.equal(conflict("replaced", 401), "unrecoverable");
   assert.equal(conflict("unheard_of", 401), "logged_out");
+});
+
+Deno.test("transition() ignores what a login's socket reports that is over, whatever is shown", () => {
+  for (const place of [created(), showingQr(), showingQr(dropped()), scanned(dropped())]) {
+    for (const report of [closedBy(401), closed({ origin: "worker" }), socketConnected]) {
+      assert.equal(then(place, report).life, place.life);
+    }
+  }
+  const place = returning();
+  assert.equal(then(place, unpairedBy(403)).life, place.life);
 });

@@ -1,0 +1,161 @@
+/** A login fails or is lost while a QR is shown beside it: the QR stays, and the failure is told afterwards. */
+import assert from "node:assert/strict";
+import { type Effect, isAtRest, lastErrorOf, qrAnswer } from "../../domain/mod.ts";
+import {
+  asked,
+  closedBy,
+  dueIn,
+  failed,
+  pairing,
+  qr,
+  returningBeforeQr,
+  showingQr,
+  showingQrOverFailure,
+  showingQrWhileReturning,
+  steadyAt,
+  then,
+  unpairedBy,
+  UNSCANNED,
+} from "./journeys.ts";
+
+// ── The login fails or is lost ───────────────────────────────────────────────────────────────────
+
+for (
+  const [status, code, link, effects] of [
+    [403, "ACCOUNT_FORBIDDEN", "suspended", [{ type: "suspend_credentials", contested: false }]],
+    [405, "CLIENT_OUTDATED", "working", []],
+    [411, "MULTIDEVICE_MISMATCH", "suspended", [{ type: "suspend_credentials", contested: false }]],
+    [440, "LOGGED_IN_ELSEWHERE", "suspended", [{ type: "suspend_credentials", contested: true }]],
+  ] as const
+) {
+  Deno.test(`transition() leaves the QR up when ${status} ends the login beside it, and tells it afterwards`, () => {
+    const before = showingQrWhileReturning();
+    const place = showingQrOverFailure(status);
+    assert.deepEqual(place.life.session, before.life.session);
+    assert.deepEqual(place.life.pairing, before.life.pairing);
+    assert.equal(place.life.link, link);
+    assert.deepEqual(place.effects, effects);
+    assert.equal(qrAnswer(place.life, place.now).kind, "qr");
+    for (const [how, end] of Object.entries(UNSCANNED)) {
+      const over = end(place);
+      assert.deepEqual(over.life.session.lastError, lastErrorOf(code), how);
+      assert.equal(over.life.session.status, "error");
+      assert.equal(over.life.session.qr.status, "expired");
+      assert.ok(isAtRest(over.life));
+      assert.equal(dueIn(over), null);
+    }
+  });
+
+  Deno.test(`transition() tells that ${status} ended the login immediately when no QR is shown yet`, () => {
+    const place = returningBeforeQr();
+    const lost = then(place, closedBy(status));
+    assert.deepEqual(lost.life.session.lastError, lastErrorOf(code));
+    assert.equal(lost.life.session.status, "error");
+    assert.equal(lost.life.pairing, place.life.pairing);
+    assert.equal(qrAnswer(lost.life, lost.now).kind, "pending");
+    const shown = then(lost, qr(lost.now));
+    assert.equal(shown.life.session.status, "qr_required");
+    assert.equal(shown.life.session.lastError, null);
+  });
+}
+
+Deno.test("transition() tells the rival of a login that was replaced beside a QR once the pairing is over", () => {
+  const conflict = { origin: "whatsapp", code: 440 } as const;
+  const replaced = then(showingQrWhileReturning(), {
+    type: "login_closed",
+    cause: conflict,
+    rival: "sender_52",
+  });
+  const over = then(replaced, unpairedBy(428));
+  assert.deepEqual(over.life.session.lastError, lastErrorOf("LOGGED_IN_ELSEWHERE", "sender_52"));
+});
+
+Deno.test("transition() closes the login's socket alone when its credentials cannot be opened beside a QR", () => {
+  const place = showingQrWhileReturning();
+  const unreadable = then(place, { type: "credentials_unreadable" });
+  assert.deepEqual(unreadable.effects, [{ type: "close_login_socket", unlink: false }]);
+  assert.equal(unreadable.life.session, place.life.session);
+  const over = then(unreadable, unpairedBy(428));
+  assert.deepEqual(over.life.session.lastError, lastErrorOf("CREDENTIALS_UNREADABLE"));
+});
+
+Deno.test("transition() leaves the QR up when WhatsApp says that the login beside it is gone, and tells it afterwards", () => {
+  const place = showingQrWhileReturning();
+  const lost = then(place, closedBy(401));
+  assert.deepEqual(asked(lost), ["erase_credentials"]);
+  assert.equal(lost.life.session, place.life.session);
+  assert.equal(lost.life.pairing, place.life.pairing);
+  assert.equal(lost.life.link, "none");
+  assert.equal(qrAnswer(lost.life, lost.now).kind, "qr");
+  for (const [how, end] of Object.entries(UNSCANNED)) {
+    const over = end(lost);
+    assert.equal(over.life.session.status, "disconnected", how);
+    assert.deepEqual(over.life.session.lastError, lastErrorOf("LOGOUT"));
+    assert.deepEqual(over.life.session.qr, { status: "none" });
+    assert.ok(isAtRest(over.life));
+  }
+});
+
+Deno.test("transition() stays told as an error when the system says disconnected of a QR over a login that failed", () => {
+  // Otherwise a login that needs a human would be told as one that comes back by itself.
+  const told = then(showingQrOverFailure(403), { type: "disconnected", reason: "NETWORK" });
+  assert.deepEqual(asked(told), ["close_pairing_socket"]);
+  assert.equal(told.life.session.status, "error");
+  assert.deepEqual(told.life.session.lastError, lastErrorOf("ACCOUNT_FORBIDDEN"));
+  assert.ok(isAtRest(told.life));
+});
+
+Deno.test("transition() tells a login's failure when the service stops while a QR is shown over it", () => {
+  // The failure is known to nobody else, and an error stays over a restart.
+  const stopped = then(showingQrOverFailure(403), { type: "stopping" });
+  assert.equal(stopped.life.session.status, "error");
+  assert.deepEqual(stopped.life.session.lastError, lastErrorOf("ACCOUNT_FORBIDDEN"));
+});
+
+// ── Out of an error ──────────────────────────────────────────────────────────────────────────────
+
+for (const code of ["CLIENT_OUTDATED", "CREDENTIALS_UNREADABLE"] as const) {
+  Deno.test(`transition() takes the login up again when a QR clears ${code}, and not before`, () => {
+    const open = pairing(failed(code));
+    assert.deepEqual(open.life.login, { kind: "idle" });
+    const shown = then(open, qr(open.now));
+    assert.equal(shown.life.session.lastError, null);
+    assert.deepEqual(shown.life.login, {
+      kind: "waiting",
+      trouble: { attempts: 1, since: steadyAt(shown.now) },
+      reason: "UNKNOWN",
+      until: steadyAt(shown.now) + 1_000,
+    });
+    assert.deepEqual(shown.effects, []);
+    // The next QR changes nothing about that.
+    assert.equal(then(shown, qr(shown.now, 1)).life.login, shown.life.login);
+  });
+}
+
+for (const code of ["LOGGED_IN_ELSEWHERE", "ACCOUNT_FORBIDDEN", "MULTIDEVICE_MISMATCH"] as const) {
+  Deno.test(`transition() leaves a suspended login alone when a QR clears ${code}`, () => {
+    const shown = showingQr(failed(code));
+    assert.equal(shown.life.link, "suspended");
+    assert.deepEqual(shown.life.login, { kind: "idle" });
+  });
+}
+
+Deno.test("transition() does not take a login up again that failed beside the QR when the QR rotates", () => {
+  const place = showingQrOverFailure(405);
+  const rotated = then(place, qr(place.now, 1));
+  assert.equal(rotated.life.login, place.life.login);
+});
+
+Deno.test("transition() forgets that a login failed beside a QR when the QR is scanned", () => {
+  for (const status of [403, 405, 411, 440] as const) {
+    const paired = then(showingQrOverFailure(status), { type: "paired" });
+    assert.equal(paired.life.session.status, "connecting");
+    assert.equal(paired.life.session.lastError, null);
+    assert.deepEqual(paired.life.login, { kind: "idle" });
+    assert.equal(paired.life.link, "working");
+    // Only a login that may work again is worth going back to.
+    assert.equal(paired.life.predecessor, status === 405);
+    const effects: readonly Effect[] = [{ type: "adopt_credentials" }];
+    assert.deepEqual(paired.effects, effects);
+  }
+});

@@ -1,0 +1,209 @@
+/** A scan over a login that works: the old login is held until the new one has logged in, or does not exist. */
+import assert from "node:assert/strict";
+import { isAtRest, lastErrorOf, qrAnswer } from "../../domain/mod.ts";
+import {
+  asked,
+  closed,
+  closedBy,
+  created,
+  dropped,
+  failed,
+  loggingIn,
+  online,
+  pairing,
+  type Place,
+  POLICY,
+  qr,
+  queued,
+  restarted,
+  scanned,
+  showingQr,
+  showingQrWhileReturning,
+  socketConnected,
+  steadyAt,
+  then,
+  unpairedBy,
+} from "./journeys.ts";
+
+/** The new login has dropped before it ever succeeded, and a QR has been asked for. */
+function pairingOverHeldLogin(): Place {
+  const dropOfTheNew = then(loggingIn(dropped()), closedBy(428));
+  return pairing(dropOfTheNew);
+}
+
+/** The new login's socket is opening again. */
+function returningOverHeldLogin(from: Place): Place {
+  return then(then(from, { type: "tick" }, 2_000), { type: "admitted" });
+}
+
+Deno.test("transition() holds a login that works when a scan is accepted, and nothing else", () => {
+  for (const place of [showingQr(dropped()), showingQr(queued()), showingQrWhileReturning()]) {
+    const paired = then(place, { type: "paired" });
+    assert.equal(paired.life.predecessor, true);
+    assert.equal(paired.life.link, "working");
+    assert.deepEqual(paired.life.login, { kind: "idle" });
+    assert.deepEqual(paired.life.pairing, {
+      kind: "paired",
+      deadline: steadyAt(paired.now) + POLICY.restartMs,
+    });
+    // Stored first; only then may the old login's socket go.
+    const closes = place.life.login.kind === "login" ? ["close_login_socket"] : [];
+    assert.deepEqual(asked(paired), ["adopt_credentials", ...closes]);
+  }
+  for (const from of [created(), failed("LOGGED_IN_ELSEWHERE"), failed("ACCOUNT_FORBIDDEN")]) {
+    const paired = scanned(from);
+    assert.equal(paired.life.predecessor, false);
+    assert.equal(paired.life.link, "working");
+    assert.deepEqual(asked(paired), ["adopt_credentials"]);
+  }
+});
+
+Deno.test("transition() holds a login whose fault is mended from outside when a scan is accepted", () => {
+  for (const code of ["CREDENTIALS_UNREADABLE", "CLIENT_OUTDATED"] as const) {
+    const paired = scanned(failed(code));
+    assert.equal(paired.life.predecessor, true);
+    assert.deepEqual(asked(paired), ["adopt_credentials"]);
+  }
+});
+
+Deno.test("transition() logs in with the new credentials from the beginning, whatever trouble the old ones had", () => {
+  const login = loggingIn(queued());
+  assert.deepEqual(login.life.login, {
+    kind: "login",
+    trouble: null,
+    deadline: steadyAt(login.now) + POLICY.loginMs,
+  });
+  assert.equal(login.life.predecessor, true);
+});
+
+Deno.test("transition() ignores the old login's success when the scan has been accepted before", () => {
+  const paired = then(showingQrWhileReturning(), { type: "paired" });
+  const late = then(paired, socketConnected);
+  assert.equal(late.life, paired.life);
+  assert.deepEqual(late.effects, []);
+});
+
+Deno.test("transition() confirms the new login when it has succeeded, once", () => {
+  const back = online(dropped());
+  assert.equal(back.life.session.status, "connected");
+  assert.equal(back.life.predecessor, false);
+  assert.deepEqual(back.effects, [{ type: "confirm_credentials" }]);
+  const again = then(then(then(dropped(back), { type: "tick" }), { type: "admitted" }), socketConnected);
+  assert.equal(again.life.session.status, "connected");
+  assert.deepEqual(again.effects, []);
+});
+
+Deno.test("transition() confirms the new login and closes the pairing when it succeeds beside another QR", () => {
+  const place = returningOverHeldLogin(showingQr(then(loggingIn(dropped()), closedBy(428))));
+  assert.equal(place.life.login.kind, "login");
+  const back = then(place, socketConnected);
+  assert.deepEqual(asked(back), ["confirm_credentials", "close_pairing_socket"]);
+});
+
+for (
+  const [when, place, event] of [
+    ["ends the pairing socket", scanned(dropped()), unpairedBy(401)],
+    ["ends the new login's socket", loggingIn(dropped()), closedBy(401)],
+  ] as const
+) {
+  Deno.test(`transition() goes back to the old login when WhatsApp ${when} with 401`, () => {
+    const lost = then(place, event);
+    assert.equal(lost.life.session.status, "connecting");
+    assert.equal(lost.life.link, "working");
+    assert.equal(lost.life.predecessor, false);
+    assert.deepEqual(lost.life.login, {
+      kind: "queued",
+      trouble: null,
+      reason: null,
+      deadline: steadyAt(lost.now) + POLICY.queueMs,
+    });
+    assert.deepEqual(lost.life.pairing, { kind: "none" });
+    assert.deepEqual(asked(lost), ["revert_credentials", "ask_admission"]);
+    const back = then(then(lost, { type: "admitted" }), socketConnected);
+    assert.equal(back.life.session.status, "connected");
+    assert.deepEqual(back.effects, []);
+    // The old one is all that there is by now.
+    assert.deepEqual(asked(then(back, closedBy(401))), ["erase_credentials"]);
+  });
+}
+
+Deno.test("transition() goes back to the old login beside a QR, and leaves the QR up", () => {
+  const place = returningOverHeldLogin(showingQr(then(loggingIn(dropped()), closedBy(428))));
+  const lost = then(place, closedBy(401));
+  assert.deepEqual(asked(lost), ["revert_credentials", "ask_admission"]);
+  assert.equal(lost.life.session, place.life.session);
+  assert.equal(lost.life.pairing, place.life.pairing);
+  assert.equal(lost.life.login.kind, "queued");
+});
+
+Deno.test("transition() leaves those who wait for a QR to wait for it when it goes back to the old login meanwhile", () => {
+  const place = returningOverHeldLogin(pairingOverHeldLogin());
+  assert.equal(qrAnswer(place.life, place.now).kind, "pending");
+  const lost = then(place, closedBy(401));
+  assert.deepEqual(asked(lost), ["revert_credentials", "ask_admission"]);
+  assert.equal(lost.life.pairing, place.life.pairing);
+  assert.equal(qrAnswer(lost.life, lost.now).kind, "pending");
+  assert.equal(then(lost, qr(lost.now)).life.session.status, "qr_required");
+});
+
+Deno.test("transition() goes on holding the old login while the new one drops, times out and waits", () => {
+  const login = loggingIn(dropped());
+  const drops = [
+    then(login, closedBy(503)),
+    then(login, closed({ origin: "worker" })),
+    then(login, { type: "tick" }, POLICY.loginMs),
+    then(login, { type: "disconnected", reason: "NETWORK" }),
+    then(scanned(dropped()), { type: "tick" }, POLICY.restartMs),
+  ];
+  for (const { life } of drops) {
+    assert.equal(life.session.status, "disconnected");
+    assert.equal(life.login.kind, "waiting");
+    assert.equal(life.predecessor, true);
+  }
+});
+
+Deno.test("transition() goes on holding the old login when the new one fails, and when another scan follows", () => {
+  for (const status of [403, 440] as const) {
+    const refused = then(loggingIn(dropped()), closedBy(status));
+    assert.equal(refused.life.session.status, "error");
+    assert.equal(refused.life.link, "suspended");
+    assert.equal(refused.life.predecessor, true);
+    assert.deepEqual(asked(refused), ["suspend_credentials"]);
+    const again = scanned(refused);
+    assert.equal(again.life.predecessor, true);
+    assert.deepEqual(asked(online(refused)), ["confirm_credentials"]);
+  }
+});
+
+Deno.test("transition() holds the login that last worked, and no other, when scan follows upon scan", () => {
+  const twice = scanned(then(loggingIn(dropped()), closedBy(428)));
+  assert.equal(twice.life.predecessor, true);
+  const lost = then(then(twice, unpairedBy(515)), closedBy(401));
+  assert.deepEqual(asked(lost), ["revert_credentials", "ask_admission"]);
+});
+
+Deno.test("transition() retires both logins when the system gives the session up while one is held", () => {
+  for (
+    const [place, closes] of [
+      [scanned(dropped()), ["close_pairing_socket"]],
+      [loggingIn(dropped()), ["close_login_socket"]],
+      [then(loggingIn(dropped()), closedBy(428)), []],
+    ] as const
+  ) {
+    const out = then(place, { type: "disconnected", reason: "LOGOUT" });
+    assert.deepEqual(asked(out), [...closes, "retire_credentials"]);
+    assert.equal(out.life.link, "none");
+    assert.equal(out.life.predecessor, false);
+    assert.deepEqual(out.life.session.lastError, lastErrorOf("LOGOUT"));
+    assert.ok(isAtRest(out.life));
+  }
+});
+
+Deno.test("transition() confirms or goes back to the old login after a restart as well", () => {
+  for (const place of [scanned(dropped()), loggingIn(dropped())]) {
+    const login = then(restarted(place), { type: "admitted" });
+    assert.equal(login.life.predecessor, true);
+    assert.deepEqual(asked(then(login, socketConnected)), ["confirm_credentials"]);
+    assert.deepEqual(asked(then(login, closedBy(401))), ["revert_credentials", "ask_admission"]);
+  }
+});
