@@ -9,10 +9,10 @@ export const PNG = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUg==";
 
 /** A message of each kind, as it is right somewhere; of socket 1 where it is of a socket. */
 export const GOOD: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
-  pulse: { type: "pulse", memoryBytes: 1, heard: [[1, 1]] },
+  pulse: { type: "pulse", memoryBytes: 1, now: 1, heard: [[1, 1]] },
   stopped: { type: "stopped" },
   fault: { type: "fault", name: "TypeError" },
-  qr: { type: "qr", socket: 1, string: PNG, ordinal: 0, generatedAt: 1 },
+  qr: { type: "qr", socket: 1, string: PNG, ordinal: 0, generatedAt: 1, now: 1 },
   paired: { type: "paired", socket: 1, request: 1, credentials: "{}", keys: KEYS },
   passkey_demanded: { type: "passkey_demanded", socket: 1 },
   identified: { type: "identified", socket: 1, jid: "5491155550001:1@s.whatsapp.net" },
@@ -72,7 +72,8 @@ export const WRONG_HERE: Readonly<Record<string, readonly unknown[]>> = {
     PNG + "A".repeat(40_000),
   ],
   ordinal: [-1, 0.5, 100, 2 ** 31],
-  generatedAt: ["1", NaN],
+  generatedAt: ["1", -1],
+  now: ["1", -1],
   credentials: ["x".repeat(4 * 2 ** 20 + 1)],
   keys: [
     [null],
@@ -116,7 +117,10 @@ const TAKEN: Readonly<Record<string, readonly string[]>> = {
   "save.credentials": ["undefined", "a control character"],
   "paired.credentials": ["a control character"],
   "gone.unlinked": ["true"],
-  "qr.generatedAt": ["a fraction below zero", "a huge number"],
+  // That they are later than now is judged by the clock.
+  "qr.generatedAt": ["a huge number"],
+  "qr.now": ["a huge number"],
+  "pulse.now": ["a huge number"],
 };
 
 /** Every kind × every field × every value that is wrong there. */

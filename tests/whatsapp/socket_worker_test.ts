@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { systemClock } from "../../whatsapp/clock.ts";
 import { anyMessage, GOOD, PNG, wrongMessages } from "./messages.ts";
 import { Perch, TRANSFERRED } from "./perch.ts";
 
@@ -7,8 +8,7 @@ Deno.test("SocketWorker passes on what a socket says in its turn", async () => {
   await using perch = await Perch.open();
   const pairing = perch.socket(1, "pair");
   const login = perch.socket(2, "login");
-  const qr = { ...GOOD.qr, generatedAt: Date.now() };
-  assert.equal(await perch.hear(qr, GOOD.paired), false);
+  assert.equal(await perch.hear(GOOD.qr, GOOD.paired), false);
   assert.equal(
     await perch.hear({ ...GOOD.save, request: 2 }, GOOD.closed, { ...GOOD.gone, unlinked: true }),
     false,
@@ -78,21 +78,34 @@ for (const [what, [kind, ...messages]] of Object.entries(OUT_OF_TURN)) {
   });
 }
 
-Deno.test("SocketWorker believes no instant in the future, and none long past", async () => {
+Deno.test("SocketWorker takes a QR that is long past for no older than a minute", async () => {
   await using perch = await Perch.open();
   const pairing = perch.socket(1, "pair");
-  const before = Date.now();
-  const instants = [1e300, -1e300, before];
-  await perch.hear(...instants.map((generatedAt, ordinal) => ({ ...GOOD.qr, ordinal, generatedAt })));
-  const after = Date.now();
-  const [future, past, present] = pairing.heard.map(([, , , generatedAt]) => generatedAt as number);
-  assert.ok(future! >= before && future! <= after, "no QR is there for good");
-  assert.ok(past! >= before - 60_000 && past! <= after - 60_000);
-  assert.equal(present, before);
-  perch.worker.feelPulse({ hangMs: 60_000, startMs: 60_000, memoryLimitBytes: 2 ** 40 });
-  assert.equal(await perch.hear({ ...GOOD.pulse, heard: [[1, 1e300]] }), false);
-  assert.ok(perch.worker.heardAt(1)! <= Date.now());
+  const before = systemClock.steady();
+  await perch.hear({ ...GOOD.qr, generatedAt: 0, now: 1 });
+  const after = systemClock.steady();
+  const [generatedAt] = pairing.heard.map(([, , , moment]) => moment as number);
+  assert.ok(generatedAt! >= before - 60_000 && generatedAt! <= after);
 });
+
+const HOUR_MS = 3_600_000;
+const TOO_LATE: Readonly<Record<string, unknown>> = {
+  "a QR that is still to come": { ...GOOD.qr, generatedAt: 2, now: 1 },
+  "a QR of a time that has not come": { ...GOOD.qr, generatedAt: HOUR_MS, now: HOUR_MS },
+  "a pulse of a time that has not come": { ...GOOD.pulse, now: HOUR_MS },
+  "having heard what is still to come": { ...GOOD.pulse, now: 1, heard: [[1, 2]] },
+};
+
+for (const [what, message] of Object.entries(TOO_LATE)) {
+  Deno.test(`SocketWorker gives a worker up for ${what}`, async () => {
+    await using perch = await Perch.open();
+    perch.socket(1, "pair");
+    perch.worker.feelPulse({ hangMs: 60_000, startMs: 60_000, memoryLimitBytes: 2 ** 40 });
+    assert.equal(await perch.hear(message), true);
+    assert.deepEqual(perch.ends.map(({ end }) => end), ["misbehaved"]);
+    assert.equal(perch.worker.heardAt(1), null);
+  });
+}
 
 Deno.test("SocketWorker hears what a socket was about to say when it was closed, and tells nobody", async () => {
   await using perch = await Perch.open();

@@ -4,7 +4,7 @@ import type { LogFields } from "../../whatsapp/log.ts";
 import { WorkerPool } from "../../whatsapp/worker_pool.ts";
 import { DrivenClock } from "./driven_clock.ts";
 
-const WATCH = { pulseMs: 5_000, hangMs: 15_000, unendedMs: 15_000 };
+const WATCH = { pulseMs: 5_000, hangMs: 15_000, startMs: 15_000, unendedMs: 15_000 };
 const SECONDS = 25;
 /** The one worker is asked after 5 s, and has owed its answer for 15 s after 20; its successor is asked at 25 s. */
 const LOST_AT = [20_000];
