@@ -4,6 +4,7 @@
  * @module
  */
 import type { Command } from "../../whatsapp/protocol.ts";
+import { orders, settings } from "./orders.ts"; // before the worker's own code takes such channels away
 import "../../whatsapp/worker/main.ts";
 import { setWallClock } from "./wall_clock.ts";
 
@@ -35,7 +36,7 @@ self.addEventListener("message", ({ data: command }: MessageEvent<Command>) => {
   if (command.type === "open") carried.add(command.socket);
 });
 
-new BroadcastChannel("sabotage").onmessage = ({ data: order }: MessageEvent<Order>) => {
+orders.onmessage = ({ data: order }: MessageEvent<Order>) => {
   if (order.socket !== undefined && !carried.has(order.socket)) return;
   switch (order.what) {
     case "throw":
@@ -75,7 +76,6 @@ function reach(gate: Int32Array): void {
   Atomics.notify(gate, 0);
 }
 
-const settings = new BroadcastChannel("wall clock");
 settings.onmessage = ({ data }: MessageEvent<Setting>) => {
   setWallClock(data.byMs);
   settings.postMessage(data);

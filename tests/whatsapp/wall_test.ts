@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { SocketListener } from "../../whatsapp/socket_layer.ts";
+import type { LogFields } from "../../whatsapp/log.ts";
 import { systemClock } from "../../whatsapp/clock.ts";
 import { hostAndPort } from "../../whatsapp/wall.ts";
 import { WorkerPool } from "../../whatsapp/worker_pool.ts";
@@ -13,6 +14,38 @@ const NOBODY: SocketListener = {
   closed: () => {},
   load: () => Promise.resolve(new Map()),
   save: () => Promise.resolve(),
+};
+
+/** What is answered otherwise than by a permission that is not there. */
+const ANSWERS: Readonly<Record<string, string>> = {
+  whatsapp: "reached",
+  env_listed: "reached",
+  // Of the whole process, without a permission, and out of our reach; see the README's "Permissions".
+  engine_flags: "reached",
+  // A thread's own, as its memory and its share of the processor are.
+  shared_memory: "reached",
+  // A refused import is reported as a module that cannot be loaded.
+  import_remote: "TypeError",
+  import_file: "TypeError",
+  sqlite_attach: "Error",
+  sqlite_copy: "Error",
+  // Not there for a worker, or no longer.
+  abort: "TypeError",
+  change_directory: "TypeError",
+  caches: "TypeError",
+  local_storage: "ReferenceError",
+  canvas: "TypeError",
+  graphics: "TypeError",
+  locks: "TypeError",
+  runtime: "TypeError",
+  // What was taken cannot be given back.
+  worker_given_back: "TypeError",
+  kill_given_back: "TypeError",
+  // Closed.
+  print: "BadResource",
+  node_print: "Error",
+  print_error: "Error",
+  read_input: "Error",
 };
 
 Deno.test("a socket worker reaches WhatsApp's host, and no file, secret, database or other host", async () => {
@@ -36,6 +69,7 @@ Deno.test("a socket worker reaches WhatsApp's host, and no file, secret, databas
       whatsapp: hostAndPort(url),
       database: `127.0.0.1:${database.addr.port}`,
       file,
+      pid: String(Deno.pid),
       module: new URL("../../main.ts", import.meta.url).href,
     });
     pool.open({ kind: "login", credentials }, {
@@ -44,20 +78,42 @@ Deno.test("a socket worker reaches WhatsApp's host, and no file, secret, databas
     });
     const found: Record<string, string> = JSON.parse(await report.promise);
     await accepted;
-    const { whatsapp: reached, env_listed, import_remote, import_file, ...others } = found;
-    assert.deepEqual({ reached, env_listed }, { reached: "reached", env_listed: "reached" });
-    // A refused import is reported as a module that cannot be loaded.
-    assert.deepEqual({ import_remote, import_file }, {
-      import_remote: "TypeError",
-      import_file: "TypeError",
-    });
-    const refused = Object.fromEntries(Object.keys(others).map((what) => [what, "NotCapable"]));
-    assert.equal(Object.keys(others).length, 20);
-    assert.deepEqual(others, refused);
+    const refused = Object.fromEntries(
+      Object.keys(found).filter((what) => !(what in ANSWERS)).map((what) => [what, "NotCapable"]),
+    );
+    assert.equal(Object.keys(refused).length, 37);
+    assert.deepEqual(found, { ...refused, ...ANSWERS });
   } finally {
     await pool.stop();
     whatsapp.close();
     database.close();
     await Deno.remove(file);
+  }
+});
+
+Deno.test("a socket worker that wants to end the process ends itself", async () => {
+  const process = 'import process from "node:process";';
+  const ways = [
+    "Deno.exit(7)",
+    `${process}process.exit(7)`,
+    `${process}process.reallyExit(7)`,
+    "self.close()",
+  ];
+  for (const way of ways) {
+    const lost = Promise.withResolvers<LogFields>();
+    const note = (fields: LogFields) => void (fields.event === "worker_lost" && lost.resolve(fields));
+    const pool = new WorkerPool({
+      size: 1,
+      settings: { url: "ws://127.0.0.1:1/", keepAliveMs: 1_000, connectMs: 1_000, silenceMs: 1_000 },
+      clock: systemClock,
+      log: { debug: note, info: note, warn: note, error: note },
+      script: new URL(`data:text/javascript,${encodeURIComponent(way)}`),
+    });
+    try {
+      pool.start();
+      assert.equal((await lost.promise).end, "crashed", way);
+    } finally {
+      await pool.stop();
+    }
   }
 });

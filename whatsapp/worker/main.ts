@@ -4,6 +4,7 @@
  * and nothing else; what it needs of the outside it asks of the main thread by message.
  * @module
  */
+import "./lockdown.ts"; // before anything that is not ours
 import type { DisconnectCause } from "../../domain/disconnect.ts";
 import type { Command, Report, RequestId, SocketId, SocketSettings } from "../protocol.ts";
 import { WA_CERT_DETAILS } from "./baileys.ts";
