@@ -24,15 +24,16 @@ export interface LineWriterOptions {
 }
 
 /**
- * Some 2,000 lines. Enough for what a thousand sessions say in one turn of the event loop, within which nothing
- * can be written (a worker that is lost ends all its sockets in one turn), and for a reader that pauses for a
- * moment. There are two buffers of this size, one to fill while the other is written.
+ * Some 4,000 lines: what a thousand sessions say in one turn of the event loop, within which nothing can be written
+ * (a worker that is lost ends all its sockets in one turn), or a third of a second of a flood of 12,000 requests a
+ * second on a machine that lets the log's reader wait. Two buffers are of this size, one to fill while the other is
+ * written.
  */
-const CAPACITY_BYTES = 2 ** 19;
+const CAPACITY_BYTES = 2 ** 20;
 
 /**
- * A write is a trip to another thread and back, 50 µs of processor time, which lines that come together share.
- * Nobody who follows a log notices the delay.
+ * A write is a trip to another thread and back, 50 µs of processor time and more, which lines that come one after
+ * another share: only the first is written immediately. Nobody who follows a log notices the delay.
  */
 const GATHER_MS = 20;
 
@@ -41,11 +42,16 @@ const RETRY_MS = 1_000;
 const BUSY_MS = 50;
 
 /**
- * How many bytes are written together: whole lines, unless one alone is longer. A pipe takes as many as one piece
- * (`PIPE_BUF` is 4,096 on Linux), so that no line is torn when the process ends while its reader pauses; and the
- * runtime's buffer, see {@link StandardStream}, takes them all or none.
+ * How many bytes are written together: whole lines, unless one alone is longer. The runtime's buffer takes 1,024 as
+ * one piece, see {@link StandardStream}, so that no line is counted as dropped that was written. Small pieces do not
+ * keep up with a flood, for the event loop starts one a turn, and a turn is long then. 4,096 are still one piece to a
+ * pipe (`PIPE_BUF`), so that no line is torn when the process ends while its reader pauses.
  */
 const PIECE_BYTES = 1_024;
+const LARGER_PIECES = [
+  { waitingBytes: 2 ** 17, bytes: 2 ** 16 },
+  { waitingBytes: 2 ** 15, bytes: 4_096 },
+];
 
 const NEWLINE = 0x0a;
 const NOTHING = new Uint8Array(0);
@@ -73,6 +79,10 @@ export class LineWriter {
   #dropped = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #writing: Promise<void> | null = null;
+  /** Whether a write is about to begin. */
+  #isStarting = false;
+  /** When the last write was over, in milliseconds. */
+  #wroteAt = 0;
 
   constructor(sink: Sink, options: LineWriterOptions) {
     this.#sink = sink;
@@ -99,7 +109,13 @@ export class LineWriter {
       this.#overflow++;
       this.#dropped++;
     }
-    if (this.#writing === null && this.#timer === undefined) this.#schedule(this.#options.gatherMs);
+    if (this.#writing !== null || this.#timer !== undefined || this.#isStarting) return;
+    const quietMs = Date.now() - this.#wroteAt;
+    // The clock may have been set back.
+    if (quietMs >= 0 && quietMs < this.#options.gatherMs) return this.#schedule(this.#options.gatherMs);
+    // Together with what is said in the same breath.
+    this.#isStarting = true;
+    queueMicrotask(() => this.#start());
   }
 
   /**
@@ -130,9 +146,11 @@ export class LineWriter {
   #start(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#isStarting = false;
     if (this.#writing !== null || this.#filled + this.#gap + this.#overflow + this.#torn.length === 0) return;
     this.#writing = this.#round().then(() => {
       this.#writing = null;
+      this.#wroteAt = Date.now();
       if (this.#isFailing) this.#schedule(this.#options.retryMs);
       else if (this.#filled + this.#gap + this.#overflow > 0) this.#schedule(this.#options.gatherMs);
     });
@@ -214,12 +232,18 @@ export class LineWriter {
   }
 }
 
-/** Where to end a write that begins here. */
+/** Where to end a write that begins here: after whole lines, or within one that is longer than a piece. */
 function endOfPiece(bytes: Uint8Array, from: number): number {
-  const limit = from + PIECE_BYTES;
-  if (bytes.length <= limit) return bytes.length;
-  const last = bytes.lastIndexOf(NEWLINE, limit - 1);
-  return last >= from ? last + 1 : limit;
+  const larger = LARGER_PIECES.find(({ waitingBytes }) => bytes.length - from > waitingBytes);
+  const limit = from + (larger?.bytes ?? PIECE_BYTES);
+  let end = from;
+  while (end < bytes.length) {
+    const next = startOfLine(bytes, end + 1);
+    if (next - end > PIECE_BYTES) return end > from ? end : from + PIECE_BYTES;
+    if (next > limit) break;
+    end = next;
+  }
+  return end;
 }
 
 /** The first line's start that is not before this place. */

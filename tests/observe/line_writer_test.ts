@@ -131,21 +131,30 @@ Deno.test("LineWriter keeps no more than its buffers hold, and waits for nobody,
   assert.equal(sink.text.match(/gap/g)?.length, 1);
 });
 
-Deno.test("LineWriter gives the stream whole lines in pieces of 1,024 bytes at most, and cuts only what is longer", async () => {
+Deno.test("LineWriter gives the stream whole lines in small pieces, larger ones while much waits, and cuts only long lines", async () => {
   const pieces: string[] = [];
   const writer = new LineWriter({
     write(bytes) {
       pieces.push(new TextDecoder("latin1").decode(bytes));
       return Promise.resolve(bytes.length);
     },
-  }, { ...OPTIONS, capacityBytes: 2 ** 17 });
-  for (let number = 0; number < 500; number++) writer.write(numbered(number, 50));
-  writer.write(numbered(500, 2_000));
-  for (let number = 501; number < 600; number++) writer.write(numbered(number, 50));
+  }, { ...OPTIONS, capacityBytes: 2 ** 19 });
+  for (let number = 0; number < 1_500; number++) writer.write(numbered(number, 50));
+  writer.write(numbered(1_500, 2_000));
+  for (let number = 1_501; number < 1_600; number++) writer.write(numbered(number, 50));
   await writer.flush(PATIENCE_MS);
   assert.equal(writer.dropped, 0);
-  assert.ok(pieces.every(({ length }) => length <= 1_024));
-  assert.equal(pieces.filter((piece) => !piece.endsWith("\n")).length, 3);
+  const waits = (at: number) => pieces.slice(at).reduce((sum, { length }) => sum + length, 0);
+  const sizes = [1_024, 4_096, 2 ** 16].map((size) => ({ size, seen: 0 }));
+  for (const [at, { length }] of pieces.entries()) {
+    const waiting = waits(at);
+    const tier = sizes[waiting > 2 ** 17 ? 2 : waiting > 2 ** 15 ? 1 : 0];
+    assert.ok(tier && length <= tier.size);
+    tier.seen = Math.max(tier.seen, length);
+  }
+  for (const { size, seen } of sizes) assert.ok(seen > size / 2, `${seen} of ${size}`);
+  const cut = pieces.filter((piece) => !piece.endsWith("\n"));
+  assert.deepEqual(cut.map(({ length }) => length), [1_024, 1_024, 1_024]);
 });
 
 Deno.test("LineWriter counts lines immediately while the stream fails", async () => {
