@@ -22,24 +22,40 @@ export interface AftermathOptions {
   readonly storyOf: (actor: Actor) => string;
 }
 
-/** Devices that may be linked besides the one in use, and by whose cut. */
-type Excuses = Map<string, "pairing" | "logout">;
+/** Devices that nobody uses any more and that the product has to unlink, and by which kill they came about. */
+export type Leftovers = Map<string, "pairing" | "logout">;
 
-/**
- * Judges every instance after a start, and waits until every link is back, or lost. What is left at
- * WhatsApp besides is counted, and removed on the phone, as its owner would.
- */
-export async function settle(actors: readonly Actor[], options: AftermathOptions): Promise<void> {
-  const excuses: Excuses = new Map();
+/** Judges every instance after a start, and waits until every link is back, or lost. */
+export async function settle(
+  actors: readonly Actor[],
+  leftovers: Leftovers,
+  options: AftermathOptions,
+): Promise<void> {
   // Without a rest in between: what the start has decided is what is judged here.
-  for (const actor of actors) await judge(actor, excuses, options);
+  for (const actor of actors) await judge(actor, leftovers, options);
   await comeBack(actors.filter(({ standing }) => standing.kind === "linked"), options);
   await bow(actors.filter(({ standing }) => standing.kind === "leaving"), options);
-  for (const actor of actors) await sweep(actor, excuses, options);
+}
+
+/** Waits until WhatsApp knows no device but those in use, and counts what is left all the same. */
+export async function sweep(
+  actors: readonly Actor[],
+  leftovers: Leftovers,
+  { tally, storyOf }: Pick<AftermathOptions, "tally" | "storyOf">,
+): Promise<void> {
+  const besides = (actor: Actor) => actor.phone.devices.filter(({ jid }) => jid !== actor.device);
+  for (const actor of await remaining(actors, (actor) => Promise.resolve(besides(actor).length === 0))) {
+    for (const { jid } of besides(actor)) {
+      const cause = leftovers.get(jid);
+      if (cause === "pairing") tally.ghosts++;
+      else if (cause === "logout") tally.leftBehind++;
+      tally.faults.push(`${jid} is linked besides.\n${storyOf(actor)}`);
+    }
+  }
 }
 
 /** Decides what was open when the kill came. */
-async function judge(actor: Actor, excuses: Excuses, options: AftermathOptions): Promise<void> {
+async function judge(actor: Actor, leftovers: Leftovers, options: AftermathOptions): Promise<void> {
   const before = actor.standing;
   const view = await options.watcher.look(actor);
   const { tally } = options;
@@ -52,7 +68,7 @@ async function judge(actor: Actor, excuses: Excuses, options: AftermathOptions):
         // It was kept, although nobody had been told yet. Without a device there is nothing to come back to.
         if (actor.device !== null) return;
         tally.hollow++;
-      } else if (before.device !== null) excuses.set(before.device, "pairing");
+      } else if (before.device !== null) leftovers.set(before.device, "pairing");
       actor.standing = { kind: "unlinked" };
       return;
     case "leaving":
@@ -63,7 +79,7 @@ async function judge(actor: Actor, excuses: Excuses, options: AftermathOptions):
         }
         actor.standing = { kind: "linked", device: before.device };
       } else {
-        if (before.device !== null) excuses.set(before.device, "logout");
+        if (before.device !== null) leftovers.set(before.device, "logout");
         actor.standing = { kind: "unlinked" };
       }
       return;
@@ -95,19 +111,6 @@ async function bow(actors: readonly Actor[], options: AftermathOptions): Promise
     options.tally.faults.push(`It never found out that it was unlinked.\n${options.storyOf(actor)}`);
   }
   for (const actor of actors) actor.standing = { kind: "unlinked" };
-}
-
-/** Counts and removes what is linked besides the device in use. */
-async function sweep(actor: Actor, excuses: Excuses, { tally, storyOf }: AftermathOptions): Promise<void> {
-  for (const device of actor.phone.devices) {
-    if (device.jid === actor.device) continue;
-    const excuse = excuses.get(device.jid);
-    if (excuse === "pairing") tally.ghosts++;
-    else if (excuse === "logout") tally.leftBehind++;
-    else tally.faults.push(`${device.jid} is linked besides.\n${storyOf(actor)}`);
-    actor.tell(`${device.jid} is removed on the phone`);
-    await actor.phone.unlink(device);
-  }
 }
 
 function hasLink(view: SessionView | null): boolean {

@@ -5,7 +5,7 @@
 import { Hub } from "../e2e/hub.ts";
 import { type Gateway, startGateway } from "../gateway/mod.ts";
 import { Actor } from "./actor.ts";
-import { settle } from "./aftermath.ts";
+import { type Leftovers, settle, sweep } from "./aftermath.ts";
 import type { Ground } from "./ground.ts";
 import { type Aim, aims, type Plan, planRound } from "./plan.ts";
 import { type Chance, pause } from "./random.ts";
@@ -52,6 +52,7 @@ class Drill {
   #service: ServiceProcess | null = null;
   #previous: ServiceProcess | null = null;
   #killedAt = performance.now();
+  readonly #leftovers: Leftovers = new Map();
 
   constructor(gateway: Gateway, options: DrillOptions) {
     this.#gateway = gateway;
@@ -83,6 +84,11 @@ class Drill {
       this.tally.overlaps = this.#gateway.stats.overlaps;
       if ((index + 1) % PROGRESS_EVERY === 0) onProgress?.(this.#progress(list.length));
     }
+    if (this.#service === null) await this.#recover();
+    await sweep(this.#actors, this.#leftovers, {
+      tally: this.tally,
+      storyOf: (actor) => this.#storyOf(actor),
+    });
   }
 
   /** Leaves nothing running. */
@@ -154,7 +160,7 @@ class Drill {
   async #settle(): Promise<void> {
     const watcher = this.#newWatcher();
     const { tally } = this;
-    await settle(this.#actors, {
+    await settle(this.#actors, this.#leftovers, {
       gateway: this.#gateway,
       watcher,
       tally,

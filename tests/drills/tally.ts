@@ -17,9 +17,9 @@ export class Tally {
   links = 0;
   /** Links that did not come back, each with its story. */
   readonly losses: string[] = [];
-  /** Devices that WhatsApp accepted, killed before the product's first word of them, and not kept. */
+  /** Devices that WhatsApp has and nobody uses, because of a kill in the middle of a pairing. */
   ghosts = 0;
-  /** Devices whose login the product had erased, killed before it could tell WhatsApp. */
+  /** The same because of a kill in the middle of a logout. */
   leftBehind = 0;
   /** Logins kept by the product although WhatsApp never got the signature; said only after the start. */
   hollow = 0;
