@@ -29,14 +29,14 @@ const UPTIME_UNIT_MS = 1_000;
  */
 export function stopwatch(steady: () => number, up: () => number): Stopwatch {
   return {
-    // In this order a pause between the two readings is counted, not left out.
+    // Steady time is read first here and last below: a busy machine that pauses between two readings has not slept.
     mark: () => {
-      const upMs = up();
-      return { steady: steady(), up: upMs };
+      const steadyMs = steady();
+      return { steady: steadyMs, up: up() };
     },
     since: (mark) => {
-      const steadyMs = steady() - mark.steady;
       const upMs = up() - mark.up;
+      const steadyMs = steady() - mark.steady;
       // Rounding alone makes a difference of less than a unit. A sleep that it hides is shorter than two.
       const hasSlept = upMs - steadyMs >= UPTIME_UNIT_MS;
       return hasSlept ? upMs + UPTIME_UNIT_MS : steadyMs;

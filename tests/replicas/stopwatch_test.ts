@@ -6,15 +6,24 @@ import { DAY_MS, HOUR_MS, setWallClock } from "../whatsapp/wall_clock.ts";
 /** Any time that has passed. */
 const passed = fc.record({ awakeMs: fc.nat(20_000), asleepMs: fc.nat(20_000) });
 
-/** A machine that rounds its uptime as Linux does, or as others do. */
-function machine(bootedMsAgo: number, round: (seconds: number) => number) {
+/**
+ * A machine that rounds its uptime as Linux does, or as others do.
+ * @param busyMs for how long each reading keeps the reader waiting
+ */
+function machine(bootedMsAgo: number, round: (seconds: number) => number, busyMs = 0) {
   let [steadyMs, upMs] = [0, bootedMsAgo];
+  const pass = (awakeMs: number, asleepMs: number) => {
+    steadyMs += awakeMs;
+    upMs += awakeMs + asleepMs;
+  };
+  const read = (what: () => number) => {
+    const found = what();
+    pass(busyMs, 0);
+    return found;
+  };
   return {
-    stopwatch: stopwatch(() => steadyMs, () => round(upMs / 1_000) * 1_000),
-    pass: (awakeMs: number, asleepMs: number) => {
-      steadyMs += awakeMs;
-      upMs += awakeMs + asleepMs;
-    },
+    stopwatch: stopwatch(() => read(() => steadyMs), () => read(() => round(upMs / 1_000) * 1_000)),
+    pass,
   };
 }
 
@@ -31,6 +40,26 @@ Deno.test("since() is exactly the time for which the machine was awake, while it
         pass(ms, 0);
         truth += ms;
         assert.equal(stopwatch.since(mark), truth);
+      }
+    },
+  ));
+});
+
+Deno.test("since() takes a machine that is busy between two readings for no machine that has slept", () => {
+  fc.assert(fc.property(
+    fc.nat(100_000),
+    fc.constantFrom(Math.ceil, Math.floor),
+    fc.nat(2_000),
+    fc.array(fc.nat(20_000), { minLength: 1, maxLength: 20 }),
+    (bootedMsAgo, round, busyMs, awake) => {
+      const { stopwatch, pass } = machine(bootedMsAgo, round, busyMs);
+      const mark = stopwatch.mark();
+      let truth = 2 * busyMs; // the mark's own two readings
+      for (const ms of awake) {
+        pass(ms, 0);
+        truth += ms + busyMs; // and that of the uptime
+        assert.equal(stopwatch.since(mark), truth);
+        truth += busyMs;
       }
     },
   ));
