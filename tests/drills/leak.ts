@@ -1,78 +1,71 @@
 /**
- * The leak drill: `deno task drill:leak --cycles 1000`. It needs the collector: `--v8-flags=--expose-gc`.
+ * The leak drill: `deno task drill:leak --cycles 3000 --folder data/leak`. It needs the collector:
+ * `--v8-flags=--expose-gc`. Interrupted, the same command goes on where it was.
  * @module
  */
 import { parseArgs } from "node:util";
-import { CYCLE_KINDS, type CycleKind, runLeak, type Snapshot } from "./leak_run.ts";
-import { total } from "./leak_scales.ts";
+import { LeakRecord } from "./leak_record.ts";
+import { CYCLE_KINDS, type CycleKind, runLeak } from "./leak_run.ts";
+import { describeVerdict, judgeLeak } from "./leak_verdict.ts";
 
-const USAGE = `usage: leak.ts [--cycles 1000] [--warm-up 100] [--only ${CYCLE_KINDS.join("|")}]`;
+const USAGE = `usage: leak.ts [--cycles 3000] [--every 50] [--warm-up 100] [--only ${CYCLE_KINDS.join("|")}]
+               [--folder <where its progress is kept>]`;
 
-/** What a cycle may leave behind in either isolate, in bytes: the scales' own error over a thousand cycles. */
-const TOLERATED_BYTES = 512;
+interface Options {
+  readonly cycles: number;
+  readonly every: number;
+  readonly warmUp: number;
+  readonly kinds: readonly CycleKind[];
+  /** Null where nothing is kept. */
+  readonly folder: string | null;
+}
 
-function readOptions(): { cycles: number; warmUp: number; kinds: readonly CycleKind[] } {
+/** @throws {Error} when an option makes no sense */
+function readOptions(): Options {
+  const { values } = parseArgs({
+    args: Deno.args,
+    options: {
+      cycles: { type: "string", default: "3000" },
+      every: { type: "string", default: "50" },
+      "warm-up": { type: "string", default: "100" },
+      only: { type: "string" },
+      folder: { type: "string" },
+    },
+  });
+  const [cycles, every, warmUp] = [values.cycles, values.every, values["warm-up"]].map(Number);
+  const kinds = CYCLE_KINDS.filter((kind) => values.only === undefined || values.only === kind);
+  if (!(cycles! > 0 && every! > 0 && warmUp! >= 0) || kinds.length === 0) {
+    throw new Error("an option makes no sense");
+  }
+  return { cycles: cycles!, every: every!, warmUp: warmUp!, kinds, folder: values.folder ?? null };
+}
+
+async function openRecord({ folder, kinds, every, warmUp }: Options): Promise<LeakRecord> {
+  return folder === null ? LeakRecord.inMemory() : await LeakRecord.open(folder, { kinds, every, warmUp });
+}
+
+async function prepare(): Promise<{ options: Options; record: LeakRecord }> {
   try {
-    const { values } = parseArgs({
-      args: Deno.args,
-      options: {
-        cycles: { type: "string", default: "1000" },
-        "warm-up": { type: "string", default: "100" },
-        only: { type: "string" },
-      },
-    });
-    const [cycles, warmUp] = [values.cycles, values["warm-up"]].map(Number);
-    const kinds = CYCLE_KINDS.filter((kind) => values.only === undefined || values.only === kind);
-    if (!(cycles! > 0 && warmUp! >= 0) || kinds.length === 0) throw new Error("an option makes no sense");
-    return { cycles: cycles!, warmUp: warmUp!, kinds };
+    const options = readOptions();
+    return { options, record: await openRecord(options) };
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : error}\n${USAGE}`);
     Deno.exit(2);
   }
 }
 
-/** The numbers of a snapshot by name; those in bytes first. */
-function rows({ service, worker, rssBytes, connections, sockets, supervised }: Snapshot): [string, number][] {
-  return [
-    ["service, bytes", total(service)],
-    ["worker, bytes", total(worker)],
-    ["process, bytes", rssBytes],
-    ["service, timers", service.timers],
-    ["worker, timers", worker.timers],
-    ["service, other resources", service.others],
-    ["worker, other resources", worker.others],
-    ["connections at the gateway", connections],
-    ["sockets in the workers", sockets],
-    ["sessions supervised", supervised],
-  ];
-}
-
 if (import.meta.main) {
-  const options = readOptions();
+  const { options, record } = await prepare();
   const since = performance.now();
-  const result = await runLeak({
+  await runLeak({
     ...options,
+    record,
     onProgress: (line) =>
       console.log(`${String(Math.round((performance.now() - since) / 1_000)).padStart(5)} s  ${line}`),
   });
-  const after = new Map(rows(result.after));
-  const faults: string[] = [];
-  console.log(`\n${result.cycles} cycles (${options.kinds.join(", ")}) after ${options.warmUp} to warm up`);
-  console.log(`${"".padEnd(28)}${"before".padStart(14)}${"after".padStart(14)}${"a cycle".padStart(12)}`);
-  for (const [name, before] of rows(result.before)) {
-    const now = after.get(name)!;
-    const perCycle = (now - before) / result.cycles;
-    console.log(
-      name.padEnd(28) + String(before).padStart(14) + String(now).padStart(14) +
-        perCycle.toFixed(1).padStart(12),
-    );
-    // What the process holds besides is the allocator's business; it is shown and not judged.
-    const isHeap = name === "service, bytes" || name === "worker, bytes";
-    if (isHeap && perCycle > TOLERATED_BYTES) faults.push(`${name}: ${Math.round(perCycle)} a cycle`);
-    if (!name.endsWith("bytes") && now > before) faults.push(`${name}: ${before} before, ${now} after`);
-  }
-  if (result.workerFaults > 0) faults.push(`${result.workerFaults} errors that nobody caught in the worker`);
-  if (result.workersLost > 0) faults.push(`${result.workersLost} workers were lost on the way`);
-  console.log(faults.length === 0 ? "\nverdict: nothing leaks" : `\nverdict: it leaks\n${faults.join("\n")}`);
-  Deno.exit(faults.length === 0 ? 0 : 1);
+  const runs = record.runs();
+  const verdict = judgeLeak(runs);
+  console.log(`\n${record.cycles} cycles (${options.kinds.join(", ")}) in ${runs.length} runs`);
+  console.log(describeVerdict(verdict));
+  Deno.exit(verdict.faults.length === 0 ? 0 : 1);
 }

@@ -1,18 +1,19 @@
 /**
- * One instance goes round and round: lost, restarted, refused, unlinked, linked again, its QR left to expire.
- * After a warm-up and at the end everything is weighed, with nothing left to run out.
+ * Two instances go round and round. One stays linked: lost, restarted, refused, told of; its supervisor lives as long
+ * as the drill, so that whatever it gathers shows. The other is unlinked and linked again, its QR left to expire.
+ * After a warm-up and every so many cycles everything is weighed, with nothing left to run out.
  * @module
  */
 import { isAtRest, type Life } from "../../domain/life.ts";
 import { inTurns, Stage, until } from "./chaos_stage.ts";
 import { breakGround } from "./ground.ts";
 import { GatewayProcess } from "./leak_gateway.ts";
+import type { LeakRecord } from "./leak_record.ts";
 import { total, weigh, type Weight, WorkerScales } from "./leak_scales.ts";
 import { pause } from "./random.ts";
 
 const WORKER = new URL("./leak_worker.ts", import.meta.url);
-const ID = "leak-1";
-const QR_MS = 60;
+const QR_MS = 200;
 /** Longer than a login takes on a busy machine; the product's own is a minute. */
 const LOGIN_MS = 30_000;
 /** Longer than everything that the product itself may wait for in a cycle, and a minute for a busy machine. */
@@ -22,49 +23,45 @@ const SLOW_MS = 15_000;
 /** How much of the log is kept for a cycle that fails or is slow, in lines. */
 const STORY_LINES = 40;
 
-/** The scales are at rest by then at the latest, in milliseconds. */
-const QUIET_MS = 240_000;
 /** How often the scales are read while they come to rest, in milliseconds. */
-const READ_MS = 5_000;
-/** At rest is what has not become lighter for longer than the minute that an ended socket's timers last. */
-const READINGS = 14;
+const READ_MS = 1_000;
+/**
+ * At rest is where no more timers are left than the lightest reading so far has, or none has run out for longer than
+ * the minute that those of an ended socket last.
+ */
+const REST_MS = 75_000;
+/** At rest is what has been, or not, by then, in milliseconds. */
+const QUIET_MS = 600_000;
+/** Each weight is the least of so many: what a collection leaves over, the next one takes. */
+const WEIGHINGS = 5;
 
-/** What a cycle does to the instance, which is linked before it and after it. */
-export const CYCLE_KINDS = ["drop", "restart", "refused", "unlink", "expiry"] as const;
+/** How often a session is told that it is connected, by other parts of the system, before it is told otherwise. */
+const EVENTS = 8;
+
+/** What a cycle does to an instance, which is linked before it and after it. */
+export const CYCLE_KINDS = ["drop", "restart", "refused", "told", "unlink", "expiry"] as const;
 export type CycleKind = typeof CYCLE_KINDS[number];
 
 export interface LeakOptions {
+  /** How many cycles are to be weighed in all, those of earlier runs included. */
   readonly cycles: number;
+  /** How many come before the first sample of a run. */
   readonly warmUp: number;
+  /** After how many there is a sample. */
+  readonly every: number;
   /** Which kinds take turns. */
   readonly kinds: readonly CycleKind[];
+  /** What has been weighed so far; every sample is added to it. */
+  readonly record: LeakRecord;
   readonly onProgress?: (line: string) => void;
 }
 
-/** Everything that has to be where it was. */
-export interface Snapshot {
-  readonly service: Weight;
-  readonly worker: Weight;
-  readonly rssBytes: number;
-  /** Connections that are open at the gateway. */
-  readonly connections: number;
-  /** Sockets that the pool carries. */
-  readonly sockets: number;
-  readonly supervised: number;
-}
-
-export interface LeakResult {
-  readonly before: Snapshot;
-  readonly after: Snapshot;
-  readonly cycles: number;
-  readonly workersLost: number;
-  /** Errors that nobody caught in the worker. */
-  readonly workerFaults: number;
-}
-
+/** One run: as many cycles as are left. */
 export async function runLeak(
-  { cycles, warmUp, kinds, onProgress = () => {} }: LeakOptions,
-): Promise<LeakResult> {
+  { cycles, warmUp, every, kinds, record, onProgress = () => {} }: LeakOptions,
+): Promise<void> {
+  const [run, done] = [record.nextRun, record.cycles];
+  if (done >= cycles) return;
   await using gateway = await GatewayProcess.start();
   await using ground = (await breakGround("sqlite"))!;
   const story: string[] = [];
@@ -91,12 +88,15 @@ export async function runLeak(
     },
   });
   using scales = new WorkerScales();
-  const circuit = new Circuit(stage, gateway);
-  await circuit.link();
+  const lasting = new Circuit("leak-lasting", stage, gateway);
+  const changing = new Circuit("leak-changing", stage, gateway);
+  await lasting.link();
+  await changing.link();
   const go = async (count: number) => {
     for (let i = 0; i < count; i++) {
       const kind = kinds[i % kinds.length]!;
       const since = performance.now();
+      const circuit = kind === "unlink" || kind === "expiry" ? changing : lasting;
       await circuit.go(kind).catch((error) => {
         throw new Error(`Cycle ${i + 1}, ${kind}, failed after\n${story.join("\n")}`, { cause: error });
       });
@@ -104,23 +104,44 @@ export async function runLeak(
       if (tookMs > SLOW_MS) {
         onProgress(`cycle ${i + 1}, ${kind}, took ${tookMs} ms:\n${story.join("\n")}`);
       }
-      if (i % 100 === 99) onProgress(`${i + 1} cycles; ${describeNow(await scales.weigh(), weigh())}`);
     }
   };
   await go(warmUp);
-  const before = await atRest(stage, gateway, scales, onProgress);
-  await go(cycles);
-  const after = await atRest(stage, gateway, scales, onProgress);
-  return { before, after, cycles, workersLost, workerFaults };
+  onProgress(`run ${run}: ${warmUp} cycles to warm up; ${done} of ${cycles} weighed before`);
+  const rest = new Rest(scales);
+  for (let cycle = 0;;) {
+    const { service, worker } = await rest.reach();
+    await until(async () => await gateway.connections() === 2, PATIENCE_MS, "two connections");
+    await record.add({
+      run,
+      cycle,
+      service,
+      worker,
+      rssBytes: Deno.memoryUsage().rss,
+      connections: await gateway.connections(),
+      sockets: stage.service.socketLoad().reduce((sum, load) => sum + load, 0),
+      supervised: stage.service.sessions.supervised,
+      workersLost,
+      workerFaults,
+    });
+    onProgress(`${done + cycle} cycles; ${describeNow(worker, service)}`);
+    const next = Math.min(every, cycles - done - cycle);
+    if (next <= 0) return;
+    await go(next);
+    cycle += next;
+  }
 }
 
+/** One instance. */
 class Circuit {
+  readonly #instanceId: string;
   readonly #stage: Stage;
   readonly #gateway: GatewayProcess;
   /** A new one for each link: a phone has numbers for no more than 255 devices. */
   #phone = "";
 
-  constructor(stage: Stage, gateway: GatewayProcess) {
+  constructor(instanceId: string, stage: Stage, gateway: GatewayProcess) {
+    this.#instanceId = instanceId;
     this.#stage = stage;
     this.#gateway = gateway;
   }
@@ -135,6 +156,11 @@ class Circuit {
         await this.#gateway.refuseOnce();
         await this.#backAfter(() => this.#gateway.drop(this.#phone));
         return await this.#gateway.clearFaults();
+      case "told":
+        for (let i = 0; i < EVENTS; i++) await this.#stage.hub.connected(this.#instanceId, this.#phone);
+        return await this.#backAfter(async () => {
+          await this.#stage.hub.disconnected(this.#instanceId, "NETWORK");
+        });
       case "unlink": {
         const gone = this.#next(({ session }) => session.status === "disconnected");
         await this.#gateway.unlink(this.#phone);
@@ -142,9 +168,9 @@ class Circuit {
         return await this.link();
       }
       case "expiry": {
-        await this.#stage.hub.disconnected(ID, "LOGOUT");
+        await this.#stage.hub.disconnected(this.#instanceId, "LOGOUT");
         const over = this.#next((life) => life.session.qr.status === "expired" && isAtRest(life));
-        await this.#stage.hub.requestQr(ID);
+        await this.#stage.hub.requestQr(this.#instanceId);
         await over;
         return await this.link();
       }
@@ -157,7 +183,7 @@ class Circuit {
   async link(): Promise<void> {
     this.#phone = await this.#gateway.phone();
     for (let outcome = ""; outcome !== "paired";) {
-      const { status, body } = await this.#stage.hub.requestQr(ID);
+      const { status, body } = await this.#stage.hub.requestQr(this.#instanceId);
       // A QR lives so shortly here that it may be over before it was looked at.
       if (status !== 200) continue;
       const back = this.#next(({ session }) => session.status === "connected");
@@ -165,7 +191,7 @@ class Circuit {
       if (outcome === "paired") await back;
       else back.catch(() => {});
     }
-    await inTurns([1, 2, 3], 3, () => this.#stage.hub.requestQr(ID));
+    await inTurns([1, 2, 3], 3, () => this.#stage.hub.requestQr(this.#instanceId));
   }
 
   /** Breaks the connection, and waits until it is gone and back. */
@@ -180,11 +206,11 @@ class Circuit {
   #next(isIt: (life: Life) => boolean, orNow = false): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const off = this.#stage.service.sessions.onChange(({ after }) => {
-      if (isIt(after)) resolve();
+      if (after.session.instanceId === this.#instanceId && isIt(after)) resolve();
     });
     const timer = setTimeout(() => reject(new Error("The cycle came to a halt.")), PATIENCE_MS);
     if (orNow) {
-      this.#stage.hub.session(ID).then(({ status }) => {
+      this.#stage.hub.session(this.#instanceId).then(({ status }) => {
         if (status === "connected") resolve();
       }, reject);
     }
@@ -195,37 +221,45 @@ class Circuit {
   }
 }
 
-/** Everything, once nothing runs out any more. */
-async function atRest(
-  stage: Stage,
-  gateway: GatewayProcess,
-  scales: WorkerScales,
-  onProgress: (line: string) => void,
-): Promise<Snapshot> {
-  const deadline = performance.now() + QUIET_MS;
-  let lightest = Infinity;
-  let worker = await scales.weigh();
-  let service = weigh();
-  for (let readings = 0; readings < READINGS && performance.now() < deadline;) {
-    await pause(READ_MS);
-    worker = await scales.weigh();
-    service = weigh();
-    const weight = total(worker) + total(service) + worker.timers + service.timers;
-    // A difference of less than a thousandth is the scales' own trembling.
-    if (weight < lightest * 0.999) readings = 0;
-    else readings++;
-    lightest = Math.min(lightest, weight);
+/** Finds the moments at which nothing is left that runs out by itself. */
+class Rest {
+  readonly #scales: WorkerScales;
+  /** The timers that are always there, as far as is known. */
+  #timers: { readonly service: number; readonly worker: number } | null = null;
+
+  constructor(scales: WorkerScales) {
+    this.#scales = scales;
   }
-  onProgress(`at rest; ${describeNow(worker, service)}`);
-  await until(async () => await gateway.connections() === 1, PATIENCE_MS, "one connection");
-  return {
-    service,
-    worker,
-    rssBytes: Deno.memoryUsage().rss,
-    connections: await gateway.connections(),
-    sockets: stage.service.socketLoad().reduce((sum, load) => sum + load, 0),
-    supervised: stage.service.sessions.supervised,
-  };
+
+  /** The weights at rest: the least of several each. */
+  async reach(): Promise<{ service: Weight; worker: Weight }> {
+    const begun = performance.now();
+    let least = Infinity;
+    let quietSince = begun;
+    for (;; await pause(READ_MS)) {
+      const [service, worker] = [weigh(), await this.#scales.weigh()];
+      const now = performance.now();
+      const timers = service.timers + worker.timers;
+      if (timers < least) [least, quietSince] = [timers, now];
+      const isKnown = this.#timers !== null && service.timers <= this.#timers.service &&
+        worker.timers <= this.#timers.worker;
+      if (!isKnown && now - quietSince < REST_MS && now - begun < QUIET_MS) continue;
+      this.#timers ??= { service: service.timers, worker: worker.timers };
+      return await this.#lightest(service, worker);
+    }
+  }
+
+  async #lightest(service: Weight, worker: Weight): Promise<{ service: Weight; worker: Weight }> {
+    for (let i = 1; i < WEIGHINGS; i++) {
+      service = lighter(service, weigh());
+      worker = lighter(worker, await this.#scales.weigh());
+    }
+    return { service, worker };
+  }
+}
+
+function lighter(one: Weight, other: Weight): Weight {
+  return total(one) <= total(other) ? one : other;
 }
 
 function describeNow(worker: Weight, service: Weight): string {
