@@ -145,8 +145,9 @@ export function flagsFor(environment: Environment): string[] {
   return permissionFlags(parseConfig(environment, 2), root);
 }
 
-/** The service itself, as `deno task start` runs it. */
-export function serviceProcess(environment: Environment): TestProcess {
+/** The service itself, as `deno task start` runs it; a QR may take as long as a busy machine needs. */
+export function serviceProcess(given: Environment): TestProcess {
+  const environment = { QR_WAIT_MS: String(PATIENCE_MS), ...given };
   return new TestProcess(Deno.execPath(), startCommand(root, flagsFor(environment)), environment);
 }
 

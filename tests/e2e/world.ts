@@ -27,7 +27,12 @@ export const BRISK: Partial<Policy> = {
   restartMs: PATIENCE_MS,
   loginMs: PATIENCE_MS,
 };
-const ROOMY = { environment: { QR_WAIT_MS: String(PATIENCE_MS) }, watch: { hangMs: PATIENCE_MS } };
+const ROOMY = {
+  environment: { QR_WAIT_MS: String(PATIENCE_MS) },
+  watch: { hangMs: PATIENCE_MS },
+  // It outlasts a database that a test takes away.
+  replica: { ttlMs: 4 * PATIENCE_MS, marginMs: 2 * PATIENCE_MS },
+};
 
 /** Logins that wait to be unlinked are seen to without a person's patience. */
 const BRISK_UNLINKING: ServiceOptions["unlinker"] = {
@@ -124,6 +129,7 @@ export class World implements AsyncDisposable {
         unlinker: BRISK_UNLINKING,
         ...options.supervision,
         watch: { ...ROOMY.watch, ...options.supervision?.watch },
+        replica: { ...ROOMY.replica, ...options.supervision?.replica },
         ...(options.bodyMs === undefined ? {} : { bodyMs: options.bodyMs }),
         ...(options.storePausesMs ? { storePausesMs: options.storePausesMs } : {}),
       });

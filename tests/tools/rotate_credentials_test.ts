@@ -27,15 +27,17 @@ async function sealedBy(url: string): Promise<Map<string, number>> {
 /** Keeps the tool from getting to its end; the function returned lets it go on. */
 async function holdUp(url: string): Promise<() => Promise<void>> {
   if (url.startsWith("sqlite:")) {
-    // Nothing but work can keep an embedded database busy: some for every row.
+    // Nothing but work can keep an embedded database busy: some hundred times as much as it takes to see that it has
+    // begun and to interrupt it, however fast the machine is.
     await query(
       url,
-      "create trigger hold_up before insert on ll_whatsapp_credentials begin select count(*) from " +
-        "(with recursive n (i) as (select 1 union all select i + 1 from n where i < 4000) select i from n); end",
+      "create trigger hold_up before insert on ll_whatsapp_credentials when new.instance_id = 'linked_2' begin " +
+        "select count(*) from (with recursive n (i) as (select 1 union all select i + 1 from n where i < 30000) " +
+        "select i from n); end",
     );
     return () => {
       // The tool may still be closing the file: that is waited for.
-      using database = new DatabaseSync(url.slice("sqlite:".length), { timeout: 10_000 });
+      using database = new DatabaseSync(url.slice("sqlite:".length), { timeout: 120_000 });
       database.exec("drop trigger hold_up");
       return Promise.resolve();
     };

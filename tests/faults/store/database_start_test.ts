@@ -18,6 +18,12 @@ function environmentFor(databaseUrl: string): Environment {
   };
 }
 
+/** The service, with other pauses between its attempts to reach the database, in milliseconds. */
+function processWithPauses(environment: Environment, pausesMs: readonly number[]): TestProcess {
+  const path = "tests/faults/store/main_with_pauses.ts";
+  return TestProcess.script(path, flagsFor(environment), environment, [JSON.stringify(pausesMs)]);
+}
+
 /** Runs the service to an end that it comes to by itself: its exit code and its one sentence. */
 async function failure(process: TestProcess): Promise<{ code: number; sentence: string }> {
   await using ending = process;
@@ -33,11 +39,7 @@ async function stopped(process: TestProcess): Promise<void> {
 
 Deno.test("the service gives up with 69 when the database stays unreachable", async () => {
   const environment = environmentFor("mysql://root:hunter2-hunter2@127.0.0.1:1/sessions");
-  const process = TestProcess.script(
-    "tests/faults/store/impatient_main.ts",
-    flagsFor(environment),
-    environment,
-  );
+  const process = processWithPauses(environment, [50, 100, 150]);
   assert.deepEqual(await failure(process), {
     code: 69,
     sentence:
@@ -53,7 +55,7 @@ faultScenario(
   async (_start, server) => {
     const { url, drop } = await server.database();
     await server.kill9();
-    await using process = serviceProcess(environmentFor(url));
+    await using process = processWithPauses(environmentFor(url), Array(240).fill(500));
     await process.event("store_unavailable");
     await server.restart();
     const hub = await hubOf(process);

@@ -35,6 +35,7 @@ async function fullDisk(): Promise<void> {
       WHATSAPP_WS_URL: gateway.url,
       WHATSAPP_ROOT_KEY: gateway.rootKey,
       SOCKET_WORKERS: "1",
+      QR_WAIT_MS: "120000",
     };
     // A full disk is an error that a program is told of; this limit would end it besides, were it not asked not to.
     await using service = new TestProcess("sh", [
