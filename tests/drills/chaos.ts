@@ -1,14 +1,17 @@
 /**
- * The chaos drill: `deno task drill:chaos --dialect both --seed 1 --sessions 50 --seconds 60`.
+ * The chaos drill: `deno task drill:chaos --dialect both --seed 1 --sessions 50 --seconds 60`. With `--seeds 30
+ * --record data/chaos.jsonl` it runs the next thirty seeds as well, and goes on where it was interrupted.
  * @module
  */
 import { parseArgs } from "node:util";
 import { describeBounds } from "./chaos_bounds.ts";
 import { LIE_KINDS } from "./chaos_ledger.ts";
 import { type ChaosResult, runChaos } from "./chaos_run.ts";
+import { ChaosRecord } from "./chaos_record.ts";
 import type { DialectName } from "./ground.ts";
 
-const USAGE = "usage: chaos.ts [--dialect sqlite|mysql|both] [--seed N] [--sessions 50] [--seconds 60]";
+const USAGE = "usage: chaos.ts [--dialect sqlite|mysql|both] [--seed N] [--sessions 50] [--seconds 60]\n" +
+  "                [--seeds 1] [--record <file>]";
 
 /** A seed that nobody chose. */
 export function anySeed(): number {
@@ -52,7 +55,18 @@ function sum(numbers: Iterable<number>): number {
   return Array.from(numbers).reduce((total, number) => total + number, 0);
 }
 
-function readOptions(): { dialects: DialectName[]; seed: number; sessions: number; seconds: number } {
+interface Options {
+  readonly dialects: DialectName[];
+  readonly seed: number;
+  /** How many seeds, from `seed` on. */
+  readonly seeds: number;
+  readonly sessions: number;
+  readonly seconds: number;
+  /** Where the results are kept; null where they are not. */
+  readonly record: string | null;
+}
+
+function readOptions(): Options {
   try {
     const { values } = parseArgs({
       args: Deno.args,
@@ -61,15 +75,26 @@ function readOptions(): { dialects: DialectName[]; seed: number; sessions: numbe
         seed: { type: "string", default: String(anySeed()) },
         sessions: { type: "string", default: "50" },
         seconds: { type: "string", default: "60" },
+        seeds: { type: "string", default: "1" },
+        record: { type: "string" },
       },
     });
-    const [seed, sessions, seconds] = [values.seed, values.sessions, values.seconds].map(Number);
+    const numbers = [values.seed, values.sessions, values.seconds, values.seeds].map(Number);
+    const [seed, sessions, seconds, seeds] = numbers;
     const dialects = ({ sqlite: ["sqlite"], mysql: ["mysql"], both: ["sqlite", "mysql"] } as const)[
       values.dialect as "both"
     ];
-    const isWhole = [seed, sessions, seconds].every((number) => Number.isInteger(number) && number! >= 0);
+    const isWhole = numbers.every((number) => Number.isInteger(number) && number! >= 0);
     if (dialects === undefined || !isWhole) throw new Error("an option makes no sense");
-    return { dialects: [...dialects], seed: seed!, sessions: sessions!, seconds: seconds! };
+    const { record = null } = values;
+    return {
+      dialects: [...dialects],
+      seed: seed!,
+      seeds: seeds!,
+      sessions: sessions!,
+      seconds: seconds!,
+      record,
+    };
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : error}\n${USAGE}`);
     Deno.exit(2);
@@ -77,15 +102,22 @@ function readOptions(): { dialects: DialectName[]; seed: number; sessions: numbe
 }
 
 if (import.meta.main) {
-  const { dialects, ...options } = readOptions();
+  const { dialects, seed, seeds, sessions, seconds, record } = readOptions();
   console.log(describeBounds());
-  let violations = 0;
-  for (const dialect of dialects) {
-    console.log(`\n── ${dialect}, seed ${options.seed} ──`);
-    const result = await runChaos({ ...options, dialect });
-    if (result === null) console.log("left out: there is no mariadbd on this machine");
-    else console.log(describe(result));
-    violations += result?.ledger.violationCount ?? 0;
+  const results = await ChaosRecord.open(record);
+  for (let next = seed; next < seed + seeds; next++) {
+    for (const dialect of dialects) {
+      const options = { dialect, seed: next, sessions, seconds };
+      if (results.has(options)) continue;
+      console.log(`\n── ${dialect}, seed ${next} ──`);
+      const result = await runChaos(options);
+      if (result === null) console.log("left out: there is no mariadbd on this machine");
+      else {
+        console.log(describe(result));
+        await results.add(result);
+      }
+    }
   }
-  Deno.exit(violations > 0 ? 1 : 0);
+  console.log(`\n${results.summary()}`);
+  Deno.exit(results.isGood ? 0 : 1);
 }

@@ -4,6 +4,7 @@
  */
 import { type Policy } from "../../domain/life.ts";
 import type { SocketSettings } from "../../whatsapp/protocol.ts";
+import type { UnlinkerBounds } from "../../whatsapp/unlinker.ts";
 import type { WatchOptions } from "../../whatsapp/worker_pool.ts";
 import { HANG_MS as SABOTEUR_MS } from "../whatsapp/sabotage.ts";
 import type { LieBounds } from "./chaos_watch.ts";
@@ -46,6 +47,13 @@ export const WATCH = {
   unendedMs: SABOTEUR_MS + 2_000,
   unansweredLimit: 5,
 } satisfies Partial<WatchOptions>;
+
+/** How soon a login that waits to be unlinked is tried again, in milliseconds. */
+export const UNLINKING = {
+  lookMs: 250,
+  answeredPauseMs: 500,
+  unansweredPauseMs: 1_000,
+} satisfies Partial<UnlinkerBounds>;
 
 /** How long the pool waits at most before it replaces workers that do not last, in milliseconds. */
 const WORKER_RESTART_MS = 30_000;

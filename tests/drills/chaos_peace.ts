@@ -45,6 +45,8 @@ function disagreementOf(subject: Subject, standing: string): string | null {
   if (status !== "connected" && isLive) return `${said}, and a device is online`;
   if (mustReturn && !isLive) return `${said}, and its link, which nothing ended, has not come back`;
   if (standing === "working" && status !== "error" && !isLive) return `${said}, and its link works`;
+  const kept = standing === "none" ? 0 : 1;
+  if (subject.devices.length > kept) return `${said}, and ${subject.devices.join(", ")} are still linked`;
   if (isFreshlyUnlinked && toldSince === null && (status !== "disconnected" || qr !== "none")) {
     return `${said}, and its device was removed`;
   }

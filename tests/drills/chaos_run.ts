@@ -6,7 +6,16 @@
 import type { Gateway } from "../gateway/mod.ts";
 import { startGateway } from "../gateway/mod.ts";
 import { SABOTEUR } from "../whatsapp/sabotage.ts";
-import { LIES, POLICY, QR_WAIT_MS, SETTLE_MS, SOCKETS, STORE_RETURN_MS, WATCH } from "./chaos_bounds.ts";
+import {
+  LIES,
+  POLICY,
+  QR_WAIT_MS,
+  SETTLE_MS,
+  SOCKETS,
+  STORE_RETURN_MS,
+  UNLINKING,
+  WATCH,
+} from "./chaos_bounds.ts";
 import { calamities, type Calamity, type Scene } from "./chaos_calamities.ts";
 import { type Arena, type Fault, LIVE_FAULTS, LOST_FAULTS } from "./chaos_faults.ts";
 import { type Footing, layFooting } from "./chaos_footing.ts";
@@ -102,7 +111,7 @@ class Run {
       qrWaitMs: QR_WAIT_MS,
       policy: POLICY,
       socketSettings: SOCKETS,
-      supervision: { watch: WATCH, workerScript: SABOTEUR },
+      supervision: { watch: WATCH, workerScript: SABOTEUR, unlinker: UNLINKING },
       onLine: (line) => {
         const subject = this.#subjects.find(({ instanceId }) => instanceId === line.instance_id);
         const { event, instance_id: _, ...rest } = line;

@@ -24,7 +24,7 @@ export interface StageOptions {
   readonly qrWaitMs?: number;
   readonly policy?: Partial<Policy>;
   readonly socketSettings?: Partial<SocketSettings>;
-  readonly supervision?: Pick<ServiceOptions, "clock" | "logins" | "watch" | "workerScript">;
+  readonly supervision?: Pick<ServiceOptions, "clock" | "logins" | "unlinker" | "watch" | "workerScript">;
   /** Hears every line of the log. */
   readonly onLine?: (fields: LogFields) => void;
 }

@@ -55,6 +55,8 @@ export class Subject {
   /** Connections that are open and of which the client hears nothing intelligible any more. */
   readonly #dead = new Set<number>();
   #paired: string | null = null;
+  /** Devices that WhatsApp has denied, be it wrongly. */
+  readonly #denied = new Set<string>();
   readonly #story: string[] = [];
 
   constructor(instanceId: string, gateway: Gateway) {
@@ -116,17 +118,29 @@ export class Subject {
         break;
       case "unlinked":
         this.isFreshlyUnlinked = device === this.held && this.ended === null;
-        this.end("unlinked");
+        if (this.#isOfLink(device)) this.end("unlinked");
         break;
       case "logout":
-        this.end("logged out");
+        if (this.#isOfLink(device)) this.end("logged out");
         break;
       case "failure":
+        if (code === 401 && device !== null) this.#denied.add(device);
+        if (!this.#isOfLink(device)) break;
         if (FATAL_CODES.has(code ?? 0)) this.isFatal = true;
         if (code === 401 || FATAL_CODES.has(code ?? 0)) this.end(`failure ${code}`);
         break;
     }
     this.look();
+  }
+
+  /** Devices that are linked on the phone, as far as WhatsApp has never denied them. */
+  get devices(): readonly string[] {
+    return this.phone.devices.map(({ jid }) => jid).filter((jid) => !this.#denied.has(jid));
+  }
+
+  /** Whether this is the device of the last pairing, or of one that is still to come; others are being unlinked. */
+  #isOfLink(device: string | null): boolean {
+    return device === null || device === this.#paired || device === this.held;
   }
 
   /** Looks again whether a device of it is online. */
