@@ -57,6 +57,7 @@ const NEWLINE = 0x0a;
 const NOTHING = new Uint8Array(0);
 const encoder = new TextEncoder();
 
+/** Lines in their order, whole, on their way to one stream. */
 export class LineWriter {
   readonly #sink: Sink;
   readonly #options: Required<LineWriterOptions>;
