@@ -11,7 +11,10 @@ export type Standing =
   | { readonly kind: "unlinked" }
   /** A QR was asked for at `since`. `device`: what WhatsApp has accepted, if it has. */
   | { readonly kind: "pairing"; readonly since: number; readonly device: string | null }
-  /** The front door has said `connecting` or `connected`: from now on the link has to survive. */
+  /**
+   * The front door has said `connecting` or `connected`: from now on the link has to survive, provided that WhatsApp
+   * has a device.
+   */
   | { readonly kind: "linked"; readonly device: string | null }
   /** Somebody is unlinking it. `answered`: the service has confirmed it. */
   | {

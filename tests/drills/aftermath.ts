@@ -61,7 +61,12 @@ async function judge(actor: Actor, leftovers: Leftovers, options: AftermathOptio
   const { tally } = options;
   switch (before.kind) {
     case "unlinked":
+      return;
     case "linked":
+      if (before.device !== null) return;
+      // Its login was kept, and the kill came before the signature that would have made the device.
+      tally.hollow++;
+      actor.standing = { kind: "leaving", by: "phone", device: null, answered: true };
       return;
     case "pairing":
       if (actor.standing.kind === "linked") {

@@ -21,7 +21,7 @@ export class Tally {
   ghosts = 0;
   /** The same because of a kill in the middle of a logout. */
   leftBehind = 0;
-  /** Logins kept by the product although WhatsApp never got the signature; said only after the start. */
+  /** Logins kept by the product although WhatsApp never got the signature; its session finds out by a login that is refused. */
   hollow = 0;
   overlaps = 0;
   /** From the start of the process until every link was back, in milliseconds. */
@@ -38,7 +38,7 @@ export class Tally {
   }
 
   get isGood(): boolean {
-    return this.losses.length === 0 && this.overlaps === 0 && this.faults.length === 0;
+    return this.losses.length === 0 && this.ghosts === 0 && this.overlaps === 0 && this.faults.length === 0;
   }
 
   countKill(aim: Aim, stakes: number): void {
