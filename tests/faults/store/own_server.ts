@@ -8,14 +8,8 @@ import { type Start, startOn, type WorldOptions } from "../../e2e/world.ts";
 
 const program = await ownServerProgram();
 
-/**
- * For pairings that wait for the database: neither the client's patience nor the replica's presence runs out while a
- * busy machine restarts it.
- */
-export const PATIENT: WorldOptions = {
-  socketSettings: { connectMs: 60_000 },
-  supervision: { replica: { ttlMs: 90_000 } },
-};
+/** For pairings that wait for the database: the client's patience outlasts a busy machine that restarts it. */
+export const PATIENT: WorldOptions = { socketSettings: { connectMs: 240_000 } };
 
 /** Starts a server for the scenarios of one file; undefined where there is no program to start. */
 export async function ownServer(): Promise<TestServer | undefined> {
