@@ -6,7 +6,7 @@ import { scenario } from "../../e2e/world.ts";
 scenario(
   "changes wait, and reading goes on, when another program has the SQLite file locked",
   async (start) => {
-    await using world = await start();
+    await using world = await start({ socketSettings: { connectMs: 60_000 } });
     const { gateway, hub } = world;
     gateway.faults.add({ do: "http-status", status: 503, times: 1 });
     await hub.requestQr("idle");
@@ -19,7 +19,7 @@ scenario(
       other.exec("begin immediate");
       gateway.drop(phone);
       const scanner = gateway.phone();
-      assert.equal((await scanner.scan(qr_string)).outcome, "paired");
+      const scanned = scanner.scan(qr_string);
       await Promise.all(stalled);
       for (const id of ["dropped", "scanned"]) {
         assert.equal(
@@ -31,8 +31,10 @@ scenario(
       const refused = await hub.requestQr("new");
       assert.equal(fault(refused), "500 QR_GENERATION_FAILED");
       assert.notEqual(refused.headers.get("retry-after"), null);
+      assert.equal(scanner.devices.length, 0, "WhatsApp knows of no device whose login is not durable");
       other.exec("commit");
 
+      assert.equal((await scanned).outcome, "paired");
       for (const id of ["dropped", "scanned"]) await world.untilStatus(id, "connected");
       assert.deepEqual([phone.devices[0]?.logins, scanner.devices[0]?.logins], [2, 1]);
       assert.equal(gateway.stats.overlaps, 0);
