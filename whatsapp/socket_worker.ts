@@ -55,6 +55,8 @@ const CLOSE_MS = 3_000;
  * and a QR or a sign of life that does not age would be there for good. In milliseconds.
  */
 const PAST_MS = 60_000;
+/** A report is under way for no longer than this, in milliseconds, unless the thread hangs that it comes from or goes to. */
+const TRANSIT_MS = 5_000;
 /** By how much the counts of two threads may differ in what they call the same moment, in milliseconds. */
 const TIME_SLACK_MS = 1_000;
 
@@ -288,7 +290,7 @@ export class SocketWorker {
     for (const [socket, at] of heard) {
       const carried = this.#sockets.get(socket);
       if (carried === undefined || at > now) return false;
-      if (carried.listener !== null) carried.heardAt = this.#momentOf(at);
+      if (carried.listener !== null) carried.heardAt = this.#momentOf(at, now);
     }
     return true;
   }
@@ -302,7 +304,7 @@ export class SocketWorker {
       case "qr":
         this.#unanswered = 0;
         carried.hasShown = true;
-        return listener.qr(report.string, report.ordinal, this.#momentOf(report.generatedAt));
+        return listener.qr(report.string, report.ordinal, this.#momentOf(report.generatedAt, report.now));
       case "paired":
         return this.#reply(
           report.request,
@@ -345,10 +347,15 @@ export class SocketWorker {
     return true;
   }
 
-  /** A moment that the worker tells by its count, by ours, and as far as it can be true. */
-  #momentOf(moment: number): number {
+  /**
+   * A moment that the worker tells by its count, by ours, and as far as it can be true.
+   * @param sent when the worker told it, by its count
+   */
+  #momentOf(moment: number, sent: number): number {
     const now = this.#options.clock.steady();
-    return Math.min(Math.max(this.#time.of(moment), now - PAST_MS), now);
+    const latest = now - (sent - moment);
+    const told = Math.max(this.#time.of(moment), latest - TRANSIT_MS);
+    return Math.max(Math.min(told, latest), now - PAST_MS);
   }
 
   #reply(request: number, answer: Promise<ReadonlyMap<string, string>>): void {

@@ -89,7 +89,7 @@ scenarios("deadlines of a link", {
   "a pairing whose 515 never comes ends in TIMEOUT, and the link is kept": async (world) => {
     world.gateway.faults.add({ do: "no-515", times: 1 });
     const reason = passes(world, "no515", "disconnected");
-    const paired = passes(world, "no515", "connecting");
+    const paired = world.gateway.when("paired", { timeoutMs: 120_000 });
     const linked = world.link("no515");
     await paired;
     clock.skip(LONG_MS);

@@ -41,7 +41,7 @@ const BRISK_UNLINKING: ServiceOptions["unlinker"] = {
   unansweredPauseMs: 200,
 };
 
-const DAY_MS = 86_400_000;
+export const DAY_MS = 86_400_000;
 /**
  * For a world whose time a test drives: a worker that cannot answer meanwhile does not count as one that hangs, and a
  * database that has a clock of its own is not asked for it.

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { TestSession } from "../../db/mariadb.ts";
-import { UNWATCHED } from "../../e2e/world.ts";
+import { DAY_MS, UNWATCHED } from "../../e2e/world.ts";
 import { faultScenario, ownServer } from "./own_server.ts";
 
 const server = await ownServer();
@@ -28,7 +28,9 @@ faultScenario(
   "the database is sent few statements when a number is linked and when it logs in again",
   async (start, server) => {
     // What is sent as time goes by is not counted.
-    await using world = await start({ supervision: { replica: UNWATCHED.replica } });
+    await using world = await start({
+      supervision: { replica: UNWATCHED.replica, unlinker: { lookMs: DAY_MS } },
+    });
     await using observer = await server.session();
     await world.link("first"); // and with it whatever is done once
     const phone = world.gateway.phone();
