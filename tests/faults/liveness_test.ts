@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { hangWorker, sabotage, SABOTEUR, setWorkerClock, setWorkerTime } from "../whatsapp/sabotage.ts";
+import { hangWorker, sabotage, SABOTEUR, setWorkerClock, stopWorkerTime } from "../whatsapp/sabotage.ts";
 import { SkippingClock } from "../whatsapp/skipping_clock.ts";
 import { DAY_MS, HOUR_MS, setWallClock } from "../whatsapp/wall_clock.ts";
 import { QUICK_LINKS } from "../e2e/scenarios.ts";
@@ -100,11 +100,10 @@ for (const [what, strike] of [["silent", "silence"], ["unintelligible", "garble"
     const neighbour = await world.link("alive");
     const ended = world.log.next(({ event }) => event === "socket_closed");
     const back = world.gateway.when("online", { phone: phone.number });
-    const now = Date.now();
-    await setWorkerTime(now);
+    await stopWorkerTime(0);
     world.gateway[strike](phone);
-    // The worker's clock stands still: it is 4 s later for whoever hears something from now on, however long that takes.
-    await setWorkerTime(now + 4_000);
+    // The worker's time stands still: it is 4 s later for whoever hears something from now on, however long that takes.
+    await stopWorkerTime(4_000);
     await world.gateway.when("ping", { phone: neighbour.number, nth: 3 });
     clock.skip(UNWATCHED.watch.pulseMs);
     assert.deepEqual(

@@ -35,10 +35,13 @@ export function lie(message: unknown, socket: number): void {
   tell({ what: "lie", lie: message }, socket);
 }
 
-/** From now on it is this instant in the worker, until it is told another; resolves once it is. */
-export async function setWorkerTime(at: number): Promise<void> {
+/**
+ * Stops the monotonic time of the worker, so many milliseconds after the moment at which it was first stopped; resolves
+ * once it stands still there.
+ */
+export async function stopWorkerTime(aheadMs: number): Promise<void> {
   const gate = new Gate();
-  tell({ what: "time", at, gate: gate.shared });
+  tell({ what: "time", aheadMs, gate: gate.shared });
   await gate.reached;
 }
 

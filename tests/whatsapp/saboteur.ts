@@ -17,8 +17,8 @@ export type Order =
     | { readonly what: Exclude<Sabotage, "hang" | "lie"> }
     /** Hangs for `ms` milliseconds, or until the gate is open. */
     | { readonly what: "hang"; readonly ms: number; readonly gate?: SharedArrayBuffer }
-    /** Stops the worker's clock at this instant. */
-    | { readonly what: "time"; readonly at: number; readonly gate: SharedArrayBuffer }
+    /** Stops the worker's monotonic time, so many milliseconds after the moment at which it was first stopped. */
+    | { readonly what: "time"; readonly aheadMs: number; readonly gate: SharedArrayBuffer }
     /** Says this. */
     | { readonly what: "lie"; readonly lie: unknown }
   )
@@ -30,6 +30,8 @@ export interface Setting {
 }
 
 const kept: unknown[] = [];
+const monotonic = performance.now.bind(performance);
+let stoppedAt: number | null = null;
 const carried = new Set<number>();
 
 self.addEventListener("message", ({ data: command }: MessageEvent<Command>) => {
@@ -54,7 +56,8 @@ orders.onmessage = ({ data: order }: MessageEvent<Order>) => {
     case "grow":
       return grow();
     case "time":
-      Date.now = () => order.at;
+      stoppedAt ??= monotonic();
+      performance.now = () => stoppedAt! + order.aheadMs;
       return reach(new Int32Array(order.gate));
     case "lie":
       return self.postMessage(order.lie);
@@ -67,7 +70,7 @@ orders.onmessage = ({ data: order }: MessageEvent<Order>) => {
 function hang(ms: number, shared = new SharedArrayBuffer(8)): void {
   const gate = new Int32Array(shared);
   reach(gate);
-  for (const end = performance.now() + ms; performance.now() < end && Atomics.load(gate, 1) === 0;);
+  for (const end = monotonic() + ms; monotonic() < end && Atomics.load(gate, 1) === 0;);
 }
 
 /** Tells whoever waits at the gate. */
