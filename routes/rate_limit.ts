@@ -117,7 +117,9 @@ export function limitRate(
 export function admit(limiter: RateLimiter | null, name: string, now: number): void {
   const waitMs = limiter?.take(name, now) ?? 0;
   if (waitMs === 0) return;
-  throw new SessionManagerError("TOO_MANY_REQUESTS", { retryAfterSeconds: Math.ceil(waitMs / 1_000) });
+  // Down to the millisecond first: a rounding error is no second more.
+  const retryAfterSeconds = Math.ceil(Math.round(waitMs) / 1_000) || 1;
+  throw new SessionManagerError("TOO_MANY_REQUESTS", { retryAfterSeconds });
 }
 
 /** The caller's key, however it was written; everybody where there are none. Kept in memory, never logged. */

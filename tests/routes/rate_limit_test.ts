@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Hono } from "hono";
 import { createApp } from "../../routes/app.ts";
-import { byInstance, limitRate, RateLimiter } from "../../routes/rate_limit.ts";
+import { admit, byInstance, limitRate, RateLimiter } from "../../routes/rate_limit.ts";
 
 Deno.test("RateLimiter.take() lets a burst through, and then one a gap", () => {
   const limiter = new RateLimiter(3, 300);
@@ -101,4 +101,12 @@ Deno.test("RateLimiter.take() takes no longer for the names that it remembers", 
   // Looking through all of them at every call would be five thousand million looks.
   for (let i = 0; i < 100_000; i++) assert.equal(limiter.take(`name-${i}`, i / 10), 0);
   assert.ok(limiter.take("name-99999", 10_000) > 0);
+});
+
+Deno.test("admit() asks for no second more than there is to wait, whatever fraction of a millisecond it is", () => {
+  fc.assert(fc.property(fc.double({ min: 0, max: 1e9, noNaN: true }), (now) => {
+    const limiter = new RateLimiter(1, 1_000);
+    admit(limiter, "sender_51", now);
+    assert.throws(() => admit(limiter, "sender_51", now), { retryAfterSeconds: 1 });
+  }));
 });
