@@ -1,6 +1,7 @@
 /**
- * The leak drill: `deno task drill:leak --cycles 3000 --folder data/leak`. It needs the collector:
- * `--v8-flags=--expose-gc`. Interrupted, the same command goes on where it was.
+ * The leak drill: `deno task drill:leak --cycles 3000 --folder data/leak`. Interrupted, the same command goes on where
+ * it was. It needs the collector, and an engine that neither compiles what has become hot nor forgets what is cold: for
+ * thousands of cycles that is most of what a heap grows by, and no leak. Hence the flags of its task.
  * @module
  */
 import { parseArgs } from "node:util";

@@ -13,7 +13,9 @@ import { total, weigh, type Weight, WorkerScales } from "./leak_scales.ts";
 import { pause } from "./random.ts";
 
 const WORKER = new URL("./leak_worker.ts", import.meta.url);
-const QR_MS = 200;
+/** How long a socket shows each of its six QRs, in milliseconds; each may be shown for longer, or until it closes. */
+const QR_MS = 500;
+const QR_LIFE_MS = 60_000;
 /** Longer than a login takes on a busy machine; the product's own is a minute. */
 const LOGIN_MS = 30_000;
 /** Longer than everything that the product itself may wait for in a cycle, and a minute for a busy machine. */
@@ -71,14 +73,17 @@ export async function runLeak(
     peer: gateway.peer,
     database: ground.environment,
     policy: {
-      qrLife: { firstMs: QR_MS, nextMs: QR_MS },
-      nextQrMs: 2_000,
+      qrLife: { firstMs: QR_LIFE_MS, nextMs: QR_LIFE_MS },
       backoff: { baseMs: 20, quickMs: 200, capMs: 200 },
       stableMs: 50,
       loginMs: LOGIN_MS,
     },
     socketSettings: { qrMs: QR_MS },
-    supervision: { workerScript: WORKER, logins: { perSecond: 1_000 } },
+    supervision: {
+      workerScript: WORKER,
+      logins: { perSecond: 1_000 },
+      watch: { hangMs: PATIENCE_MS },
+    },
     onLine: (line) => {
       const { event } = line;
       if (event !== "request") story.push(JSON.stringify({ ms: Math.round(performance.now()), ...line }));
@@ -184,7 +189,7 @@ class Circuit {
     this.#phone = await this.#gateway.phone();
     for (let outcome = ""; outcome !== "paired";) {
       const { status, body } = await this.#stage.hub.requestQr(this.#instanceId);
-      // A QR lives so shortly here that it may be over before it was looked at.
+      // It lives so shortly here that its socket may be over before it was looked at.
       if (status !== 200) continue;
       const back = this.#next(({ session }) => session.status === "connected");
       outcome = await this.#gateway.scan(this.#phone, (body as { qr_string: string }).qr_string);

@@ -104,9 +104,12 @@ Deno.test("RateLimiter.take() takes no longer for the names that it remembers", 
 });
 
 Deno.test("admit() asks for no second more than there is to wait, whatever fraction of a millisecond it is", () => {
-  fc.assert(fc.property(fc.double({ min: 0, max: 1e9, noNaN: true }), (now) => {
-    const limiter = new RateLimiter(1, 1_000);
-    admit(limiter, "sender_51", now);
-    assert.throws(() => admit(limiter, "sender_51", now), { retryAfterSeconds: 1 });
-  }));
+  fc.assert(
+    fc.property(fc.double({ min: 1e3, max: 1e8, noNaN: true }).map((now) => now + 1 / 3), (now) => {
+      const limiter = new RateLimiter(1, 1_000);
+      admit(limiter, "sender_51", now);
+      assert.throws(() => admit(limiter, "sender_51", now), { retryAfterSeconds: 1 });
+    }),
+    { numRuns: 2_000 },
+  );
 });
