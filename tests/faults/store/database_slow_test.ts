@@ -21,7 +21,9 @@ faultScenario(
     // Neighbours are not concerned.
     const neighbour = await world.link("free");
     assert.equal(phone.devices[0]?.online, false);
+    const back = world.gateway.when("online", { phone: phone.number, timeoutMs: 120_000 });
     await other.run("commit");
+    await back;
     await world.untilStatus("held", "connected");
     assert.deepEqual([phone.devices[0]?.logins, neighbour.devices[0]?.logins], [2, 1]);
 
