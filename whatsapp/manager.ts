@@ -271,7 +271,7 @@ export class SessionManager {
       const isNew = supervisor.life.session.qr.status !== "expired";
       for (let asked = false, waited = false;;) {
         // While a change waits for the store, the QR in memory may have lost its socket.
-        if (supervisor.isStalled) await supervisor.stalled;
+        if (supervisor.isStalled) await supervisor.unlessStalled(Promise.resolve());
         if (supervisor.isAbandoned) throw new FencedError(supervisor.instanceId);
         const { changed } = supervisor;
         const answer = qrAnswer(supervisor.life, clock.now());
@@ -292,7 +292,7 @@ export class SessionManager {
               throw new SessionManagerError("QR_GENERATION_FAILED");
             }
             waited = true;
-            await Promise.race([changed, timeout.promise, supervisor.stalled]);
+            await supervisor.unlessStalled(Promise.race([changed, timeout.promise]));
             break;
           default:
             answer satisfies never;

@@ -16,7 +16,10 @@ export class Persistence {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #signal: AbortSignal;
-  #stall = Promise.withResolvers<never>();
+  /** What the store has refused with, while something waits. */
+  #refusal: unknown = null;
+  /** Those who wait for a piece of work, but not for the store. */
+  readonly #waiting = new Set<(error: unknown) => void>();
   #isStalled = false;
 
   constructor(instanceId: string, clock: Clock, log: Log, signal: AbortSignal) {
@@ -24,7 +27,6 @@ export class Persistence {
     this.#clock = clock;
     this.#log = log;
     this.#signal = signal;
-    this.#stall.promise.catch(() => {});
   }
 
   /** Whether something waits that the store has refused so far. */
@@ -32,9 +34,20 @@ export class Persistence {
     return this.#isStalled;
   }
 
-  /** Rejects with the store's error once something has to wait; at once if it does already. */
-  get stalled(): Promise<never> {
-    return this.#stall.promise;
+  /**
+   * Waits for `work`, but not once anything has to wait for the store. Nothing is left of a call that is over: a race
+   * against one promise that hardly ever settles would keep a trace of each for as long as the session lives.
+   * @throws the store's error, immediately where something waits already; `work` goes on
+   */
+  async unlessStalled<T>(work: Promise<T>): Promise<T> {
+    const stalled = Promise.withResolvers<never>();
+    if (this.#isStalled) stalled.reject(this.#refusal);
+    this.#waiting.add(stalled.reject);
+    try {
+      return await Promise.race([stalled.promise, work]);
+    } finally {
+      this.#waiting.delete(stalled.reject);
+    }
   }
 
   /**
@@ -72,15 +85,15 @@ export class Persistence {
   #stop(error: unknown): void {
     if (this.#isStalled) return;
     this.#isStalled = true;
-    this.#stall.reject(error);
+    this.#refusal = error;
+    for (const reject of this.#waiting) reject(error);
     this.#log.error({ event: "store_unavailable", instance_id: this.#instanceId, err: error });
   }
 
   #resume(): void {
     if (!this.#isStalled) return;
     this.#isStalled = false;
-    this.#stall = Promise.withResolvers<never>();
-    this.#stall.promise.catch(() => {});
+    this.#refusal = null;
     this.#log.info({ event: "store_available", instance_id: this.#instanceId });
   }
 }

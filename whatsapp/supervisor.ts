@@ -104,11 +104,13 @@ export class Supervisor {
     return this.#isBroken || (this.#persistence.isStalled && this.#events > 0);
   }
 
-  /** Rejects with the store's error once anything has to wait for the store, or could not be written. */
-  get stalled(): Promise<never> {
-    return this.#isBroken
-      ? Promise.reject(new StoreUnavailableError(new Error("It could not be written.")))
-      : this.#persistence.stalled;
+  /**
+   * Waits for `work`, but not once anything has to wait for the store, or could not be written.
+   * @throws the store's error; `work` goes on
+   */
+  async unlessStalled<T>(work: Promise<T>): Promise<T> {
+    if (this.#isBroken) throw new StoreUnavailableError(new Error("It could not be written."));
+    return await this.#persistence.unlessStalled(work);
   }
 
   /** Resolves once the connection of every socket so far is down. */
@@ -143,7 +145,7 @@ export class Supervisor {
       traced(`session ${event.type}`, this.instanceId, () => this.#apply(event, slot ? { slot } : {}))
     );
     applied.catch(() => slot?.free());
-    await Promise.race([applied, this.#persistence.stalled]);
+    await this.unlessStalled(applied);
   }
 
   /**

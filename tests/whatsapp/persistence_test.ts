@@ -74,3 +74,23 @@ Deno.test("insist() throws what says whose the session is, or that its login is 
     assert.deepEqual(stage.logged, []);
   }
 });
+
+Deno.test("unlessStalled() gives what the work comes to while the store answers", async () => {
+  const { persistence } = new Stage();
+  assert.equal(await persistence.unlessStalled(Promise.resolve("done")), "done");
+  await assert.rejects(persistence.unlessStalled(Promise.reject(new RangeError())), RangeError);
+});
+
+Deno.test("unlessStalled() gives up with the store's error when something has to wait, now or already", async () => {
+  const stage = new Stage();
+  const refusal = new StoreUnavailableError();
+  let refuses = true;
+  const waiting = stage.persistence.unlessStalled(new Promise(() => {}));
+  const work = stage.persistence.insist(() => refuses ? Promise.reject(refusal) : Promise.resolve("done"));
+  await assert.rejects(waiting, refusal);
+  await assert.rejects(stage.persistence.unlessStalled(Promise.resolve("late")), refusal);
+  refuses = false;
+  await stage.pass(10_000);
+  assert.equal(await work, "done");
+  assert.equal(await stage.persistence.unlessStalled(Promise.resolve("again")), "again");
+});
