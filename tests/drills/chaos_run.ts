@@ -115,6 +115,8 @@ class Run {
       onLine: (line) => {
         const subject = this.#subjects.find(({ instanceId }) => instanceId === line.instance_id);
         const { event, instance_id: _, ...rest } = line;
+        const isContested = rest.code === 440 || rest.kind === "replaced";
+        if (event === "socket_closed" && rest.socket === "login" && isContested) subject?.contest();
         if (event !== "request") subject?.tell(`log: ${event} ${JSON.stringify(rest)}`);
       },
     });

@@ -55,7 +55,7 @@ export class Subject {
   /** Connections that are open and of which the client hears nothing intelligible any more. */
   readonly #dead = new Set<number>();
   #paired: string | null = null;
-  /** Devices that WhatsApp has denied, be it wrongly. */
+  /** Devices that the product leaves alone: WhatsApp has denied them, be it wrongly, or another client uses them. */
   readonly #denied = new Set<string>();
   readonly #story: string[] = [];
 
@@ -133,7 +133,12 @@ export class Subject {
     this.look();
   }
 
-  /** Devices that are linked on the phone, as far as WhatsApp has never denied them. */
+  /** WhatsApp has said that another client uses the login of the link. */
+  contest(): void {
+    for (const device of [this.held, this.#paired]) if (device !== null) this.#denied.add(device);
+  }
+
+  /** Devices that are linked on the phone, but for those that the product leaves alone. */
   get devices(): readonly string[] {
     return this.phone.devices.map(({ jid }) => jid).filter((jid) => !this.#denied.has(jid));
   }
