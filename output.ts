@@ -22,7 +22,7 @@ const errors = new LineWriter(new StandardStream(Deno.stderr), {
   gatherMs: 0,
 });
 
-/** Says a sentence to whoever started the process: why it ends. */
+/** Writes to standard error why the process ends, in one sentence. */
 export function say(sentence: string): void {
   errors.write(`${sentence}\n`);
 }

@@ -1,6 +1,6 @@
 /**
  * Which connections belong to which login of a session: the present one, the one that is held until the present one
- * has proved itself, and those that are being retired. A login has one connection at a time, whoever makes it.
+ * has proved itself, and those that are being retired. A login has one connection at a time, whichever part makes it.
  * @module
  */
 import type { Effect } from "../domain/events.ts";

@@ -99,7 +99,7 @@ scenarios("a QR that WhatsApp does not send", {
   },
 });
 
-// The deadline is ten minutes away, so that whoever fails has not waited for it.
+// The deadline is ten minutes away, so that a call that fails has not waited for it.
 scenarios("QRs that are not shown, or not used", {
   ...QUICK_LINKS,
   environment: { QR_WAIT_MS: String(LONG_MS) },

@@ -102,7 +102,7 @@ for (const [what, strike] of [["silent", "silence"], ["unintelligible", "garble"
     const back = world.gateway.when("online", { phone: phone.number });
     await stopWorkerTime(0);
     world.gateway[strike](phone);
-    // The worker's time stands still: it is 4 s later for whoever hears something from now on, however long that takes.
+    // The worker's time stands still: a socket that hears something from now on hears it 4 s later, however long that takes.
     await stopWorkerTime(4_000);
     await world.gateway.when("ping", { phone: neighbour.number, nth: 3 });
     clock.skip(UNWATCHED.watch.pulseMs);
