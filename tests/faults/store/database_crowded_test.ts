@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import type { TestServer, TestSession } from "../../db/mariadb.ts";
 import { globalStatus, untilLockWait } from "../../db/mariadb.ts";
+import { DAY_MS } from "../../e2e/world.ts";
+import { SkippingClock } from "../../whatsapp/skipping_clock.ts";
 import { faultScenario, ownServer } from "./own_server.ts";
 
 const server = await ownServer();
@@ -64,7 +66,8 @@ faultScenario(
   async (start, server) => {
     // They stay where they are until they are paired again.
     await using world = await start({
-      policy: { backoff: { baseMs: 60_000, quickMs: 60_000, capMs: 60_000 } },
+      policy: { backoff: { baseMs: DAY_MS, quickMs: DAY_MS, capMs: DAY_MS } },
+      supervision: { clock: new SkippingClock(() => 0.99) },
     });
     const ids = IDS.slice(0, 3);
     for (const id of ids) {
