@@ -17,7 +17,7 @@ import type { Log } from "./log.ts";
 import type { Logins } from "./logins.ts";
 import type { Departure, Socket, SocketLayer } from "./socket_layer.ts";
 
-/** All in milliseconds, but for `concurrent`. */
+/** All in milliseconds, but for `leastAttempts` and `concurrent`. */
 export interface UnlinkerBounds {
   /** How often logins that wait are looked for. */
   readonly lookMs: number;
@@ -27,6 +27,8 @@ export interface UnlinkerBounds {
   readonly unansweredPauseMs: number;
   /** How long after its retirement a login is given up. */
   readonly giveUpMs: number;
+  /** How often it is tried before that, at least: a clock that is set forward by months is no reason. */
+  readonly leastAttempts: number;
   /** How many attempts are made at the same time. */
   readonly concurrent: number;
 }
@@ -36,6 +38,7 @@ export const UNLINKER_BOUNDS: UnlinkerBounds = {
   answeredPauseMs: 30_000,
   unansweredPauseMs: 60_000,
   giveUpMs: 30 * 24 * 3_600_000,
+  leastAttempts: 1_000,
   concurrent: 2,
 };
 
@@ -175,8 +178,10 @@ export class Unlinker {
 
   async #unlink(login: RetiredLogin): Promise<void> {
     const { store, clock } = this.#options;
-    const { unansweredPauseMs, answeredPauseMs, giveUpMs } = this.#bounds;
-    if (clock.now() - login.retiredAt > giveUpMs) return await this.#settle(login.id, "given_up");
+    const { unansweredPauseMs, answeredPauseMs, giveUpMs, leastAttempts } = this.#bounds;
+    if (login.attempts >= leastAttempts && clock.now() - login.retiredAt > giveUpMs) {
+      return await this.#settle(login.id, "given_up");
+    }
     if (!await store.claimRetiredLogin(login, unansweredPauseMs)) return;
     const credentials = await this.#load(login);
     if (credentials === null) return;

@@ -22,8 +22,8 @@ class Waiting implements RetiredLoginStore {
     this.#clock = clock;
   }
 
-  add(id: string, text: string | null = `login of ${id}`, retiredAt = this.#clock.now()): void {
-    const login = { id, instanceId: `sender_${id}`, attempts: 0, retiredAt };
+  add(id: string, text: string | null = `login of ${id}`, retiredAt = this.#clock.now(), attempts = 0): void {
+    const login = { id, instanceId: `sender_${id}`, attempts, retiredAt };
     this.logins.set(id, { login, dueAt: this.#clock.steady(), text });
   }
 
@@ -191,13 +191,25 @@ Deno.test("Unlinker leaves a login alone that a session of this process uses", a
 
 Deno.test("Unlinker gives a login up after 30 days, and keeps one that cannot be opened until then", async () => {
   const { clock, store, sockets, outcomes, unlinker, pass } = world();
-  store.add("old", "login", clock.now() - UNLINKER_BOUNDS.giveUpMs - 1);
+  store.add("old", "login", clock.now() - UNLINKER_BOUNDS.giveUpMs - 1, UNLINKER_BOUNDS.leastAttempts);
   store.add("sealed", null);
   unlinker.start();
   await pass(0);
   assert.deepEqual([...store.logins.keys()], ["sealed"]);
   assert.deepEqual(outcomes.toSorted(), ["given_up", "unreadable"]);
   assert.equal(sockets.opened.length, 0);
+  await stop(unlinker, sockets);
+});
+
+Deno.test("Unlinker gives no login up because the wall clock was set forward", async () => {
+  const { clock, store, sockets, outcomes, unlinker, pass } = world();
+  store.add("a");
+  clock.setWall(UNLINKER_BOUNDS.giveUpMs * 12);
+  unlinker.start();
+  await pass(0);
+  sockets.last("unlink").goes(true);
+  await pass(0);
+  assert.deepEqual(outcomes, ["unlinked"]);
   await stop(unlinker, sockets);
 });
 
