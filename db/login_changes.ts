@@ -91,11 +91,12 @@ export class LoginChanges {
   }
 
   /** As `revert`. */
-  async revert(db: Kysely<Tables>, session: Session): Promise<void> {
+  async revert(db: Kysely<Tables>, session: Session, retiredId: string | null): Promise<void> {
     const { instanceId } = session;
-    const { changeId, heldId } = await this.#look(db, instanceId);
+    const { changeId, heldId, hasLogin, isContested } = await this.#look(db, instanceId);
     const id = this.#revertId(session);
     if (changeId === id) return; // done, by the same change
+    if (retiredId !== null && hasLogin && !isContested) await this.#queue(db, instanceId, retiredId);
     await eraseAll(db, instanceId);
     if (heldId === null) return await this.#unlink(db, instanceId);
     const lock = lockingRows(this.#database.dialect);

@@ -114,7 +114,11 @@ export class SqlStore implements Store {
           }
           return await this.#change(session, lease, (db) => this.#logins.confirm(db, session.instanceId));
         case "revert":
-          return await this.#change(session, lease, (db) => this.#logins.revert(db, session));
+          return await this.#change(
+            session,
+            lease,
+            (db) => this.#logins.revert(db, session, credentials.retiredId),
+          );
         case "erase":
           return await this.#change(session, lease, (db) => this.#logins.erase(db, session.instanceId));
         case "retire": {

@@ -69,8 +69,11 @@ export type CredentialsEffect =
   | { readonly type: "adopt_credentials" }
   /** The new login has proved itself: the one that was held for its sake is retired. */
   | { readonly type: "confirm_credentials" }
-  /** The new login does not exist at WhatsApp: the one that is held takes its place again. */
-  | { readonly type: "revert_credentials" }
+  /**
+   * The new login does not exist at WhatsApp, or may not be used: the one that is held takes its place again. With
+   * `retire` the new one has a device, and is kept apart until WhatsApp has unlinked it.
+   */
+  | { readonly type: "revert_credentials"; readonly retire: boolean }
   /** WhatsApp says that the login is gone: erase credentials and keys. */
   | { readonly type: "erase_credentials" }
   /** Given up on our side: keep the login apart, until WhatsApp has unlinked it. */

@@ -136,18 +136,24 @@ export function logOut(life: Life, at: Circumstances): Transition {
   return to(life, { session, link: "none", predecessor: false, login: IDLE, pairing: NO_PAIRING }, effects);
 }
 
+/**
+ * The login that was to replace another one cannot: the other is taken up again.
+ * @param retire whether WhatsApp may have a device of the new login, for nobody else to use
+ */
+function takeUpPredecessor(life: Life, retire: boolean, at: Circumstances): Transition {
+  const back = {
+    ...life,
+    link: "working",
+    predecessor: false,
+    session: toldAsConnecting(life, at),
+  } as const;
+  const { life: next, effects } = queue(back, null, null, at);
+  return { life: next, effects: [{ type: "revert_credentials", retire }, ...effects] };
+}
+
 /** WhatsApp says that there is no such login: the one that it was to replace is taken up again, if any. */
 export function loseLogin(life: Life, at: Circumstances): Transition {
-  if (life.predecessor) {
-    const back = {
-      ...life,
-      link: "working",
-      predecessor: false,
-      session: toldAsConnecting(life, at),
-    } as const;
-    const { life: next, effects } = queue(back, null, null, at);
-    return { life: next, effects: [{ type: "revert_credentials" }, ...effects] };
-  }
+  if (life.predecessor) return takeUpPredecessor(life, false, at);
   return to(life, {
     session: told(life, (session) => disconnected(session, "LOGOUT", at.now)),
     link: "none",
@@ -163,7 +169,8 @@ const SUSPENDING: ReadonlySet<FaultCode> = new Set([
 ]);
 
 /**
- * The login cannot go on without a human: `error`, told once no QR is shown any more.
+ * The login cannot go on without a human: `error`, told once no QR is shown any more. One that has never logged in
+ * has replaced nothing yet: the login that it was to replace is taken up again, if any.
  * @param rival another session of this system that uses the same login
  * @param effects what closes the socket, where it is not closed already
  */
@@ -174,8 +181,9 @@ export function failLogin(
   at: Circumstances,
   effects: readonly Effect[] = [],
 ): Transition {
-  const suspend = life.link === "working" && SUSPENDING.has(code);
   const contested = code === "LOGGED_IN_ELSEWHERE";
+  if (life.predecessor && SUSPENDING.has(code)) return takeUpPredecessor(life, !contested, at);
+  const suspend = life.link === "working" && SUSPENDING.has(code);
   const login: LoginActivity = isToldAsQr(life) ? { kind: "failed", code, rival } : IDLE;
   const session = told(life, (session) => failed(session, code, rival, at.now));
   return to(life, { session, link: suspend ? "suspended" : life.link, login }, [

@@ -46,7 +46,7 @@ export type CredentialsChange =
    * - a login that another client uses as well (`contested`, see `suspend`) is erased and never unlinked: that
    *   client goes on with it;
    * - a `working` one, where none is held yet, is *held* with all its keys until the new one has logged in
-   *   (`confirm`) or turned out not to exist (`revert`);
+   *   (`confirm`) or turned out to be of no use (`revert`);
    * - any other waits to be unlinked: its signal keys are erased, its credentials kept sealed.
    */
   | {
@@ -61,10 +61,11 @@ export type CredentialsChange =
    */
   | { readonly kind: "confirm" }
   /**
-   * The login does not exist at WhatsApp: it is erased, and the held one takes its place again with all its keys,
-   * `working`. Without a held one: as `erase`.
+   * The login does not exist at WhatsApp, or may not be used: it is erased, and the held one takes its place again
+   * with all its keys, `working`. Without a held one: as `erase`. With a `retiredId` its credentials wait, sealed,
+   * under that to be unlinked.
    */
-  | { readonly kind: "revert" }
+  | { readonly kind: "revert"; readonly retiredId: string | null }
   /**
    * WhatsApp says that the login is gone: credentials, keys and link are erased; a held one, if any, waits to be
    * unlinked.

@@ -56,7 +56,8 @@ export class Retirements {
     const expect = (id: string, connections: LoginConnections) =>
       expected.push({ retirement: this.#unlinker.expect(id), connections });
     let after = () => {};
-    for (const { type } of effects) {
+    for (const effect of effects) {
+      const { type } = effect;
       if (type === "adopt_credentials") {
         const replaced = this.present;
         const isHeld = before.link === "working" && !before.predecessor;
@@ -66,7 +67,8 @@ export class Retirements {
           this.present = new LoginConnections();
           if (this.pairing !== null) this.present.add(this.pairing);
         };
-      } else if (type === "revert_credentials") {
+      } else if (effect.type === "revert_credentials") {
+        if (effect.retire) expect(id, this.present);
         after = () => {
           this.present = this.#held?.connections ?? new LoginConnections();
           this.#held = null;

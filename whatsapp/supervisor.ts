@@ -401,7 +401,7 @@ function credentialsChange(
       case "confirm_credentials":
         return { kind: "confirm" };
       case "revert_credentials":
-        return { kind: "revert" };
+        return { kind: "revert", retiredId: effect.retire ? retiredId : null };
       case "erase_credentials":
         return { kind: "erase" };
       case "retire_credentials":

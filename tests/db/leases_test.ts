@@ -124,7 +124,7 @@ test("every write is refused, and changes no byte, when the session is another's
     ["adopt", () => store.save(late, adopt("{}"), old)],
     ["erase", () => store.save(late, { kind: "erase" }, old)],
     ["confirm", () => store.save(late, { kind: "confirm" }, old)],
-    ["revert", () => store.save(late, { kind: "revert" }, old)],
+    ["revert", () => store.save(late, { kind: "revert", retiredId: null }, old)],
     ["retire", () => store.save(late, { kind: "retire", retiredId: crypto.randomUUID() }, old)],
     ["contested", () => store.save(late, { kind: "suspend", contested: true }, old)],
     ["suspend", () => store.save(late, { kind: "suspend", contested: false }, old)],

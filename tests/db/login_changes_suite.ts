@@ -26,11 +26,12 @@ import { type HeldLogin, type Holdings, holdingsOf, keysOf, NOTHING, whole } fro
 const NOW = 1_767_530_096_789;
 const KEEP: CredentialsChange = { kind: "keep" };
 const CONFIRM: CredentialsChange = { kind: "confirm" };
-const REVERT: CredentialsChange = { kind: "revert" };
+const REVERT: CredentialsChange = { kind: "revert", retiredId: null };
 const ERASE: CredentialsChange = { kind: "erase" };
 const SUSPEND: CredentialsChange = { kind: "suspend", contested: false };
 const CONTEST: CredentialsChange = { kind: "suspend", contested: true };
 const pair = (login: string) => adopt(login, keysOf(login));
+const revertAndRetire = (): CredentialsChange => ({ kind: "revert", retiredId: crypto.randomUUID() });
 const retire = (): CredentialsChange => ({ kind: "retire", retiredId: crypto.randomUUID() });
 
 /** The session as the nth write of a test leaves it. */
@@ -123,6 +124,17 @@ export const CHANGES: Readonly<Record<string, { change: () => CredentialsChange;
       ...every(NOTHING),
       "a held login": linked("A"),
       "a held login and a suspended one": linked("A"),
+      "a held login and a contested one": linked("A"),
+    },
+  },
+  "revert (retire)": {
+    change: revertAndRetire,
+    outcomes: {
+      ...every({ ...NOTHING, waiting: ["A"] }),
+      "no login": NOTHING,
+      "a contested login": NOTHING,
+      "a held login": linked("A", { waiting: ["B"] }),
+      "a held login and a suspended one": linked("A", { waiting: ["B"] }),
       "a held login and a contested one": linked("A"),
     },
   },
@@ -306,7 +318,9 @@ export function loginChangesSuite(dialect: TestDialect): void {
   test("save() touches no other instance", async (url) => {
     await using store = await open(url);
     await begin(store, "bystander", "a held login");
-    for (const change of [pair("A"), pair("B"), CONTEST, pair("C"), REVERT, retire(), ERASE]) {
+    for (
+      const change of [pair("A"), pair("B"), CONTEST, pair("C"), REVERT, revertAndRetire(), retire(), ERASE]
+    ) {
       await store.save(at("s", 0), change);
     }
     assert.deepEqual(await holdingsOf(url, "bystander"), BEGINNINGS["a held login"]!.holdings);
@@ -388,8 +402,9 @@ async function refused(work: Promise<void>): Promise<boolean> {
 
 // ── A model of it ────────────────────────────────────────────────────────────────────────────────
 
+type Change = Exclude<CredentialsChange["kind"], "suspend"> | "revert and retire";
 type Step =
-  | { kind: "change"; change: Exclude<CredentialsChange["kind"], "suspend">; twice: boolean }
+  | { kind: "change"; change: Change; twice: boolean }
   | { kind: "suspend"; contested: boolean; twice: boolean }
   | { kind: "keys"; id: string; value: string | null }
   | { kind: "forget" };
@@ -399,7 +414,19 @@ const steps: fc.Arbitrary<Step> = fc.oneof<fc.MaybeWeightedArbitrary<Step>[]>(
     weight: 6,
     arbitrary: record<Step & { kind: "change" }>({
       kind: fc.constant("change" as const),
-      change: fc.constantFrom("keep", "adopt", "adopt", "adopt", "confirm", "revert", "erase", "retire"),
+      change: fc.constantFrom(
+        ...[
+          "keep",
+          "adopt",
+          "adopt",
+          "adopt",
+          "confirm",
+          "revert",
+          "revert and retire",
+          "erase",
+          "retire",
+        ] as const,
+      ),
       twice: fc.boolean(),
     }),
   },
@@ -421,6 +448,21 @@ const steps: fc.Arbitrary<Step> = fc.oneof<fc.MaybeWeightedArbitrary<Step>[]>(
   },
   { weight: 1, arbitrary: fc.constant<Step>({ kind: "forget" }) },
 );
+
+function changeOf(change: Change, login: string): CredentialsChange {
+  switch (change) {
+    case "adopt":
+      return pair(login);
+    case "retire":
+      return retire();
+    case "revert":
+      return REVERT;
+    case "revert and retire":
+      return revertAndRetire();
+    default:
+      return { kind: change };
+  }
+}
 
 /** How a login came to its end. */
 type End = "forgotten" | "gone" | "contested";
@@ -479,12 +521,7 @@ class History {
       }
       case "change": {
         const login = `login ${this.#adopted.length}`;
-        const change: CredentialsChange = step.change === "adopt"
-          ? pair(login)
-          : step.change === "retire"
-          ? retire()
-          : { kind: step.change };
-        await this.#save(change, step.twice);
+        await this.#save(changeOf(step.change, login), step.twice);
         return this.#become(step.change, login);
       }
       default:
@@ -492,7 +529,7 @@ class History {
     }
   }
 
-  #become(change: Exclude<CredentialsChange["kind"], "suspend">, login: string): void {
+  #become(change: Change, login: string): void {
     switch (change) {
       case "keep":
         return;
@@ -506,6 +543,11 @@ class History {
         return this.#release();
       case "revert":
         if (this.#current !== null) this.#end(this.#current.login, "gone");
+        this.#install(this.#held);
+        this.#held = null;
+        return;
+      case "revert and retire":
+        this.#retireCurrent();
         this.#install(this.#held);
         this.#held = null;
         return;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type Effect, hasLoginSocket, hasPairingSocket, isPairing, judge } from "../../domain/mod.ts";
-import { atEveryMoment, isLoginLost, isUnscanned } from "./world.ts";
+import { atEveryMoment, isLoginLost, isUnscanned, refusalOfLogin } from "./world.ts";
 
 const opens = ({ type }: Effect) => type === "open_pairing_socket" || type === "open_login_socket";
 const count = (effects: readonly Effect[], type: Effect["type"]) =>
@@ -72,12 +72,16 @@ Deno.test("transition() confirms credentials exactly when a login succeeds for w
   });
 });
 
-Deno.test("transition() goes back to the held login exactly when WhatsApp says that the new one does not exist", () => {
+Deno.test("transition() goes back to the held login exactly when the new one does not exist or may not be used", () => {
   atEveryMoment((moment) => {
     const { before, after, effects } = moment;
-    const reverts = isLoginLost(moment) && before.predecessor;
-    assert.equal(count(effects, "revert_credentials"), reverts ? 1 : 0);
+    const refusal = refusalOfLogin(moment);
+    const reverts = (refusal !== null || isLoginLost(moment)) && before.predecessor;
+    const reversions = effects.filter((effect) => effect.type === "revert_credentials");
+    assert.equal(reversions.length, reverts ? 1 : 0);
     if (!reverts) return;
+    // Whoever else uses it goes on with it; one that does not exist need not be unlinked.
+    assert.equal(reversions[0]?.retire, refusal !== null && refusal !== "LOGGED_IN_ELSEWHERE");
     assert.equal(after.link, "working");
     assert.equal(after.predecessor, false);
     assert.equal(after.login.kind, "queued");

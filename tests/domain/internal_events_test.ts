@@ -201,7 +201,7 @@ Deno.test("transition() stays in error when told of another disconnection than L
 Deno.test("transition() retires a login that cannot be used and one that is held, as well as the one in use", () => {
   const suspended = failed("LOGGED_IN_ELSEWHERE");
   assert.deepEqual(asked(then(suspended, reported("LOGOUT"))), ["retire_credentials"]);
-  const refused = then(loggingIn(dropped()), closedBy(403));
+  const refused = then(loggingIn(dropped()), closedBy(405));
   assert.equal(refused.life.predecessor, true);
   const out = then(refused, reported("LOGOUT"));
   assert.deepEqual(asked(out), ["retire_credentials"]);

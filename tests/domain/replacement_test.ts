@@ -1,4 +1,4 @@
-/** A scan over a login that works: the old login is held until the new one has logged in, or does not exist. */
+/** A scan over a login that works: the old login is held until the new one has logged in, or turns out to be of no use. */
 import assert from "node:assert/strict";
 import { isAtRest, lastErrorOf, qrAnswer } from "../../domain/mod.ts";
 import {
@@ -162,17 +162,41 @@ Deno.test("transition() goes on holding the old login while the new one drops, t
   }
 });
 
-Deno.test("transition() goes on holding the old login when the new one fails, and when another scan follows", () => {
-  for (const status of [403, 440] as const) {
-    const refused = then(loggingIn(dropped()), closedBy(status));
-    assert.equal(refused.life.session.status, "error");
-    assert.equal(refused.life.link, "suspended");
-    assert.equal(refused.life.predecessor, true);
-    assert.deepEqual(asked(refused), ["suspend_credentials"]);
-    const again = scanned(refused);
-    assert.equal(again.life.predecessor, true);
-    assert.deepEqual(asked(online(refused)), ["confirm_credentials"]);
+Deno.test("transition() goes back to the old login when the new one may not be used, and gives that one up", () => {
+  for (
+    const [status, retire] of [
+      [403, true],
+      [411, true],
+      // Another client uses it, and goes on with it.
+      [440, false],
+    ] as const
+  ) {
+    for (
+      const lost of [
+        then(loggingIn(dropped()), closedBy(status)),
+        then(scanned(dropped()), unpairedBy(status)),
+      ]
+    ) {
+      assert.equal(lost.life.session.status, "connecting");
+      assert.equal(lost.life.link, "working");
+      assert.equal(lost.life.predecessor, false);
+      assert.deepEqual(lost.effects, [{ type: "revert_credentials", retire }, { type: "ask_admission" }]);
+      // And where the old one may not be used either, that is an error of the session.
+      const refused = then(then(lost, { type: "admitted" }), closedBy(status));
+      assert.equal(refused.life.session.status, "error");
+      assert.deepEqual(asked(refused), ["suspend_credentials"]);
+    }
   }
+});
+
+Deno.test("transition() goes on holding the old login when the new one fails for a cause that is mended from outside", () => {
+  const refused = then(loggingIn(dropped()), closedBy(405));
+  assert.equal(refused.life.session.status, "error");
+  assert.equal(refused.life.predecessor, true);
+  assert.deepEqual(refused.effects, []);
+  const again = scanned(refused);
+  assert.equal(again.life.predecessor, true);
+  assert.deepEqual(asked(online(refused)), ["confirm_credentials"]);
 });
 
 Deno.test("transition() holds the login that last worked, and no other, when scan follows upon scan", () => {

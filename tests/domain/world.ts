@@ -19,7 +19,9 @@ import {
   type Policy,
   type SessionEvent,
   transition,
+  type Verdict,
 } from "../../domain/mod.ts";
+import type { FaultCode } from "../../domain/names.ts";
 import { policies, START } from "./arbitraries.ts";
 import { type Beginning, beginnings, type Step, steps } from "./stories.ts";
 
@@ -311,17 +313,29 @@ export function atEveryMoment(property: (moment: Moment) => void): void {
   forEveryStory((moments) => moments.forEach(property));
 }
 
-/** WhatsApp says that the login in use does not exist. */
-export function isLoginLost({ before, event }: Moment): boolean {
+/** What the end of a socket says of the login in use; null where nothing does. */
+function verdictOnLogin({ before, event }: Moment): Verdict | null {
   switch (event.type) {
     case "login_closed":
-      return hasLoginSocket(before) && judge(event.cause).kind === "logged_out";
+      return hasLoginSocket(before) ? judge(event.cause) : null;
     case "pairing_closed":
       // Before the scan, a pairing socket speaks of no login at all.
-      return before.pairing.kind === "paired" && judge(event.cause).kind === "logged_out";
+      return before.pairing.kind === "paired" ? judge(event.cause) : null;
     default:
-      return false;
+      return null;
   }
+}
+
+/** WhatsApp says that the login in use does not exist. */
+export function isLoginLost(moment: Moment): boolean {
+  return verdictOnLogin(moment)?.kind === "logged_out";
+}
+
+/** Why WhatsApp wants the login in use not to be used any more; null where it does not. */
+export function refusalOfLogin(moment: Moment): FaultCode | null {
+  const verdict = verdictOnLogin(moment);
+  // A client that is outdated is refused with every login.
+  return verdict?.kind === "unrecoverable" && verdict.code !== "CLIENT_OUTDATED" ? verdict.code : null;
 }
 
 /** A pairing ends without a scan, by itself or because it took too long. */

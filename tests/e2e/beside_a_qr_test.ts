@@ -138,6 +138,25 @@ scenarios("a login beside a QR", QUICK_LINKS, {
     assert.deepEqual(phone.devices.map(({ jid }) => jid), [device.jid]);
   },
 
+  "a new login that may not be used costs the old one nothing, and leaves no device": async (world) => {
+    const { phone, device, refusal } = await linkAndLose(world, "banned");
+    const banned = world.gateway.phone();
+    world.gateway.faults.add({ do: "failure", code: 403, phone: banned.number, kind: "login", times: 1 });
+    const seen = statuses(world, "banned");
+    const { qr_string } = await untilQr(world, "banned");
+    assert.equal((await banned.scan(qr_string)).outcome, "paired");
+    await untilDevices(world, banned, 0);
+    refusal.remove();
+    const { status } = await world.untilStatus("banned", "connected");
+    assert.equal(status, "connected");
+    assert.ok(!seen.has("error"));
+    assert.deepEqual(phone.devices.map(({ jid }) => jid), [device.jid]);
+    const [row] = await world.rows(
+      "select phone_number as phone from ll_whatsapp_qr_sessions where instance_id = 'banned'",
+    );
+    assert.equal(row?.phone, phone.number);
+  },
+
   "a number that is logged out while WhatsApp cannot be reached is unlinked once it can": async (world) => {
     const { phone } = await linkAndLose(world, "offline");
     const out = await world.hub.disconnected("offline", "LOGOUT");
