@@ -7,14 +7,15 @@ import { migrateDatabase } from "../../db/migrate.ts";
 import { SqlStore } from "../../db/store.ts";
 import { PROGRAMS_REQUIRED } from "../programs.ts";
 import { adopt, KEYS, open, openCounted, query } from "./helpers.ts";
-import { ownServerProgram, TestServer, type TestSession } from "./mariadb.ts";
+import { countDeadlocks, TestServer, type TestSession, untilLockWait } from "./server.ts";
+import { ownServerProgram, whatIsMissing } from "./server_program.ts";
 
 const program = await ownServerProgram();
 
 /** Declares a test with a server of its own, which it may kill. */
 function serverTest(name: string, body: (server: TestServer) => Promise<void>, options: string[] = []): void {
   Deno.test({
-    name: `mysql: ${name}${program === undefined ? " (skipped: no mariadbd here)" : ""}`,
+    name: `mysql: ${name}${program === undefined ? ` (skipped: ${whatIsMissing()})` : ""}`,
     ignore: program === undefined,
     fn: async () => {
       await using server = await TestServer.start(program!, options);
@@ -112,30 +113,16 @@ serverTest("save() succeeds when it is the victim of a deadlock", async (server)
     `begin; insert into weight values ${Array.from({ length: 500 }, (_, n) => `(${n})`).join()}`,
   );
   await other.run("select * from ll_whatsapp_links where instance_id = 's' for update");
-  const before = await deadlocks(server);
+  const before = await countDeadlocks(server);
   const saved = store.save({ ...session, phoneNumber: "+1234567" }, { kind: "suspend", contested: false });
-  await untilWaiting(server);
+  await untilLockWait(server);
   await other.run("update ll_whatsapp_qr_sessions set phone_number = '+7654321' where instance_id = 's'");
   await other.run("commit");
   await saved;
-  assert.equal(await deadlocks(server), before + 1);
+  assert.equal(await countDeadlocks(server), before + 1);
   assert.equal((await store.find("s"))?.session.phoneNumber, "+1234567");
   assert.equal((await store.find("s"))?.link, "suspended");
 });
-
-async function deadlocks(server: TestServer): Promise<number> {
-  const [row] = await server.run("show global status like 'Innodb_deadlocks'");
-  return Number(row?.["Value"]);
-}
-
-/** Asks until somebody waits for a row. */
-async function untilWaiting(server: TestServer): Promise<void> {
-  // Not information_schema.innodb_trx: that is a copy, which asking too often keeps from being renewed.
-  for (;;) {
-    const [row] = await server.run("show global status like 'Innodb_row_lock_current_waits'");
-    if (Number(row?.["Value"]) > 0) return;
-  }
-}
 
 serverTest(
   "the store is unavailable when there are too many connections, and works afterwards",
@@ -213,7 +200,7 @@ serverTest("openStore() says what is wrong with the address when the server refu
 
 const named = await Deno.permissions.query({ name: "net", host: "localhost" });
 const whyNoTls = program === undefined
-  ? "no mariadbd here"
+  ? whatIsMissing()
   : named.state !== "granted"
   ? "localhost not allowed"
   : "";

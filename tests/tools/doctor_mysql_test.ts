@@ -3,7 +3,7 @@ import { generateCredentialKey } from "../../db/mod.ts";
 import { checkVersion } from "../../tools/doctor/database.ts";
 import { judgeGrants } from "../../tools/doctor/privileges.ts";
 import { mysql } from "../db/helpers.ts";
-import { type TestServer, testServer } from "../db/mariadb.ts";
+import { type TestServer, testServer } from "../db/server.ts";
 import { closedPort, doctor, inFolder, seal } from "./doctor_run.ts";
 
 const server = await testServer();
