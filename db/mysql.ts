@@ -79,9 +79,11 @@ function tlsOptions(target: MysqlTarget): { [option: string]: unknown } | undefi
     case "unverified":
       return { rejectUnauthorized: false };
     case "verified":
-      return target.tlsAuthorities === null
-        ? { rejectUnauthorized: true, verifyIdentity: true }
-        : { rejectUnauthorized: true, verifyIdentity: true, ca: readAuthorities(target.tlsAuthorities) };
+    case "authority": {
+      const { tls, tlsAuthorities } = target;
+      const ca = tlsAuthorities === null ? {} : { ca: readAuthorities(tlsAuthorities) };
+      return { rejectUnauthorized: true, verifyIdentity: tls === "verified", ...ca };
+    }
     default:
       return target.tls satisfies never;
   }

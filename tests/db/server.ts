@@ -124,6 +124,12 @@ export class TestServer {
     return new TestSession(connection);
   }
 
+  /** Where a server of our own keeps its data, and on MySQL the certificates that it has made for itself. */
+  get dataFolder(): string {
+    if (this.#folder === undefined) throw new Error("This server is not ours to look into.");
+    return `${this.#folder}/data`;
+  }
+
   /** Whose server it is. */
   async kind(): Promise<ServerKind> {
     const [row] = await this.run("select version() as version");
