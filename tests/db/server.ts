@@ -262,13 +262,24 @@ kill -9 $!
 wait
 rm -rf "$folder"`;
 
-/** An empty data folder, in a temporary folder of its own: as the shared server's was, where there is one. */
+/** A data folder for a server of its own: a copy of an empty one, which takes a while to make. */
 async function ownFolder(program: ServerProgram): Promise<string> {
   const shared = readShared();
-  if (shared === undefined) return await install(program);
+  const from = shared === undefined
+    ? await (template ??= makeTemplate(program))
+    : `${shared.folder}/untouched`;
   const folder = await Deno.makeTempDir({ prefix: FOLDER });
-  await copyData(`${shared.folder}/untouched`, `${folder}/data`);
+  await copyData(from, `${folder}/data`);
   return folder;
+}
+
+let template: Promise<string> | undefined;
+
+/** An empty data folder for this file's servers, where the test process has none. */
+async function makeTemplate(program: ServerProgram): Promise<string> {
+  const folder = await install(program);
+  globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+  return `${folder}/data`;
 }
 
 async function copyData(from: string, to: string): Promise<void> {
