@@ -45,13 +45,22 @@ export class TestServer {
     }, undefined);
   }
 
-  /** A server of our own: a data folder of its own, a free port, this machine alone. */
-  static async start(program: ServerProgram, options: readonly string[] = []): Promise<TestServer> {
-    const folder = await ownFolder(program);
+  /**
+   * A server of our own: a data folder of its own, a free port, this machine alone.
+   * @param installOptions what has to be said before there is any data
+   */
+  static async start(
+    program: ServerProgram,
+    options: readonly string[] = [],
+    installOptions: readonly string[] = [],
+  ): Promise<TestServer> {
+    const folder = installOptions.length > 0
+      ? await install(program, installOptions)
+      : await ownFolder(program);
     const port = freePort();
     const server = new TestServer({ host: "127.0.0.1", port, user: "root", password: "" }, folder);
     server.#program = program;
-    server.#options = options;
+    server.#options = [...options, ...installOptions];
     globalThis.addEventListener("unload", server.#onUnload);
     await server.restart();
     return server;
@@ -288,9 +297,9 @@ async function copyData(from: string, to: string): Promise<void> {
 }
 
 /** An empty data folder, in a temporary folder of its own. */
-async function install(program: ServerProgram): Promise<string> {
+async function install(program: ServerProgram, options: readonly string[] = []): Promise<string> {
   const folder = await Deno.makeTempDir({ prefix: FOLDER });
-  await installData(program, folder);
+  await installData(program, folder, options);
   return folder;
 }
 

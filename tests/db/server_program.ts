@@ -66,7 +66,11 @@ const CANDIDATES: Readonly<Record<ServerKind, () => string[]>> = {
 };
 
 /** Makes an empty data folder, `data`, in this folder. Its root has no password. */
-export async function installData({ kind, path }: ServerProgram, folder: string): Promise<void> {
+export async function installData(
+  { kind, path }: ServerProgram,
+  folder: string,
+  options: readonly string[] = [],
+): Promise<void> {
   const place = [`--datadir=${folder}/data`, `--tmpdir=${folder}`]; // two that share one delete each other's tables
   const [program, args] = kind === "mariadb"
     ? ["mariadb-install-db", [
@@ -77,7 +81,7 @@ export async function installData({ kind, path }: ServerProgram, folder: string)
     ]] as const
     : [path, ["--no-defaults", "--initialize-insecure", ...place, "--secure-file-priv=NULL"]] as const;
   const { success, stderr } = await new Deno.Command(program, {
-    args: [...args, ...LIGHT[kind], ...asRoot()],
+    args: [...args, ...LIGHT[kind], ...options, ...asRoot()],
     stdout: "null",
     stderr: "piped",
   }).output();
