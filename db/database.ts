@@ -6,7 +6,7 @@ import { type Dialect, Kysely, type LogConfig, sql } from "kysely";
 import { type DatabaseTarget, parseDatabaseUrl } from "./database_url.ts";
 import type { DialectName } from "./dialect.ts";
 import { runGuarded } from "./faults.ts";
-import { asRefusal } from "./refusals.ts";
+import { asGreetingRefusal } from "./refusals.ts";
 import type { Tables } from "./schema.ts";
 import { type Glance, openSqlite } from "./sqlite.ts";
 
@@ -81,6 +81,6 @@ async function greet(target: DatabaseTarget, db: Kysely<Tables>): Promise<number
     );
     return Math.max(Number(row?.bytes) - PACKET_RESERVE, PACKET_RESERVE);
   } catch (error) {
-    throw asRefusal(error);
+    throw asGreetingRefusal(error, target);
   }
 }

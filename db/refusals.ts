@@ -11,6 +11,7 @@
  * @module
  */
 import { StoreUnavailableError } from "../domain/ports.ts";
+import type { MysqlTarget } from "./database_url.ts";
 import { DatabaseUnusableError } from "./errors.ts";
 import { judgeFault } from "./faults.ts";
 
@@ -23,7 +24,11 @@ interface DriverError extends Error {
 }
 
 const LOGIN = "The database refuses the user or the password in DATABASE_URL.";
+const LOGIN_WITHOUT_TLS =
+  "The database refuses the user or the password in DATABASE_URL, or lets this account in " +
+  "over TLS alone (ssl).";
 const HOST = "The database does not accept connections from this host.";
+const NO_SERVER = "What answers at the address in DATABASE_URL is no MySQL or MariaDB server.";
 const TOO_OFTEN =
   "The account in DATABASE_URL is locked after too many wrong passwords; unlock it on the server.";
 const LOCKED = "The account in DATABASE_URL is locked; unlock it on the server.";
@@ -59,7 +64,7 @@ const DRIVER_REFUSALS: ReadonlyMap<unknown, string> = new Map([
   ["HANDSHAKE_NO_SSL_SUPPORT", "The database does not offer the TLS that DATABASE_URL asks for."],
   ["AUTH_SWITCH_PLUGIN_ERROR", PLUGIN],
   ["MYSQL_CLEAR_PASSWORD_NOT_ENABLED", PLUGIN],
-  ["HANDSHAKE_UNKNOWN_ERROR", "What answers at the address in DATABASE_URL is no MySQL or MariaDB server."],
+  ["HANDSHAKE_UNKNOWN_ERROR", NO_SERVER],
 ]);
 
 /** What the runtime says of a certificate: it has texts and no codes that reach us. */
@@ -129,6 +134,21 @@ export function asRefusal(error: unknown): unknown {
     );
   }
   return unusable(`The database refuses what the service asks of it: ${numberOf(error)}.`);
+}
+
+/**
+ * The same for the first question to a server, where nothing but the driver can have failed: it stumbles over what it
+ * does not expect, such as the X protocol on port 33060.
+ */
+export function asGreetingRefusal(error: unknown, { tls }: Pick<MysqlTarget, "tls">): unknown {
+  const refusal = asRefusal(error);
+  // Who wants TLS says no more than that: an account with `REQUIRE SSL`, and one whose password cannot be sealed.
+  if (refusal instanceof DatabaseUnusableError && refusal.message === LOGIN && tls === "none") {
+    return new DatabaseUnusableError(LOGIN_WITHOUT_TLS, { cause: error });
+  }
+  return refusal instanceof DatabaseUnusableError || refusal instanceof StoreUnavailableError
+    ? refusal
+    : new DatabaseUnusableError(NO_SERVER, { cause: error });
 }
 
 /** Runs a start, whose errors of a database's are then one sentence each. @throws as {@link asRefusal} gives them */

@@ -66,6 +66,14 @@ const OBSTACLES: readonly Obstacle[] = [
     sentence: /^The server takes connections over TLS alone; set ssl in DATABASE_URL\.$/,
   },
   {
+    what: "the account wants TLS",
+    put: "alter user $user require ssl",
+    remove: "alter user $user require none",
+    code: 78,
+    sentence:
+      /^The database refuses the user or the password in DATABASE_URL, or lets this account in over TLS alone/,
+  },
+  {
     what: "statements are logged",
     put: "set global binlog_format = 'STATEMENT'",
     remove: "set global binlog_format = 'ROW'",
@@ -230,3 +238,17 @@ serverTest(
   },
   "mysql",
 );
+
+Deno.test("the service ends with 78 when the port is MySQL's, and another protocol's", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const greeted = (async () => {
+    using connection = await listener.accept();
+    await connection.write(new Uint8Array([5, 0, 0, 0, 11, 8, 5, 26, 0])); // as the X protocol greets
+    await connection.read(new Uint8Array(1));
+  })();
+  const url = `mysql://app:hunter2@127.0.0.1:${listener.addr.port}/sessions`;
+  const { code, sentence } = await failure(processWithPauses(environmentFor(url), []));
+  await greeted;
+  assert.equal(code, 78);
+  assert.match(sentence, /^What answers at the address in DATABASE_URL is no MySQL or MariaDB server\.$/);
+});
