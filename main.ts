@@ -3,7 +3,7 @@
  * @module
  */
 import { type Config, CONFIG_VARIABLES, ConfigError, parseConfig } from "./config.ts";
-import { DatabaseUnusableError, parseDatabaseUrl } from "./db/mod.ts";
+import { asRefusal, DatabaseUnusableError, parseDatabaseUrl, whyUnavailable } from "./db/mod.ts";
 import { StoreUnavailableError } from "./domain/ports.ts";
 import { AddressUnusableError, listen, type Listener } from "./listener.ts";
 import { createLog } from "./log.ts";
@@ -43,9 +43,16 @@ async function readConfig(): Promise<Config> {
 async function start(config: Config, log: Log, bounds: Bounds): Promise<Service> {
   try {
     return await startService({ config, log, logOutput: output, ...bounds });
-  } catch (error) {
+  } catch (thrown) {
+    const error = asRefusal(thrown);
     if (error instanceof StoreUnavailableError) {
-      say(`The database of DATABASE_URL (${placeOf(config)}) cannot be reached; start it, or mend the URL.`);
+      const why = whyUnavailable(error);
+      const place = `The database of DATABASE_URL (${placeOf(config)})`;
+      say(
+        why === null
+          ? `${place} cannot be reached; start it, or mend the URL.`
+          : `${place} cannot be used for now, since ${why}.`,
+      );
       return await end(69); // EX_UNAVAILABLE
     }
     if (error instanceof DatabaseUnusableError) {

@@ -5,8 +5,8 @@
 import { type Dialect, Kysely, type LogConfig, sql } from "kysely";
 import { type DatabaseTarget, parseDatabaseUrl } from "./database_url.ts";
 import type { DialectName } from "./dialect.ts";
-import { DatabaseUnusableError } from "./errors.ts";
 import { runGuarded } from "./faults.ts";
+import { asGreetingRefusal } from "./refusals.ts";
 import type { Tables } from "./schema.ts";
 import { type Glance, openSqlite } from "./sqlite.ts";
 
@@ -81,23 +81,6 @@ async function greet(target: DatabaseTarget, db: Kysely<Tables>): Promise<number
     );
     return Math.max(Number(row?.bytes) - PACKET_RESERVE, PACKET_RESERVE);
   } catch (error) {
-    throw refusal(error) ?? error;
+    throw asGreetingRefusal(error, target);
   }
-}
-
-/** What a server says to an address that can never work, and what it means to an operator. */
-const REFUSALS: ReadonlyMap<unknown, string> = new Map([
-  ["ER_ACCESS_DENIED_ERROR", "The database refuses the user or the password in DATABASE_URL."],
-  ["ER_ACCESS_DENIED_NO_PASSWORD_ERROR", "The database refuses the user or the password in DATABASE_URL."],
-  ["ER_DBACCESS_DENIED_ERROR", "The user in DATABASE_URL may not use the database that it names."],
-  ["ER_BAD_DB_ERROR", "The database that DATABASE_URL names does not exist on that server."],
-  ["ER_HOST_NOT_PRIVILEGED", "The database does not accept connections from this host."],
-  ["HANDSHAKE_NO_SSL_SUPPORT", "The database does not offer the TLS that DATABASE_URL asks for."],
-  ["HANDSHAKE_SSL_ERROR", "The TLS certificate of the database is not accepted; see ssl in DATABASE_URL."],
-]);
-
-function refusal(error: unknown): DatabaseUnusableError | undefined {
-  if (!(error instanceof Error)) return undefined;
-  const sentence = REFUSALS.get((error as Error & { code?: unknown }).code);
-  return sentence === undefined ? undefined : new DatabaseUnusableError(sentence, { cause: error });
 }

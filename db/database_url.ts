@@ -3,8 +3,10 @@
  *
  * - `sqlite:data/session-manager.db`, `sqlite:/var/lib/x.db`, `sqlite::memory:`
  * - `mysql://user:password@host:3306/database`, with these parameters:
- *   - `ssl=true`: TLS; the certificate has to be valid for the host, which is given by name. `ssl=skip-verify`: TLS against
- *     a server whose certificate nobody checks. `ssl=false`, the default: none.
+ *   - `ssl=true`: TLS; the certificate has to be valid for the host, which is given by name. `ssl=verify-ca`: TLS; the
+ *     certificate has to be of an authority in `ssl-ca`, for whatever name, as those are that MySQL makes for itself; the
+ *     host may be an address. `ssl=skip-verify`: TLS against a server whose certificate nobody checks. `ssl=false`, the
+ *     default: none.
  *   - `ssl-ca=<path>`: a PEM file of the authorities to trust in place of the usual ones; implies `ssl=true`.
  *   - `pool=<1…100>`: how many connections at most; 10 by default.
  *
@@ -29,7 +31,8 @@ export interface MysqlTarget {
   /** A secret. */
   readonly password: string;
   readonly database: string;
-  readonly tls: "none" | "verified" | "unverified";
+  /** `authority`: the certificate's authority is checked, the name in it is not. */
+  readonly tls: "none" | "verified" | "authority" | "unverified";
   /** Path of a PEM file; null for the usual authorities. */
   readonly tlsAuthorities: string | null;
   /** Connections at most. */
@@ -70,7 +73,7 @@ function parseMysql(text: string): MysqlTarget {
   const parameters = parseParameters(url.searchParams);
   // The driver would look for the name `localhost` in the certificate of an address.
   if (parameters.tls === "verified" && isIP(host) !== 0) {
-    throw bad("has to give the host by name for its TLS certificate to be checked");
+    throw bad("has to give the host by name for its TLS certificate to be checked, or to say ssl=verify-ca");
   }
   return {
     dialect: "mysql",
@@ -93,7 +96,7 @@ function parseParameters(
     switch (name) {
       case "ssl":
         ssl = SSL.get(value);
-        if (ssl === undefined) throw bad("takes true, skip-verify or false for ssl");
+        if (ssl === undefined) throw bad("takes true, verify-ca, skip-verify or false for ssl");
         break;
       case "ssl-ca":
         if (value === "") throw bad("names no file in ssl-ca");
@@ -109,14 +112,17 @@ function parseParameters(
         throw bad("has a parameter other than ssl, ssl-ca and pool");
     }
   }
-  if (tlsAuthorities !== null && ssl !== undefined && ssl !== "verified") {
-    throw bad("has ssl-ca without ssl=true, so the authorities would be ignored");
+  if (tlsAuthorities !== null && (ssl === "none" || ssl === "unverified")) {
+    throw bad("has ssl-ca without ssl=true or ssl=verify-ca, so the authorities would be ignored");
   }
+  // Anybody can have a certificate of the usual ones, for a name of their own.
+  if (tlsAuthorities === null && ssl === "authority") throw bad("has ssl=verify-ca without ssl-ca");
   return { tls: ssl ?? (tlsAuthorities === null ? "none" : "verified"), tlsAuthorities, poolSize };
 }
 
 const SSL: ReadonlyMap<string, MysqlTarget["tls"]> = new Map([
   ["true", "verified"],
+  ["verify-ca", "authority"],
   ["skip-verify", "unverified"],
   ["false", "none"],
 ]);

@@ -9,11 +9,13 @@
  * | an instant | `2026-01-04T12:34:56.789Z` in TEXT | `2026-01-04 12:34:56.789` in DATETIME(3) | SQLite has no such type; MySQL refuses the `Z` |
  * | now, and a while from now | this machine's clock | `UTC_TIMESTAMP(3)` | the clocks of replicas may differ; an embedded database has none |
  * | lock the rows that are read | nothing | `FOR UPDATE` | SQLite locks the file |
- * | set up a connection | `PRAGMA …` | `SET SESSION …` | settings have no common form |
+ * | set up a connection | `PRAGMA …` | `SET SESSION …`, every setting that alters a statement's meaning | settings have no common form; a server's defaults and its `init_connect` may be anything |
  * | first question | `SELECT 1` | `SELECT @@max_allowed_packet` | only a server limits a statement's bytes |
- * | migrations: lock | `BEGIN IMMEDIATE` | `GET_LOCK` | MySQL commits at every `CREATE TABLE` |
+ * | migrations: lock | `BEGIN IMMEDIATE` | `GET_LOCK`, its name made in the client | MySQL commits at every `CREATE TABLE`, and has no `SHA1()` any more since 9.6 |
  * | migrations: tables | `migrations/` | `migrations/` | types |
  * | migrations: look at a table | `PRAGMA table_xinfo` | `information_schema` | no common catalogue |
+ * | lock a lease while it is read | nothing | `LOCK IN SHARE MODE` | MariaDB does not know MySQL's `FOR SHARE` |
+ * | errors at the start | result codes | numbers and SQLSTATEs, `refusals.ts` | MySQL and MariaDB have numbers of their own: a locked account is 3118 and 4151 |
  * | chunk size | 5,000 rows | 5,000 rows and `max_allowed_packet` | SQLite takes 32,766 parameters, MySQL one packet |
  * @module
  */

@@ -54,6 +54,7 @@ const MYSQL_FAULTS: ReadonlyMap<number, Fault> = new Map([
   [1792, "unavailable"], // read-only transaction: a failover in progress
   [1836, "unavailable"], // read-only mode: a failover in progress
   [1969, "unavailable"], // MariaDB: statement took too long
+  [3032, "unavailable"], // MySQL: offline mode
   [3024, "unavailable"], // MySQL: statement took too long
   [3169, "disconnected"], // MySQL: session was killed
 ]);

@@ -8,6 +8,7 @@
  * processes at once, and after a crash at any point.
  * @module
  */
+import { createHash } from "node:crypto";
 import { CompiledQuery, type Kysely, sql } from "kysely";
 import { StoreUnavailableError } from "../domain/ports.ts";
 import { checkSessionTable } from "./adoption.ts";
@@ -189,10 +190,20 @@ async function lockedSqlite<T>(db: Kysely<Tables>, work: () => Promise<T>): Prom
   }
 }
 
+/**
+ * The lock's name: the same that earlier versions had the server make, so that none of them migrates beside this one.
+ * It is made here because MySQL has no `sha1()` any more since 9.6. Lock names are the server's, not the database's, and
+ * have at most 64 characters.
+ */
+async function migrationLock(db: Kysely<Tables>): Promise<string> {
+  // As the server spells it: one that takes every name in lower case has changed it.
+  const { rows: [row] } = await sql<{ name: string }>`select database() as name`.execute(db);
+  return `ll_whatsapp_${createHash("sha1").update(String(row?.name)).digest("hex")}`;
+}
+
 /** A named lock, because every `CREATE TABLE` commits. It ends with the connection, whatever happens. */
 async function lockedMysql<T>(db: Kysely<Tables>, work: () => Promise<T>): Promise<T> {
-  // Lock names are the server's, not the database's, and have at most 64 characters.
-  const name = sql`concat('ll_whatsapp_', sha1(database()))`;
+  const name = await migrationLock(db);
   const take = sql<{ taken: number | null }>`select get_lock(${name}, 5) as taken`;
   const deadline = performance.now() + LOCK_WAIT_MS;
   while ((await take.execute(db)).rows[0]?.taken !== 1) {

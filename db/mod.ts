@@ -5,6 +5,7 @@
 import { connect } from "./database.ts";
 import { runGuarded } from "./faults.ts";
 import { migrateDatabase } from "./migrate.ts";
+import { refusing } from "./refusals.ts";
 import { purgeErased } from "./credentials.ts";
 import type { CredentialKeys } from "./sealing.ts";
 import { SqlStore, type Store } from "./store.ts";
@@ -13,6 +14,7 @@ export { parseDatabaseUrl } from "./database_url.ts";
 export { DatabaseUnusableError } from "./errors.ts";
 export { keyFilePath, loadOrCreateKeyFile } from "./key_file.ts";
 export { describeMigration, migrate, type MigrationReport } from "./migrate.ts";
+export { asRefusal, whyUnavailable } from "./refusals.ts";
 export { rotateCredentials, type RotationOptions, type RotationReport } from "./rotate.ts";
 export { CredentialKeys, generateCredentialKey, parseCredentialKeys } from "./sealing.ts";
 export { claimDatabase } from "./sole_process.ts";
@@ -25,14 +27,16 @@ export type { Store } from "./store.ts";
  * @throws {DatabaseUnusableError} one sentence for an operator: the address, a table or the file does not fit
  * @throws {StoreUnavailableError} when the database cannot be reached for now
  */
-export async function openStore(options: { url: string; keys: CredentialKeys }): Promise<Store> {
-  const database = await connect(options.url);
-  try {
-    await migrateDatabase(database);
-    await runGuarded(() => purgeErased(database.db));
-    return new SqlStore(database, options.keys);
-  } catch (error) {
-    await database.close();
-    throw error;
-  }
+export function openStore(options: { url: string; keys: CredentialKeys }): Promise<Store> {
+  return refusing(async () => {
+    const database = await connect(options.url);
+    try {
+      await migrateDatabase(database);
+      await runGuarded(() => purgeErased(database.db));
+      return new SqlStore(database, options.keys);
+    } catch (error) {
+      await database.close();
+      throw error;
+    }
+  });
 }

@@ -25,10 +25,23 @@ const KEEP_ALIVE_DELAY_MS = 10_000;
 const PREPARED_PARAMETERS = 64;
 const PREPARED_STATEMENTS = 256;
 
-/** What every connection is told before its first statement, whatever the server's defaults are. */
+/**
+ * What every connection is told before its first statement, whatever the server's defaults are, and whatever it has
+ * told the connection itself (`init_connect`, `skip_character_set_client_handshake`).
+ */
 const SETUP: readonly string[] = [
-  "set session time_zone = '+00:00', autocommit = 1, innodb_lock_wait_timeout = 2, " +
-  "sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
+  [
+    "set session time_zone = '+00:00'",
+    "names utf8mb4 collate utf8mb4_general_ci",
+    "autocommit = 1",
+    "innodb_lock_wait_timeout = 2",
+    "sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
+    "sql_select_limit = 18446744073709551615", // every row
+    "completion_type = 'NO_CHAIN'", // what follows a commit is no transaction of its own
+    "sql_auto_is_null = 0",
+    "foreign_key_checks = 1",
+    "unique_checks = 1",
+  ].join(", "),
   // No gap locks: sessions that are written at the same time do not wait for their neighbours.
   "set session transaction isolation level read committed",
 ];
@@ -79,9 +92,11 @@ function tlsOptions(target: MysqlTarget): { [option: string]: unknown } | undefi
     case "unverified":
       return { rejectUnauthorized: false };
     case "verified":
-      return target.tlsAuthorities === null
-        ? { rejectUnauthorized: true, verifyIdentity: true }
-        : { rejectUnauthorized: true, verifyIdentity: true, ca: readAuthorities(target.tlsAuthorities) };
+    case "authority": {
+      const { tls, tlsAuthorities } = target;
+      const ca = tlsAuthorities === null ? {} : { ca: readAuthorities(tlsAuthorities) };
+      return { rejectUnauthorized: true, verifyIdentity: tls === "verified", ...ca };
+    }
     default:
       return target.tls satisfies never;
   }

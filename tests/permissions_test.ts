@@ -63,14 +63,16 @@ Deno.test("permissionFlags() follows PORT, HOST, DATABASE_URL and WHATSAPP_WS_UR
 });
 
 Deno.test("permissionFlags() gives MySQL its server and the file of its authorities, and nothing to write", () => {
-  const DATABASE_URL = "mysql://user:pass@db.internal:3307/sessions?ssl-ca=/etc/ssl/db.pem";
-  assert.deepEqual(flagsOf({ DATABASE_URL, CREDENTIALS_KEY: KEY }), [
-    "--allow-net=127.0.0.1:8080,web.whatsapp.com:443,db.internal:3307",
-    ENV,
-    REPLICA_SYS,
-    "--allow-read=/srv/app/whatsapp/worker,/etc/ssl/db.pem",
-    "--no-prompt",
-  ]);
+  for (const parameters of ["ssl-ca=/etc/ssl/db.pem", "ssl=verify-ca&ssl-ca=/etc/ssl/db.pem"]) {
+    const DATABASE_URL = `mysql://user:pass@db.internal:3307/sessions?${parameters}`;
+    assert.deepEqual(flagsOf({ DATABASE_URL, CREDENTIALS_KEY: KEY }), [
+      "--allow-net=127.0.0.1:8080,web.whatsapp.com:443,db.internal:3307",
+      ENV,
+      REPLICA_SYS,
+      "--allow-read=/srv/app/whatsapp/worker,/etc/ssl/db.pem",
+      "--no-prompt",
+    ]);
+  }
 });
 
 Deno.test("permissionFlags() puts an IPv6 address in brackets, as the runtime wants it", () => {

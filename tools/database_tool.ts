@@ -4,7 +4,7 @@
  * @module
  */
 import { type Config, CONFIG_VARIABLES, ConfigError, parseConfig } from "../config.ts";
-import { DatabaseUnusableError } from "../db/mod.ts";
+import { asRefusal, DatabaseUnusableError, whyUnavailable } from "../db/mod.ts";
 import { StoreUnavailableError } from "../domain/ports.ts";
 
 export const EXIT = {
@@ -26,11 +26,14 @@ export async function runTool(work: (config: Config) => Promise<number>): Promis
   const environment = Object.fromEntries(CONFIG_VARIABLES.map((name) => [name, Deno.env.get(name)]));
   try {
     Deno.exit(await work(parseConfig(environment, navigator.hardwareConcurrency)));
-  } catch (error) {
+  } catch (thrown) {
+    const error = asRefusal(thrown);
     if (error instanceof StoreUnavailableError) {
+      const why = whyUnavailable(error);
       console.error(
-        "The database of DATABASE_URL cannot be reached or is locked; what was done stays done, and the same " +
-          "command goes on with the rest.",
+        `The database of DATABASE_URL ${
+          why === null ? "cannot be reached or is locked" : `cannot be used for now, since ${why}`
+        }; what was done stays done, and the same command goes on with the rest.`,
       );
       Deno.exit(EXIT.unavailable);
     }

@@ -44,6 +44,13 @@ Deno.test("parseDatabaseUrl() gives every part when the scheme is mysql", () => 
     tls: "verified",
     tlsAuthorities: "/etc/ca.pem",
   });
+  // The name is not looked at, so an address will do.
+  assert.deepEqual(parseDatabaseUrl("mysql://u:p@10.0.0.5/d?ssl=verify-ca&ssl-ca=/etc/ca.pem"), {
+    ...MYSQL,
+    host: "10.0.0.5",
+    tls: "authority",
+    tlsAuthorities: "/etc/ca.pem",
+  });
 });
 
 Deno.test("parseDatabaseUrl() refuses with one sentence without the URL when it is not one", () => {
@@ -62,6 +69,8 @@ Deno.test("parseDatabaseUrl() refuses with one sentence without the URL when it 
     "mysql://u:1/hunter2@h",
     "mysql://u@h/d?ssl-ca=hunter2@h",
     "mysql://u:hunter2@h/d?ssl=maybe",
+    "mysql://u:hunter2@h/d?ssl=verify-ca",
+    "mysql://u:hunter2@h/d?ssl=skip-verify&ssl-ca=/etc/ca.pem",
     "mysql://u:hunter2@h/d?ssl=false&ssl-ca=/etc/ca.pem",
     "mysql://u:hunter2@10.0.0.5/d?ssl=true",
     "mysql://u:hunter2@[::1]/d?ssl-ca=/etc/ca.pem",

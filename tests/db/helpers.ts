@@ -11,7 +11,8 @@ import { connect } from "../../db/database.ts";
 import { migrateDatabase } from "../../db/migrate.ts";
 import { CredentialKeys, openStore, type Store } from "../../db/mod.ts";
 import { SqlStore } from "../../db/store.ts";
-import { type TestServer, testServer } from "./mariadb.ts";
+import { type TestServer, testServer } from "./server.ts";
+import { whatIsMissing } from "./server_program.ts";
 
 /** A dialect under test. */
 export interface TestDialect {
@@ -43,12 +44,17 @@ export async function mysql(own?: TestServer): Promise<TestDialect> {
   const server = own ?? await testServer();
   return {
     name: "mysql",
-    skipped: server === undefined ? "neither TEST_MYSQL_URL nor a mariadbd here" : undefined,
+    skipped: server === undefined ? `no TEST_MYSQL_URL, and ${whatIsMissing()}` : undefined,
     async database() {
       const { url, drop } = await server!.database();
       return { url, [Symbol.asyncDispose]: drop };
     },
   };
+}
+
+/** Whether the tests of this dialect are left out: with `TEST_DIALECT=mysql` those of SQLite are, and vice versa. */
+export function isLeftOut({ name }: Pick<TestDialect, "name">): boolean {
+  return (Deno.env.get("TEST_DIALECT") || name) !== name;
 }
 
 /** Declares a test over a dialect, with a new database. */
@@ -57,6 +63,7 @@ export function dialectTest(
   name: string,
   body: (url: string) => Promise<void>,
 ): void {
+  if (isLeftOut(dialect)) return;
   const why = dialect.skipped === undefined ? "" : ` (skipped: ${dialect.skipped})`;
   Deno.test({
     name: `${dialect.name}: ${name}${why}`,

@@ -5,7 +5,7 @@ import { FencedError, type Lease, type LeaseStore } from "../../domain/leases.ts
 import { StoreUnavailableError } from "../../domain/ports.ts";
 import { createSession } from "../../domain/session.ts";
 import { migrateDatabase } from "../../db/migrate.ts";
-import { testServer, untilLockWait } from "./mariadb.ts";
+import { testServer, untilLockWait } from "./server.ts";
 import { adopt, KEYS, mysql, query, type TestDialect } from "./helpers.ts";
 
 const TTL_MS = 60_000;

@@ -4,7 +4,7 @@ import { type Cut, CuttingProxy } from "./cutting_proxy.ts";
 import { dialectTest, mysql, open, query } from "./helpers.ts";
 import { at, begin, BEGINNINGS, CHANGES, expected } from "./login_changes_suite.ts";
 import { holdingsOf } from "./holdings.ts";
-import { testServer, untilLockWait } from "./mariadb.ts";
+import { testServer, untilLockWait } from "./server.ts";
 
 const dialect = await mysql();
 

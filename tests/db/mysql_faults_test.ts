@@ -7,14 +7,15 @@ import { migrateDatabase } from "../../db/migrate.ts";
 import { SqlStore } from "../../db/store.ts";
 import { PROGRAMS_REQUIRED } from "../programs.ts";
 import { adopt, KEYS, open, openCounted, query } from "./helpers.ts";
-import { ownServerProgram, TestServer, type TestSession } from "./mariadb.ts";
+import { countDeadlocks, TestServer, type TestSession, untilLockWait } from "./server.ts";
+import { ownServerProgram, whatIsMissing } from "./server_program.ts";
 
 const program = await ownServerProgram();
 
 /** Declares a test with a server of its own, which it may kill. */
 function serverTest(name: string, body: (server: TestServer) => Promise<void>, options: string[] = []): void {
   Deno.test({
-    name: `mysql: ${name}${program === undefined ? " (skipped: no mariadbd here)" : ""}`,
+    name: `mysql: ${name}${program === undefined ? ` (skipped: ${whatIsMissing()})` : ""}`,
     ignore: program === undefined,
     fn: async () => {
       await using server = await TestServer.start(program!, options);
@@ -112,30 +113,16 @@ serverTest("save() succeeds when it is the victim of a deadlock", async (server)
     `begin; insert into weight values ${Array.from({ length: 500 }, (_, n) => `(${n})`).join()}`,
   );
   await other.run("select * from ll_whatsapp_links where instance_id = 's' for update");
-  const before = await deadlocks(server);
+  const before = await countDeadlocks(server);
   const saved = store.save({ ...session, phoneNumber: "+1234567" }, { kind: "suspend", contested: false });
-  await untilWaiting(server);
+  await untilLockWait(server);
   await other.run("update ll_whatsapp_qr_sessions set phone_number = '+7654321' where instance_id = 's'");
   await other.run("commit");
   await saved;
-  assert.equal(await deadlocks(server), before + 1);
+  assert.equal(await countDeadlocks(server), before + 1);
   assert.equal((await store.find("s"))?.session.phoneNumber, "+1234567");
   assert.equal((await store.find("s"))?.link, "suspended");
 });
-
-async function deadlocks(server: TestServer): Promise<number> {
-  const [row] = await server.run("show global status like 'Innodb_deadlocks'");
-  return Number(row?.["Value"]);
-}
-
-/** Asks until somebody waits for a row. */
-async function untilWaiting(server: TestServer): Promise<void> {
-  // Not information_schema.innodb_trx: that is a copy, which asking too often keeps from being renewed.
-  for (;;) {
-    const [row] = await server.run("show global status like 'Innodb_row_lock_current_waits'");
-    if (Number(row?.["Value"]) > 0) return;
-  }
-}
 
 serverTest(
   "the store is unavailable when there are too many connections, and works afterwards",
@@ -189,6 +176,9 @@ async function counters(observer: TestSession): Promise<Record<string, number>> 
   return Object.fromEntries(rows.map((row) => [String(row["Variable_name"]), Number(row["Value"])]));
 }
 
+// MariaDB 10.11 offers no TLS of its own accord.
+const WITHOUT_TLS = program?.kind === "mysql" ? ["--tls-version="] : [];
+
 serverTest("openStore() says what is wrong with the address when the server refuses it", async (server) => {
   const { url, name } = await server.database();
   for (const host of ["localhost", "%"]) {
@@ -209,11 +199,11 @@ serverTest("openStore() says what is wrong with the address when the server refu
       return true;
     });
   }
-});
+}, WITHOUT_TLS);
 
 const named = await Deno.permissions.query({ name: "net", host: "localhost" });
 const whyNoTls = program === undefined
-  ? "no mariadbd here"
+  ? whatIsMissing()
   : named.state !== "granted"
   ? "localhost not allowed"
   : "";
@@ -238,18 +228,36 @@ async function checkTls(): Promise<void> {
       const [row] = await query(`${url}${parameters}`, "show session status like 'Ssl_version'");
       assert.match(row.Value, /^TLS/);
     }
-    await assert.rejects(open(`${url}?ssl=true`), DatabaseUnusableError); // an authority of nobody's
+    await refusedFor(`${url}?ssl=true`, /an authority that is not trusted/);
     await Deno.copyFile(files.elsewhere, files.certificate);
     await server.stop();
     await server.restart();
-    await assert.rejects(open(`${url}?ssl-ca=${files.ca}`), DatabaseUnusableError); // another's name
+    await refusedFor(`${url}?ssl-ca=${files.ca}`, /for another name than the host in DATABASE_URL/);
+    await refusedFor(
+      `${byAddress}?ssl=verify-ca&ssl-ca=${files.otherCa}`,
+      /an authority that is not trusted/,
+    );
+    const [row] = await query(
+      `${byAddress}?ssl=verify-ca&ssl-ca=${files.ca}`,
+      "show session status like 'Ssl_version'",
+    );
+    assert.match(row.Value, /^TLS/);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 }
 
+function refusedFor(url: string, sentence: RegExp): Promise<void> {
+  return assert.rejects(
+    open(url),
+    (error) => error instanceof DatabaseUnusableError && sentence.test(error.message),
+  );
+}
+
 interface Certificates {
   ca: string;
+  /** An authority that has signed neither. */
+  otherCa: string;
   key: string;
   /** For `localhost`. */
   certificate: string;
@@ -264,9 +272,13 @@ async function makeCertificates(folder: string): Promise<Certificates | undefine
     if (!success) throw new Error(new TextDecoder().decode(stderr));
   };
   try {
-    await openssl(
-      ..."req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=ca -keyout ca.key -out ca.pem".split(" "),
-    );
+    for (const ca of ["ca", "other"]) {
+      await openssl(
+        ...`req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=${ca} -keyout ${ca}.key -out ${ca}.pem`.split(
+          " ",
+        ),
+      );
+    }
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound) || PROGRAMS_REQUIRED) throw error;
     console.info("Skipped, since openssl is not installed: the certificate of a database server");
@@ -280,6 +292,7 @@ async function makeCertificates(folder: string): Promise<Certificates | undefine
   }
   return {
     ca: `${folder}/ca.pem`,
+    otherCa: `${folder}/other.pem`,
     key: `${folder}/db.key`,
     certificate: `${folder}/localhost.pem`,
     elsewhere: `${folder}/elsewhere.pem`,

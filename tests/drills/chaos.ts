@@ -4,6 +4,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import { whatIsMissing } from "../db/server_program.ts";
 import { describeBounds } from "./chaos_bounds.ts";
 import { LIE_KINDS } from "./chaos_ledger.ts";
 import { type ChaosResult, runChaos } from "./chaos_run.ts";
@@ -111,7 +112,7 @@ if (import.meta.main) {
       if (results.has(options)) continue;
       console.log(`\n── ${dialect}, seed ${next} ──`);
       const result = await runChaos(options);
-      if (result === null) console.log("left out: there is no mariadbd on this machine");
+      if (result === null) console.log(`left out: ${whatIsMissing()}`);
       else {
         console.log(describe(result));
         await results.add(result);

@@ -1,12 +1,13 @@
 /**
- * The database under the chaos: SQLite in a folder of its own, or a MariaDB server of its own that may be
+ * The database under the chaos: SQLite in a folder of its own, or a server of its own, of MariaDB or MySQL, that may be
  * stopped and killed while the service runs.
  * @module
  */
 import { generateCredentialKey } from "../../db/mod.ts";
 import { CREDENTIALS, LINKS, LOGIN_KIND, SESSIONS } from "../../db/schema.ts";
 import { query } from "../db/helpers.ts";
-import { ownServerProgram, TestServer } from "../db/mariadb.ts";
+import { TestServer } from "../db/server.ts";
+import { ownServerProgram } from "../db/server_program.ts";
 import { breakGround, type DialectName } from "./ground.ts";
 import { faultsOfRows } from "./rows.ts";
 

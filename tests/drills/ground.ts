@@ -5,7 +5,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { generateCredentialKey } from "../../db/mod.ts";
 import { CREDENTIALS, LINKS, LOGIN_KIND, SESSIONS } from "../../db/schema.ts";
-import { testServer } from "../db/mariadb.ts";
+import { testServer } from "../db/server.ts";
 import { faultsOfRows, type Remains, type Row } from "./rows.ts";
 
 /** The dialects that a drill knows. */

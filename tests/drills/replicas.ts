@@ -1,11 +1,11 @@
 /**
- * `deno task drill:replicas`: three replicas, one MariaDB, a balancer, and everything that can happen to them.
+ * `deno task drill:replicas`: three replicas, one database server, a balancer, and everything that can happen to them.
  *
  * `--sessions 60`
  * @module
  */
 import { parseArgs } from "node:util";
-import { ownServerProgram } from "../db/mariadb.ts";
+import { ownServerProgram, whatIsMissing } from "../db/server_program.ts";
 import { measureCarry } from "./replicas/carry.ts";
 import { type DrillResult, runReplicasDrill } from "./replicas/run.ts";
 
@@ -23,10 +23,10 @@ export function describeDrill({ scenes, faults, quiet, comeback }: DrillResult):
     ].join(" · ")
   );
   const load = [
-    `MariaDB, nothing going on: ${quiet.reads.toFixed(1)} reads and ${
+    `The database, nothing going on: ${quiet.reads.toFixed(1)} reads and ${
       quiet.writes.toFixed(1)
     } writes a second`,
-    `MariaDB, one session that comes back: ${comeback.reads.toFixed(1)} reads and ${
+    `The database, one session that comes back: ${comeback.reads.toFixed(1)} reads and ${
       comeback.writes.toFixed(1)
     } writes`,
   ];
@@ -42,12 +42,12 @@ if (import.meta.main) {
     onScene: (name) => console.info(`… ${name}`),
   });
   if (result === null) {
-    console.error("There is no mariadbd on this machine.");
+    console.error(`The drill needs a database server of its own: ${whatIsMissing()}.`);
     Deno.exit(69);
   }
   console.info(describeDrill(result));
   const program = await ownServerProgram();
   const carried = program === undefined ? 0 : await measureCarry(program);
-  console.info(`MariaDB on this machine carries ${Math.round(carried)} durable, fenced writes a second`);
+  console.info(`The database on this machine carries ${Math.round(carried)} durable, fenced writes a second`);
   Deno.exit(result.faults.length === 0 ? 0 : 1);
 }

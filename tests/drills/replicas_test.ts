@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ownServerProgram } from "../db/mariadb.ts";
+import { ownServerProgram, whatIsMissing } from "../db/server_program.ts";
 import { describeDrill } from "./replicas.ts";
 import { runReplicasDrill } from "./replicas/run.ts";
 
@@ -8,7 +8,7 @@ const hasServer = await ownServerProgram() !== undefined;
 Deno.test({
   name:
     `replicas that are killed, stopped, frozen and cut off are replaced, and no login is used twice at once${
-      hasServer ? "" : " (skipped: no mariadbd here)"
+      hasServer ? "" : ` (skipped: ${whatIsMissing()})`
     }`,
   ignore: !hasServer,
   fn: async () => {

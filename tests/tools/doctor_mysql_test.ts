@@ -3,7 +3,7 @@ import { generateCredentialKey } from "../../db/mod.ts";
 import { checkVersion } from "../../tools/doctor/database.ts";
 import { judgeGrants } from "../../tools/doctor/privileges.ts";
 import { mysql } from "../db/helpers.ts";
-import { type TestServer, testServer } from "../db/mariadb.ts";
+import { type TestServer, testServer } from "../db/server.ts";
 import { closedPort, doctor, inFolder, seal } from "./doctor_run.ts";
 
 const server = await testServer();
@@ -62,7 +62,10 @@ serverTest("says why a MySQL server cannot be used", async (environment, url) =>
     const [DATABASE_URL, what] of [
       [`mysql://root@127.0.0.1:${port}/x`, `Nothing listens on 127.0.0.1:${port}.`],
       ["mysql://root@database.invalid/x", "The name database.invalid leads to no address."],
-      [by(url, "nobody", "hunter2"), "The database refuses the user or the password in DATABASE_URL."],
+      [
+        by(url, "nobody", "hunter2"),
+        "The database refuses the user or the password in DATABASE_URL, or lets this account in over TLS alone (ssl).",
+      ],
       [`${url}x`, "The database that DATABASE_URL names does not exist on that server."],
     ] as const
   ) {

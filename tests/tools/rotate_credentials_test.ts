@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { generateCredentialKey, openStore, parseCredentialKeys } from "../../db/mod.ts";
 import { query } from "../db/helpers.ts";
-import { testServer } from "../db/mariadb.ts";
+import { testServer } from "../db/server.ts";
 import { databaseScenario, scenario } from "../e2e/world.ts";
 import { runTool, tool } from "./cli.ts";
 

@@ -9,7 +9,7 @@ import type { Config } from "../../config.ts";
 import { connect, type Database } from "../../db/database.ts";
 import type { DatabaseTarget, MysqlTarget, SqliteTarget } from "../../db/database_url.ts";
 import { migrateDatabase } from "../../db/migrate.ts";
-import { DatabaseUnusableError } from "../../db/mod.ts";
+import { DatabaseUnusableError, whyUnavailable } from "../../db/mod.ts";
 import type { Tables } from "../../db/schema.ts";
 import { SEALED_TABLES, type SealedTable } from "../../db/sealed_tables.ts";
 import { lookAtTable } from "../../db/table_shape.ts";
@@ -84,6 +84,14 @@ function unreachable(target: DatabaseTarget, error: unknown): Check {
   if (!(error instanceof StoreUnavailableError)) throw error;
   if (target.dialect === "sqlite") {
     return fault(name, `Another process has locked ${target.path}.`, "Stop it; one service a database file.");
+  }
+  const why = whyUnavailable(error);
+  if (why !== null) {
+    return fault(
+      name,
+      `${target.host}:${target.port} cannot be used for now, since ${why}.`,
+      "See to it on the server; the service waits half a minute for it at its start.",
+    );
   }
   const { code } = (error.cause ?? {}) as { code?: unknown };
   const saw = STEPS.get(code)?.(target) ??

@@ -1,5 +1,5 @@
 /**
- * How many writes of sessions one MariaDB carries on this machine: fenced as the product's are, each durable.
+ * How many writes of sessions one database server carries on this machine: fenced as the product's are, each durable.
  * @module
  */
 import { connect } from "../../../db/database.ts";
@@ -7,7 +7,8 @@ import { migrateDatabase } from "../../../db/migrate.ts";
 import { SqlStore } from "../../../db/store.ts";
 import { createSession } from "../../../domain/session.ts";
 import { KEYS } from "../../db/helpers.ts";
-import { TestServer } from "../../db/mariadb.ts";
+import { TestServer } from "../../db/server.ts";
+import type { ServerProgram } from "../../db/server_program.ts";
 
 /** How long is written, in milliseconds. */
 const WRITING_MS = 5_000;
@@ -18,7 +19,7 @@ const WRITERS = 10;
 const DURABLE = ["--innodb-flush-log-at-trx-commit=1", "--innodb-flush-method=fsync"];
 
 /** @returns writes a second */
-export async function measureCarry(program: string): Promise<number> {
+export async function measureCarry(program: ServerProgram): Promise<number> {
   await using server = await TestServer.start(program, DURABLE);
   const { url } = await server.database();
   const database = await connect(url);

@@ -5,7 +5,7 @@
  */
 import type { Policy } from "../../../domain/life.ts";
 import type { ReplicaBounds } from "../../../replicas/replica.ts";
-import { isStopped } from "../../db/mariadb.ts";
+import { isStopped } from "../../db/server.ts";
 import { flagsFor, TestProcess } from "../../e2e/process.ts";
 import { lastingPort } from "../service_process.ts";
 import { Wire } from "./wire.ts";

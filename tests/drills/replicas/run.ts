@@ -1,5 +1,5 @@
 /**
- * One run of the drill: three replicas behind a balancer, whose clocks differ by a minute, over one MariaDB; each is
+ * One run of the drill: three replicas behind a balancer, whose clocks differ by a minute, over one database server; each is
  * lost in every way there is, and what is seen from outside is measured.
  * @module
  */
@@ -8,7 +8,8 @@ import { LEASES } from "../../../db/schema.ts";
 import type { Policy } from "../../../domain/life.ts";
 import { REPLICA_BOUNDS, type ReplicaBounds } from "../../../replicas/replica.ts";
 import { query } from "../../db/helpers.ts";
-import { ownServerProgram, TestServer } from "../../db/mariadb.ts";
+import { TestServer } from "../../db/server.ts";
+import { ownServerProgram } from "../../db/server_program.ts";
 import { Hub } from "../../e2e/hub.ts";
 import { type Gateway, startGateway } from "../../gateway/mod.ts";
 import { inTurns } from "../chaos_stage.ts";
@@ -144,11 +145,11 @@ class Run {
       await this.#scene("goes on, and finds itself fenced", 3, () => this.#thaw(third));
       await this.#scene("cut off from the database", 2, () => this.#cutOff(second));
       await this.#scene("reaches the database again", 3, () => Promise.resolve(second.wire.mend()));
-      await this.#scene("MariaDB killed and started again at once", 3, async () => {
+      await this.#scene("the database killed and started again at once", 3, async () => {
         await server.kill9();
         await server.restart();
       });
-      await this.#scene("MariaDB gone for longer than the presences", 3, async () => {
+      await this.#scene("the database gone for longer than the presences", 3, async () => {
         const fencings = replicas.map((replica) => replica.fencings);
         await server.kill9();
         if (this.#options.runsOutOnDemand) {

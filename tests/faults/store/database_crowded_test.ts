@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { TestServer, TestSession } from "../../db/mariadb.ts";
-import { globalStatus, untilLockWait } from "../../db/mariadb.ts";
+import type { TestServer, TestSession } from "../../db/server.ts";
+import { countDeadlocks, untilLockWait } from "../../db/server.ts";
 import { DAY_MS } from "../../e2e/world.ts";
 import { SkippingClock } from "../../whatsapp/skipping_clock.ts";
 import { faultScenario, ownServer } from "./own_server.ts";
@@ -88,7 +88,7 @@ faultScenario(
       `begin; insert into weight values ${Array.from({ length: 5_000 }, (_, n) => `(${n})`).join()}`,
     );
     await other.run("select * from ll_whatsapp_links for update");
-    const before = await globalStatus(server, "Innodb_deadlocks");
+    const before = await countDeadlocks(server);
     const scanned = Promise.all(scans.map(({ phone, qr_string }) => phone.scan(qr_string)));
     await untilLockWait(server);
     await other.run("update ll_whatsapp_qr_sessions set phone_number = '+7654321'");
@@ -96,7 +96,7 @@ faultScenario(
 
     for (const { outcome } of await scanned) assert.equal(outcome, "paired");
     for (const id of ids) await world.untilStatus(id, "connected");
-    assert.ok(await globalStatus(server, "Innodb_deadlocks") > before);
+    assert.ok(await countDeadlocks(server) > before);
     const rows = await world.rows(
       "select phone_number as phone from ll_whatsapp_qr_sessions order by instance_id",
     );

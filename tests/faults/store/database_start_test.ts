@@ -3,39 +3,11 @@ import { DatabaseSync } from "node:sqlite";
 import { generateCredentialKey } from "../../../db/mod.ts";
 import { query } from "../../db/helpers.ts";
 import { faultScenario, ownServer } from "./own_server.ts";
-import { type Environment, flagsFor, hubOf, serviceProcess, TestProcess } from "../../e2e/process.ts";
+import { flagsFor, hubOf, serviceProcess, TestProcess } from "../../e2e/process.ts";
 import { databaseScenario } from "../../e2e/world.ts";
+import { environmentFor, failure, processWithPauses, stopped } from "./start_process.ts";
 
 const server = await ownServer();
-
-function environmentFor(databaseUrl: string): Environment {
-  return {
-    PORT: "0",
-    DATABASE_URL: databaseUrl,
-    WHATSAPP_WS_URL: "ws://127.0.0.1:1/ws/chat", // nobody logs in here
-    SOCKET_WORKERS: "1",
-    ...(databaseUrl.startsWith("mysql:") ? { CREDENTIALS_KEY: generateCredentialKey() } : {}),
-  };
-}
-
-/** The service, with other pauses between its attempts to reach the database, in milliseconds. */
-function processWithPauses(environment: Environment, pausesMs: readonly number[]): TestProcess {
-  const path = "tests/faults/store/main_with_pauses.ts";
-  return TestProcess.script(path, flagsFor(environment), environment, [JSON.stringify(pausesMs)]);
-}
-
-/** Runs the service to an end that it comes to by itself: its exit code and its one sentence. */
-async function failure(process: TestProcess): Promise<{ code: number; sentence: string }> {
-  await using ending = process;
-  const code = await ending.exit();
-  assert.match(ending.stderr, /^[^\n]+\.\n$/, "one sentence is expected");
-  return { code, sentence: ending.stderr.trim() };
-}
-
-async function stopped(process: TestProcess): Promise<void> {
-  process.kill("SIGTERM");
-  assert.equal(await process.exit(), 0, process.stderr);
-}
 
 Deno.test("the service gives up with 69 when the database stays unreachable", async () => {
   const environment = environmentFor("mysql://root:hunter2-hunter2@127.0.0.1:1/sessions");

@@ -3,7 +3,8 @@
  * @module
  */
 import { mysql } from "../../db/helpers.ts";
-import { ownServerProgram, TestServer } from "../../db/mariadb.ts";
+import { TestServer } from "../../db/server.ts";
+import { ownServerProgram, whatIsMissing } from "../../db/server_program.ts";
 import { type Start, startOn, type WorldOptions } from "../../e2e/world.ts";
 
 const program = await ownServerProgram();
@@ -23,7 +24,7 @@ export function faultScenario(
   body: (start: Start, server: TestServer) => Promise<void>,
 ): void {
   Deno.test({
-    name: `${name}, on mysql${server === undefined ? " (skipped: no mariadbd here)" : ""}`,
+    name: `${name}, on mysql${server === undefined ? ` (skipped: ${whatIsMissing()})` : ""}`,
     ignore: server === undefined,
     sanitizeOps: true,
     sanitizeResources: true,

@@ -1,10 +1,19 @@
 /**
  * A MySQL or MariaDB server for the tests: that of `TEST_MYSQL_URL` where it is set, otherwise one of our
  * own in a temporary folder, started once for the whole test process. The fault tests start others, which they
- * may kill. Without either the tests that need one are skipped, or fail where `TEST_MYSQL_REQUIRED` is 1.
+ * may kill. Which of the two it is is up to `TEST_MYSQL_SERVER` (`server_program.ts`). Without either the tests that
+ * need one are skipped, or fail where `TEST_MYSQL_REQUIRED` is 1.
  * @module
  */
 import { type Connection, createConnection } from "mysql2";
+import {
+  DEADLOCKS,
+  installData,
+  ownServerProgram,
+  serverArguments,
+  type ServerKind,
+  type ServerProgram,
+} from "./server_program.ts";
 
 /** A server that accepts connections. */
 export class TestServer {
@@ -13,7 +22,7 @@ export class TestServer {
   readonly #address: { host: string; port: number; user: string; password: string };
   readonly #folder: string | undefined;
   #process: Deno.ChildProcess | undefined;
-  #program = "";
+  #program: ServerProgram | undefined;
   #options: readonly string[] = [];
 
   private constructor(
@@ -36,13 +45,22 @@ export class TestServer {
     }, undefined);
   }
 
-  /** A server of our own: a data folder of its own, a free port, this machine alone. */
-  static async start(program: string, options: readonly string[] = []): Promise<TestServer> {
-    const folder = await ownFolder();
+  /**
+   * A server of our own: a data folder of its own, a free port, this machine alone.
+   * @param installOptions what has to be said before there is any data
+   */
+  static async start(
+    program: ServerProgram,
+    options: readonly string[] = [],
+    installOptions: readonly string[] = [],
+  ): Promise<TestServer> {
+    const folder = installOptions.length > 0
+      ? await install(program, installOptions)
+      : await ownFolder(program);
     const port = freePort();
     const server = new TestServer({ host: "127.0.0.1", port, user: "root", password: "" }, folder);
     server.#program = program;
-    server.#options = options;
+    server.#options = [...options, ...installOptions];
     globalThis.addEventListener("unload", server.#onUnload);
     await server.restart();
     return server;
@@ -53,15 +71,23 @@ export class TestServer {
    * each other but the environment, so where it is is left there; a shell that outlives them all ends the server
    * once this process is gone.
    */
-  static async shared(program: string): Promise<TestServer> {
+  static async shared(program: ServerProgram): Promise<TestServer> {
     const known = readShared();
     if (known !== undefined) return TestServer.at(`mysql://root@127.0.0.1:${known.port}`);
-    const folder = await install();
+    const folder = await install(program);
     await copyData(`${folder}/data`, `${folder}/untouched`);
     const port = freePort();
     const server = TestServer.at(`mysql://root@127.0.0.1:${port}`);
     const shell = new Deno.Command("sh", {
-      args: ["-c", WATCH, "watch", String(Deno.pid), folder, program, ...serverArguments(folder, port)],
+      args: [
+        "-c",
+        WATCH,
+        "watch",
+        String(Deno.pid),
+        folder,
+        program.path,
+        ...serverArguments(program, folder, port),
+      ],
       stdin: "null",
       stdout: "null",
       stderr: "null",
@@ -107,6 +133,18 @@ export class TestServer {
     return new TestSession(connection);
   }
 
+  /** Where a server of our own keeps its data, and on MySQL the certificates that it has made for itself. */
+  get dataFolder(): string {
+    if (this.#folder === undefined) throw new Error("This server is not ours to look into.");
+    return `${this.#folder}/data`;
+  }
+
+  /** Whose server it is. */
+  async kind(): Promise<ServerKind> {
+    const [row] = await this.run("select version() as version");
+    return /mariadb/i.test(String(row?.["version"])) ? "mariadb" : "mysql";
+  }
+
   /** Whether a server of our own has been started and not been ended. */
   get running(): boolean {
     return this.#process !== undefined;
@@ -137,9 +175,10 @@ export class TestServer {
   /** Starts it again over the same data, on the same port, and waits until it answers. */
   async restart(): Promise<void> {
     const folder = this.#folder;
-    if (folder === undefined) throw new Error("This server is not ours to start.");
-    this.#process = new Deno.Command(this.#program, {
-      args: [...serverArguments(folder, this.#address.port), ...this.#options],
+    const program = this.#program;
+    if (folder === undefined || program === undefined) throw new Error("This server is not ours to start.");
+    this.#process = new Deno.Command(program.path, {
+      args: [...serverArguments(program, folder, this.#address.port), ...this.#options],
       stdout: "null",
       stderr: "null",
     }).spawn();
@@ -232,13 +271,24 @@ kill -9 $!
 wait
 rm -rf "$folder"`;
 
-/** An empty data folder, in a temporary folder of its own: as the shared server's was, where there is one. */
-async function ownFolder(): Promise<string> {
+/** A data folder for a server of its own: a copy of an empty one, which takes a while to make. */
+async function ownFolder(program: ServerProgram): Promise<string> {
   const shared = readShared();
-  if (shared === undefined) return await install();
-  const folder = await Deno.makeTempDir({ prefix: "mariadb-" });
-  await copyData(`${shared.folder}/untouched`, `${folder}/data`);
+  const from = shared === undefined
+    ? await (template ??= makeTemplate(program))
+    : `${shared.folder}/untouched`;
+  const folder = await Deno.makeTempDir({ prefix: FOLDER });
+  await copyData(from, `${folder}/data`);
   return folder;
+}
+
+let template: Promise<string> | undefined;
+
+/** An empty data folder for this file's servers, where the test process has none. */
+async function makeTemplate(program: ServerProgram): Promise<string> {
+  const folder = await install(program);
+  globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+  return `${folder}/data`;
 }
 
 async function copyData(from: string, to: string): Promise<void> {
@@ -247,88 +297,17 @@ async function copyData(from: string, to: string): Promise<void> {
 }
 
 /** An empty data folder, in a temporary folder of its own. */
-async function install(): Promise<string> {
-  const folder = await Deno.makeTempDir({ prefix: "mariadb-" });
-  const { success, stderr } = await new Deno.Command("mariadb-install-db", {
-    args: [
-      "--no-defaults",
-      `--datadir=${folder}/data`,
-      `--tmpdir=${folder}`, // two that share one delete each other's tables
-      "--auth-root-authentication-method=normal",
-      "--skip-test-db",
-      ...LIGHT,
-      ...asRoot(),
-    ],
-    stdout: "null",
-    stderr: "piped",
-  }).output();
-  if (!success) throw new Error(new TextDecoder().decode(stderr));
+async function install(program: ServerProgram, options: readonly string[] = []): Promise<string> {
+  const folder = await Deno.makeTempDir({ prefix: FOLDER });
+  await installData(program, folder, options);
   return folder;
 }
 
-/** Small, and nothing waits for the disk: what is committed outlives the server, if not the machine. */
-const LIGHT: readonly string[] = [
-  "--innodb-buffer-pool-size=32M",
-  "--innodb-log-file-size=8M",
-  "--innodb-flush-log-at-trx-commit=2",
-  "--innodb-flush-method=nosync",
-  "--skip-innodb-doublewrite",
-  "--sync-frm=0",
-];
-
-function serverArguments(folder: string, port: number): string[] {
-  return [
-    "--no-defaults",
-    `--datadir=${folder}/data`,
-    `--tmpdir=${folder}`, // two that share one delete each other's tables
-    `--socket=${folder}/server.sock`,
-    `--pid-file=${folder}/server.pid`,
-    `--port=${port}`,
-    "--bind-address=127.0.0.1",
-    "--skip-name-resolve",
-    ...LIGHT,
-    ...asRoot(),
-  ];
-}
-
-/** The server refuses to run as root unless it is told to. */
-function asRoot(): string[] {
-  return Deno.uid() === 0 ? ["--user=root"] : [];
-}
+const FOLDER = "database-server-";
 
 function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;
-}
-
-async function findProgram(): Promise<string | undefined> {
-  for (const candidate of ["mariadbd", "/usr/sbin/mariadbd"]) {
-    try {
-      const { success } = await new Deno.Command(candidate, {
-        args: ["--version"],
-        stdout: "null",
-        stderr: "null",
-      })
-        .output();
-      if (success) return candidate;
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
-  }
-  return undefined;
-}
-
-/** The name of the server program here; undefined when there is none. */
-export async function ownServerProgram(): Promise<string | undefined> {
-  const program = await findProgram();
-  const { TEST_MYSQL_URL: url, TEST_MYSQL_REQUIRED: required } = {
-    TEST_MYSQL_URL: Deno.env.get("TEST_MYSQL_URL"),
-    TEST_MYSQL_REQUIRED: Deno.env.get("TEST_MYSQL_REQUIRED"),
-  };
-  if (program === undefined && !url && required === "1") {
-    throw new Error("TEST_MYSQL_REQUIRED is 1, and there is neither TEST_MYSQL_URL nor a mariadbd.");
-  }
-  return program;
 }
 
 let shared: Promise<TestServer | undefined> | undefined;
@@ -357,6 +336,12 @@ export async function isStopped(pid: number): Promise<boolean> {
 export async function untilLockWait(server: TestServer): Promise<void> {
   // Not information_schema.innodb_trx: that is a copy, which asking too often keeps from being renewed.
   while (await globalStatus(server, "Innodb_row_lock_current_waits") === 0);
+}
+
+/** How many deadlocks the server has seen. */
+export async function countDeadlocks(server: TestServer): Promise<number> {
+  const [row] = await server.run(DEADLOCKS[await server.kind()]);
+  return Number(row?.["deadlocks"]);
 }
 
 /** One counter of the server. */
