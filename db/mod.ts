@@ -12,7 +12,7 @@ import { SqlStore, type Store } from "./store.ts";
 export { parseDatabaseUrl } from "./database_url.ts";
 export { DatabaseUnusableError } from "./errors.ts";
 export { keyFilePath, loadOrCreateKeyFile } from "./key_file.ts";
-export { describeMigration, migrate, type MigrationReport } from "./migrate.ts";
+export { describeMigration, isRefused, migrate, type MigrationReport } from "./migrate.ts";
 export { rotateCredentials, type RotationOptions, type RotationReport } from "./rotate.ts";
 export { CredentialKeys, generateCredentialKey, parseCredentialKeys } from "./sealing.ts";
 export { claimDatabase } from "./sole_process.ts";
