@@ -3,6 +3,8 @@
  * @module
  */
 
+import { TestServer } from "../mariadb.ts";
+
 /** As a Laravel migration makes it: `$table->id()`, `string`, `enum`, `timestamp`, `timestamps()`. */
 export const LARAVEL = `create table ll_whatsapp_qr_sessions (
   id bigint unsigned not null auto_increment primary key,
@@ -64,4 +66,25 @@ export const COLUMNS =
 /** The statement that inserts these rows. */
 export function insertRows(rows: readonly string[], columns = COLUMNS): string {
   return `insert into ll_whatsapp_qr_sessions (${columns}) values ${rows.join(", ")}`;
+}
+
+/** The server and the name of a database. */
+export function place(url: string): { server: TestServer; name: string } {
+  const { pathname, host, username, password } = new URL(url);
+  return { server: TestServer.at(`mysql://${username}:${password}@${host}`), name: pathname.slice(1) };
+}
+
+/** Runs a statement as an old server does, which lets everything in. */
+export async function runLax(url: string, statement: string): Promise<void> {
+  const { server, name } = place(url);
+  await using session = await server.session(name);
+  await session.run("set sql_mode = 'NO_ENGINE_SUBSTITUTION,ALLOW_INVALID_DATES', time_zone = '+00:00'");
+  await session.run(statement);
+}
+
+/** The values that a row has to keep, as text; instants to the second, where that is all there was. */
+export function seconds(row: Record<string, unknown>): Record<string, string | null> {
+  const text = (name: string, value: unknown) =>
+    value === null ? null : /_at$/.test(name) ? String(value).replace(/\.0+$/, "") : String(value);
+  return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, text(name, value)]));
 }
