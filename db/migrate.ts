@@ -18,7 +18,7 @@ import {
   settleRows,
   type TableReport,
 } from "./adoption/mod.ts";
-import { alterTable, refuseWhileServed } from "./adoption/carry_out.ts";
+import { alterTable, prepareToAlter, refuseWhileServed } from "./adoption/carry_out.ts";
 import { connect, type Database } from "./database.ts";
 import { parseDatabaseUrl } from "./database_url.ts";
 import { type DialectName, instantFormat, unlessThere } from "./dialect.ts";
@@ -95,8 +95,7 @@ export function migrateDatabase(
       if (look.pending.length === 0) return report(look, dialect, { dryRun, altered: false });
     }
     return await database.db.connection().execute(async (db) => {
-      // A table that is dropped to be rebuilt would take along what refers to it; no transaction can turn this off.
-      if (isToAlter && dialect === "sqlite") await sql`pragma foreign_keys = off`.execute(db);
+      if (isToAlter) await prepareToAlter(dialect, db);
       return await locked(dialect, db, async () => {
         // Somebody may have been here while we waited.
         const current = await plan(database, db, migrations, alter);

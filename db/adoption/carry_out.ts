@@ -34,6 +34,16 @@ export async function refuseWhileServed(database: Database, db: Kysely<Tables>):
 }
 
 /**
+ * What has to be said before the transaction: a table that is dropped to be rebuilt would take along what refers to it,
+ * and could not be given its name again while a view reads it.
+ */
+export async function prepareToAlter(dialect: DialectName, db: Kysely<Tables>): Promise<void> {
+  if (dialect === "mysql") return;
+  await sql`pragma foreign_keys = off`.execute(db);
+  await sql`pragma legacy_alter_table = on`.execute(db);
+}
+
+/**
  * Runs the statements that a judgement gives.
  * @throws {DatabaseUnusableError} when the server or the account refuses; nothing was altered
  */

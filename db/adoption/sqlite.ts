@@ -4,7 +4,6 @@
  * indexes are kept. What SQLite does not tell piece by piece would be lost, and is refused.
  * @module
  */
-import { QR_STATUSES, SESSION_STATUSES } from "../../domain/names.ts";
 import { SESSIONS } from "../schema.ts";
 import { type ColumnShape, type IndexShape, type TableShape, wholeColumns } from "../table_shape.ts";
 import { FIELD_SET, type Flaw, INSTANTS, type Judgement } from "./judgement.ts";
