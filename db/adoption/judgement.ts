@@ -16,6 +16,8 @@ export interface Judgement {
   readonly flaws: readonly Flaw[];
   /** What is there besides, and stays: worth knowing, no hindrance. */
   readonly notes: readonly string[];
+  /** Instants that do not say of which time zone they are. */
+  readonly zoneless: readonly string[];
   /** What alters the table, in this order; empty where nothing is to be altered or something is in the way. */
   readonly statements: readonly string[];
   /** What the rows have to be like for it. */

@@ -60,7 +60,14 @@ export async function inspectTable(
   table: TableShape,
   { adopts, rows }: Scrutiny,
 ): Promise<TableReport> {
-  const { flaws, notes, statements, demands } = judge(dialect, table);
+  const { flaws, statements, demands, zoneless, ...judgement } = judge(dialect, table);
+  const isForeign = adopts || flaws.length > 0;
+  const notes = [
+    ...judgement.notes,
+    ...(isForeign && zoneless.length > 0
+      ? [`An instant without a time zone is taken as UTC: ${zoneless.join(", ")}.`]
+      : []),
+  ];
   const isReadable = table.kind === "table" && (rows || (adopts && flaws.length === 0));
   const rowFaults = isReadable ? await inspectRows(db, table, demands) : [];
   const canSettle = adopts && table.columns.has("status") && table.columns.has("qr_status");
@@ -133,7 +140,8 @@ export function describeTable(report: TableReport, dryRun: boolean): string[] {
   return lines;
 }
 
-function describeRows({ rowFaults }: Pick<TableReport, "rowFaults">): string[] {
+/** Rows that cannot be taken over: each kind with its first rows. */
+export function describeRows({ rowFaults }: Pick<TableReport, "rowFaults">): string[] {
   return rowFaults.flatMap(({ what, rows, named }) => [
     `${SESSIONS}: ${rows} ${rows === 1 ? "row" : "rows"} cannot be taken over: ${what}:`,
     ...named.map((name) => `  ${name}`),
@@ -145,7 +153,11 @@ function describeFlaws({ flaws }: Pick<TableReport, "flaws">): string[] {
   return flaws.map(({ what, todo }) => `Table ${SESSIONS}: ${what}.${todo === null ? "" : ` ${todo}`}`);
 }
 
-function describeSettlement({ connected, connecting, generated }: Settlement, dryRun: boolean): string[] {
+/** What becomes of rows that tell of a connection. */
+export function describeSettlement(
+  { connected, connecting, generated }: Settlement,
+  dryRun: boolean,
+): string[] {
   const become = dryRun ? "would become" : "became";
   const parts = [
     ...(connected > 0 ? [`${connected} connected ${become} disconnected (UNKNOWN)`] : []),

@@ -7,7 +7,7 @@ import { QR_STATUSES, SESSION_STATUSES } from "../../domain/names.ts";
 import { withoutStrings } from "../mysql_shape.ts";
 import { SESSIONS } from "../schema.ts";
 import { type ColumnShape, type IndexShape, type TableShape, wholeColumns } from "../table_shape.ts";
-import { FIELD_SET, FIELDS, type Flaw, type Judgement } from "./judgement.ts";
+import { FIELD_SET, FIELDS, type Flaw, INSTANTS, type Judgement } from "./judgement.ts";
 import { type ColumnDemand, describeColumn, MYSQL_COLUMNS } from "./mysql_columns.ts";
 
 /** The table's rules as they are gone through. */
@@ -46,6 +46,7 @@ export function judgeMysql(table: TableShape): Judgement {
   return {
     flaws: draft.flaws,
     notes: draft.notes,
+    zoneless: [...table.columns.values()].filter(isZoneless).map(({ name }) => name),
     statements: isMendable ? [alterTable(draft, table)] : [],
     demands: {
       lengths: draft.lengths,
@@ -56,6 +57,10 @@ export function judgeMysql(table: TableShape): Judgement {
       unique: draft.unique,
     },
   };
+}
+
+function isZoneless({ name, type }: ColumnShape): boolean {
+  return type !== "timestamp" && INSTANTS.some(({ column }) => column === name);
 }
 
 function alterTable({ drops, changes, additions }: Draft, table: TableShape): string {
@@ -90,14 +95,6 @@ function judgeTable(table: TableShape, draft: Draft): void {
       );}
   }
   for (const view of table.views) draft.notes.push(`The view ${view} stays as it is.`);
-  const zoneless = [...table.columns.values()].filter(({ name, type }) =>
-    FIELD_SET.has(name) && type !== "timestamp" &&
-    MYSQL_COLUMNS.some(({ column, type: wanted }) => column === name && wanted === "datetime(3)")
-  );
-  if (zoneless.length > 0) {
-    const names = zoneless.map(({ name }) => name).join(", ");
-    draft.notes.push(`${names} have no time zone, and are taken as UTC.`);
-  }
 }
 
 // ── Columns ──────────────────────────────────────────────────────────────────────────────────────
@@ -232,7 +229,10 @@ function isUnique({ indexes, primaryKey }: TableShape, column: string): boolean 
 }
 
 function judgeIndexes(table: TableShape, draft: Draft): void {
-  if (!table.indexes.some((index) => index.unique && wholeColumns(index)?.join() === "instance_id")) {
+  const isIndexed = table.indexes.some((index) =>
+    index.unique && wholeColumns(index)?.join() === "instance_id"
+  );
+  if (table.columns.has("instance_id") && !isIndexed) {
     draft.mended("column instance_id has no unique index of its own, and one is expected");
     if (!isUnique(table, "instance_id")) draft.unique.add("instance_id");
     draft.additions.push(`add unique key ${freeName(table)} (instance_id)`);

@@ -85,7 +85,10 @@ export function judgeSqlite(table: TableShape): Judgement {
     }
     const hasId = table.columns.get("id")?.autoIncrement ?? !table.columns.has("id");
     if (!hasId) unique.add("id");
-    if (!table.indexes.some((index) => index.unique && wholeColumns(index)?.join() === "instance_id")) {
+    const isIndexed = table.indexes.some((index) =>
+      index.unique && wholeColumns(index)?.join() === "instance_id"
+    );
+    if (table.columns.has("instance_id") && !isIndexed) {
       mended("column instance_id has no unique index of its own, and one is expected");
       if (table.primaryKey.join() !== "instance_id") unique.add("instance_id");
     }
@@ -101,6 +104,7 @@ export function judgeSqlite(table: TableShape): Judgement {
   return {
     flaws,
     notes,
+    zoneless: INSTANTS.map(({ column }) => column).filter((name) => table.columns.has(name)),
     statements: isMendable ? rebuild(table) : [],
     demands: { lengths: new Map(), textInstants: new Set(), dates: new Set(), unique },
   };
