@@ -26,6 +26,7 @@ import { Replica, REPLICA_BOUNDS, type ReplicaBounds } from "./replicas/replica.
 import { SharedClock } from "./replicas/shared_clock.ts";
 import { createApp } from "./routes/app.ts";
 import type { Readiness } from "./routes/ports.ts";
+import { withoutForeign } from "./whatsapp/foreign_rows.ts";
 import { Admission } from "./whatsapp/admission.ts";
 import { type Clock, pause, systemClock } from "./whatsapp/clock.ts";
 import type { Log } from "./whatsapp/log.ts";
@@ -158,7 +159,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   try {
     pool.start();
     if (replica === null) await sessions.start();
-    else await replica.start(sessions, await unsettledOf(store));
+    else await replica.start(sessions, await unsettledOf(store, log));
     unlinker.start();
   } catch (error) {
     await stop();
@@ -194,8 +195,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   return { fetch: app.fetch, sessions, socketLoad: () => pool.load, stop };
 }
 
-async function unsettledOf(store: Store): Promise<string[]> {
-  return (await store.listUnsettled()).map(({ session }) => session.instanceId);
+async function unsettledOf(store: Store, log: Log): Promise<string[]> {
+  return withoutForeign(await store.listUnsettled(), log).map(({ session }) => session.instanceId);
 }
 
 /** Ready is who can reach the database, has a worker for the next socket, and is not on its way out. */

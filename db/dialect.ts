@@ -51,6 +51,18 @@ export function fromNow(dialect: DialectName, aheadMs: number): RawBuilder<strin
   }
 }
 
+/** A column's text, compared character for character whatever the column's own collation is. */
+export function exactly(dialect: DialectName, column: string): RawBuilder<string> {
+  switch (dialect) {
+    case "sqlite":
+      return sql<string>`${sql.ref(column)} collate binary`;
+    case "mysql":
+      return sql<string>`cast(${sql.ref(column)} as binary)`;
+    default:
+      return dialect satisfies never;
+  }
+}
+
 /** Ends a question whose rows nobody may change until the transaction is over. */
 export function lockingRows(dialect: DialectName): RawBuilder<unknown> {
   switch (dialect) {

@@ -11,14 +11,24 @@
 import { createHash } from "node:crypto";
 import { CompiledQuery, type Kysely, sql } from "kysely";
 import { StoreUnavailableError } from "../domain/ports.ts";
-import { checkSessionTable } from "./adoption.ts";
+import {
+  describeTable,
+  inspectTable,
+  refuseUnalterable,
+  refuseUnfit,
+  settleRows,
+  type TableReport,
+} from "./adoption/mod.ts";
+import { alterTable, prepareToAlter, refuseWhileServed } from "./adoption/carry_out.ts";
 import { connect, type Database } from "./database.ts";
 import { parseDatabaseUrl } from "./database_url.ts";
 import { type DialectName, instantFormat, unlessThere } from "./dialect.ts";
 import { DatabaseUnusableError } from "./errors.ts";
 import { judgeFault, runGuarded } from "./faults.ts";
 import { type Migration, MIGRATIONS as ALL } from "./migrations/mod.ts";
-import { MIGRATIONS, SESSIONS, type Tables } from "./schema.ts";
+import { LINKS, MIGRATIONS, SESSIONS, type Tables } from "./schema.ts";
+import { runPrivileged } from "./privileged.ts";
+import { claimDatabase } from "./sole_process.ts";
 import { lookAtTable } from "./table_shape.ts";
 
 /** What a migration did, or with `dryRun` would do. */
@@ -30,22 +40,40 @@ export interface MigrationReport {
   readonly applied: readonly { name: string; purpose: string; statements: readonly string[] }[];
   /** A `ll_whatsapp_qr_sessions` of the client's own is taken over with its rows. */
   readonly adopted: boolean;
+  /** What is to be said of the table that was there; null where there was none. */
+  readonly table: TableReport | null;
+  /** Whether the table was altered, or with `dryRun` would have to be. */
+  readonly altered: boolean;
 }
+
+export interface MigrateOptions {
+  /** Look only, and say what would be done. */
+  readonly dryRun?: boolean;
+  /** Alter a table of the client's own that does not fit. */
+  readonly alter?: boolean;
+}
+
+/** A table of the client's own takes as long to alter as it takes, in milliseconds. */
+const ALTER_TIMEOUT_MS = 24 * 3_600_000;
 
 /**
  * Migrates the database at this address.
- * @param options.dryRun look only, and say what would be done
- * @throws {DatabaseUnusableError} when a table does not fit, or a newer version was here; nothing is altered
+ * @throws {DatabaseUnusableError} when a table does not fit, or a newer version was here, or the account may not do what
+ *   is to be done; nothing is altered
  * @throws {StoreUnavailableError} when the database cannot be reached, or somebody else migrates for long
  */
-export async function migrate(url: string, options: { dryRun?: boolean } = {}): Promise<MigrationReport> {
-  const dryRun = options.dryRun ?? false;
+export async function migrate(url: string, options: MigrateOptions = {}): Promise<MigrationReport> {
+  const { dryRun = false, alter = false } = options;
   const target = parseDatabaseUrl(url);
   // Looking at a file that is not there must not make it.
   const absent = dryRun && target.dialect === "sqlite" && !await exists(target.path);
-  const database = await connect(absent ? "sqlite::memory:" : url, { readOnly: dryRun && !absent });
+  using _claim = alter && !dryRun ? claimDatabase(url) : null;
+  const database = await connect(absent ? "sqlite::memory:" : url, {
+    readOnly: dryRun && !absent,
+    ...(alter ? { statementTimeoutMs: ALTER_TIMEOUT_MS } : {}),
+  });
   try {
-    return await migrateDatabase(database, { dryRun });
+    return await migrateDatabase(database, { dryRun, alter });
   } finally {
     await database.close();
   }
@@ -54,47 +82,77 @@ export async function migrate(url: string, options: { dryRun?: boolean } = {}): 
 /** The same over a database that is already connected. */
 export function migrateDatabase(
   database: Database,
-  options: { dryRun: boolean; migrations?: readonly Migration[] } = { dryRun: false },
+  options: MigrateOptions & { migrations?: readonly Migration[] } = {},
 ): Promise<MigrationReport> {
-  const { dryRun, migrations = ALL } = options;
-  // Safe to repeat as a whole, as every migration is.
+  const { dryRun = false, alter = false, migrations = ALL } = options;
+  const { dialect } = database;
+  // Safe to repeat as a whole, as every migration is; and so is altering, which is over or has not begun.
   return runGuarded(async () => {
-    const look = await plan(database, database.db, migrations);
-    if (dryRun || look.pending.length === 0) return report(look, database.dialect, dryRun);
-    return await database.db.connection().execute((db) =>
-      locked(database.dialect, db, async () => {
-        const current = await plan(database, db, migrations); // somebody may have been here while we waited
-        await apply(database.dialect, db, current.pending);
-        return report(current, database.dialect, false);
-      })
-    );
+    const look = await plan(database, database.db, migrations, dryRun || alter);
+    if (dryRun) return report(look, dialect, { dryRun, altered: (look.table?.flaws.length ?? 0) > 0 });
+    const isToAlter = alter && (look.table?.flaws.length ?? 0) > 0;
+    if (!isToAlter) {
+      if (look.table !== null) refuseUnfit(look.table);
+      if (look.pending.length === 0) return report(look, dialect, { dryRun, altered: false });
+    }
+    return await database.db.connection().execute(async (db) => {
+      if (isToAlter) await prepareToAlter(dialect, db);
+      return await locked(dialect, db, async () => {
+        // Somebody may have been here while we waited.
+        const current = await plan(database, db, migrations, alter);
+        const altered = alter && current.table !== null && current.table.flaws.length > 0;
+        if (altered) {
+          refuseUnalterable(current.table);
+          await refuseWhileServed(database, db);
+          await alterTable(dialect, db, current.table.statements);
+          const after = await plan(database, db, migrations, false);
+          if (after.table !== null) refuseUnfit(after.table);
+        } else if (current.table !== null) refuseUnfit(current.table);
+        await apply(database, db, current);
+        return report(current, dialect, { dryRun, altered });
+      });
+    });
   });
 }
 
 /** A report as lines for an operator. */
 export function describeMigration(report: MigrationReport): string[] {
-  const { dryRun, present, applied, adopted } = report;
+  const { dryRun, present, applied, adopted, table, altered } = report;
   const lines = present.map((name) => `${name}: already applied`);
+  if (table !== null) lines.push(...describeTable(table, dryRun));
+  if (altered) lines.push(`${SESSIONS}: ${dryRun ? "would have to be" : "was"} altered`);
   if (adopted) lines.push(`${SESSIONS}: ${dryRun ? "would be" : "was"} adopted with its rows`);
   for (const { name, purpose, statements } of applied) {
     lines.push(`${name}: ${dryRun ? "would be applied" : "applied"}: ${purpose}`);
     if (dryRun) lines.push(...statements.map((statement) => `${statement};`));
   }
-  if (applied.length === 0) lines.push("The database is up to date.");
+  if (applied.length === 0 && !altered) lines.push("The database is up to date.");
   return lines;
+}
+
+/** Whether a start, or a migration without `alter`, would be refused. */
+export function isRefused({ dryRun, altered, adopted, table }: MigrationReport): boolean {
+  return dryRun && (altered || (adopted && (table?.rowFaults.length ?? 0) > 0));
 }
 
 interface Plan {
   readonly present: readonly string[];
   readonly pending: readonly Migration[];
   readonly adopts: boolean;
+  readonly table: TableReport | null;
+  /** Whether the table of links is there, and with it perhaps logins. */
+  readonly hasLinks: boolean;
 }
 
-/** Looks at everything and alters nothing. */
+/**
+ * Looks at everything and alters nothing.
+ * @param rows whether the rows of the contract's table are looked at in any case
+ */
 async function plan(
   database: Database,
   db: Kysely<Tables>,
   migrations: readonly Migration[],
+  rows: boolean,
 ): Promise<Plan> {
   const present = await appliedNames(database, db);
   const known = new Set(migrations.map(({ name }) => name));
@@ -105,9 +163,15 @@ async function plan(
     );
   }
   const sessions = await lookAtTable(database, db, SESSIONS);
-  if (sessions !== null) checkSessionTable(database.dialect, sessions);
   const pending = migrations.filter(({ name }) => !present.includes(name));
-  return { present, pending, adopts: sessions !== null && pending.some(({ name }) => name === ALL[0]?.name) };
+  const adopts = sessions !== null && pending.some(({ name }) => name === ALL[0]?.name);
+  return {
+    present,
+    pending,
+    adopts,
+    table: sessions === null ? null : await inspectTable(database.dialect, db, sessions, { adopts, rows }),
+    hasLinks: adopts && await lookAtTable(database, db, LINKS) !== null,
+  };
 }
 
 async function appliedNames(database: Database, db: Kysely<Tables>): Promise<string[]> {
@@ -116,16 +180,26 @@ async function appliedNames(database: Database, db: Kysely<Tables>): Promise<str
   return rows.map((row) => row.name);
 }
 
-async function apply(dialect: DialectName, db: Kysely<Tables>, pending: readonly Migration[]): Promise<void> {
-  await db.executeQuery(CompiledQuery.raw(LEDGER[dialect]));
+async function apply(
+  database: Database,
+  db: Kysely<Tables>,
+  { pending, adopts, hasLinks }: Plan,
+): Promise<void> {
+  const { dialect } = database;
+  const run = (statement: string) =>
+    runPrivileged(database, db, statement, [LEDGER[dialect], ...unapplied(pending, dialect)]);
+  await run(LEDGER[dialect]);
+  if (adopts) await settleRows(dialect, db, hasLinks);
   const format = instantFormat(dialect);
   for (const migration of pending) {
-    for (const statement of migration.statements[dialect]) {
-      await db.executeQuery(CompiledQuery.raw(statement));
-    }
+    for (const statement of migration.statements[dialect]) await run(statement);
     const insert = db.insertInto(MIGRATIONS).values({ name: migration.name, applied_at: format(Date.now()) });
     await unlessThere(dialect, insert, "name").execute();
   }
+}
+
+function unapplied(pending: readonly Migration[], dialect: DialectName): string[] {
+  return pending.flatMap(({ statements }) => statements[dialect]);
 }
 
 /** The table that remembers. Not a migration itself, since it has to be there before the first. */
@@ -139,11 +213,17 @@ const LEDGER: Readonly<Record<DialectName, string>> = {
 ) engine = InnoDB default character set utf8mb4`,
 };
 
-function report({ present, pending, adopts }: Plan, dialect: DialectName, dryRun: boolean): MigrationReport {
+function report(
+  { present, pending, adopts, table }: Plan,
+  dialect: DialectName,
+  { dryRun, altered }: { dryRun: boolean; altered: boolean },
+): MigrationReport {
   return {
     dryRun,
     present,
     adopted: adopts,
+    table,
+    altered,
     applied: pending.map(({ name, purpose, statements }) => ({
       name,
       purpose,

@@ -13,7 +13,7 @@ import { SqlStore, type Store } from "./store.ts";
 export { parseDatabaseUrl } from "./database_url.ts";
 export { DatabaseUnusableError } from "./errors.ts";
 export { keyFilePath, loadOrCreateKeyFile } from "./key_file.ts";
-export { describeMigration, migrate, type MigrationReport } from "./migrate.ts";
+export { describeMigration, isRefused, migrate, type MigrationReport } from "./migrate.ts";
 export { asRefusal, whyUnavailable } from "./refusals.ts";
 export { rotateCredentials, type RotationOptions, type RotationReport } from "./rotate.ts";
 export { CredentialKeys, generateCredentialKey, parseCredentialKeys } from "./sealing.ts";

@@ -19,7 +19,8 @@ import type {
   UsedQr,
 } from "../domain/session.ts";
 import type { Outline } from "../domain/view.ts";
-import { SESSIONS, type SessionTable } from "./schema.ts";
+import { ForeignRowError } from "../domain/ports.ts";
+import type { SessionTable } from "./schema.ts";
 
 /** A row as it is read, less its `id`. */
 export type SessionRow = Omit<SessionTable, "id">;
@@ -68,7 +69,7 @@ export function columnsOf(session: Session, format: (instant: Instant) => string
  * - an instant that is none (`0000-00-00`, free text): unknown; for `created_at` and `updated_at` the
  *   other one, and 1970 where neither can be read.
  *
- * @throws {Error} when `status` or `qr_status` is not a name of the contract; it holds no value of the row
+ * @throws {ForeignRowError} when `status` or `qr_status` is not a name of the contract
  */
 export function sessionOf(row: SessionRow): Session {
   const created = parseInstant(row.created_at);
@@ -84,9 +85,31 @@ export function sessionOf(row: SessionRow): Session {
   return { ...facts, ...stateOf(row) };
 }
 
+/** A session, and what is wrong with its row where it is none of the contract's. */
+export interface ReadSession {
+  readonly session: Session;
+  readonly foreign?: ForeignRowError;
+}
+
+/**
+ * As {@link sessionOf}, and total: with a foreign name it is what it will be taken for once somebody acts for it.
+ * Nothing is known of its connection, so it has none; everything that the row says besides is kept.
+ */
+export function readSession(row: SessionRow): ReadSession {
+  try {
+    return { session: sessionOf(row) };
+  } catch (error) {
+    if (!(error instanceof ForeignRowError)) throw error;
+    const readable = { ...row, status: "disconnected", last_error_code: NO_RECORD.code };
+    const last_error_message = "Another system had left a state that the contract does not know.";
+    const qr_status = QR_STATUSES.find((name) => name === row.qr_status) ?? "none";
+    return { session: sessionOf({ ...readable, qr_status, last_error_message }), foreign: error };
+  }
+}
+
 /**
  * The outline of the session in a row: the same as of {@link sessionOf}.
- * @throws {Error} as there
+ * @throws {ForeignRowError} as there
  */
 export function outlineOf(row: OutlineRow): Outline {
   const { status, qr } = stateOf({ ...row, last_error_code: null, last_error_message: null });
@@ -166,9 +189,7 @@ function frozenName<Name extends string>(
 ): Name {
   const name = names.find((candidate) => candidate === row[column]);
   if (name !== undefined) return name;
-  throw new Error(
-    `The row of ${row.instance_id} in ${SESSIONS} holds a ${column} that is not a name of the contract.`,
-  );
+  throw new ForeignRowError(row.instance_id, column);
 }
 
 const INSTANT = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?$/;

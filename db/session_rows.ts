@@ -5,14 +5,15 @@
 import { type CompiledQuery, type Kysely, type Selectable, sql } from "kysely";
 import type { Lease } from "../domain/leases.ts";
 import type { Link } from "../domain/life.ts";
-import type { StoredSession } from "../domain/ports.ts";
+import { INSTANCE_ID, QR_STATUSES, SESSION_STATUSES } from "../domain/names.ts";
+import { ForeignRowError, type StoredSession } from "../domain/ports.ts";
 import { createSession, type Instant, type Session } from "../domain/session.ts";
 import type { Database } from "./database.ts";
-import { instantFormat, unlessThere, upsert } from "./dialect.ts";
+import { exactly, instantFormat, unlessThere, upsert } from "./dialect.ts";
 import { isHeld } from "./fence.ts";
 import { inLists } from "./in_lists.ts";
 import { isOrphan } from "./leases.ts";
-import { columnsOf, sessionOf, type SessionRow } from "./rows.ts";
+import { columnsOf, readSession, type SessionRow } from "./rows.ts";
 import { LINKS, RETIRED_LOGINS, SESSIONS, type Tables } from "./schema.ts";
 
 type FoundRow = Selectable<SessionRow> & {
@@ -41,7 +42,7 @@ export class SessionRows {
     const { rows: [row] } = await this.#database.db.executeQuery<FoundRow>({ ...query, parameters });
     if (row === undefined) return null;
     const found = {
-      session: sessionOf(row),
+      ...readSession(row),
       link: linkOf(instanceId, row.standing),
       predecessor: row.held_id !== null,
     };
@@ -70,9 +71,12 @@ export class SessionRows {
       .compile();
   }
 
-  /** Every session that has a working link, or that a crash left in `connecting` or with a `generated` QR. */
+  /**
+   * Every session that has a working link, or that a crash left in `connecting` or with a `generated` QR; and every
+   * row that is no session.
+   */
   async listUnsettled(): Promise<StoredSession[]> {
-    const { db } = this.#database;
+    const { db, dialect } = this.#database;
     const links = new Map<string, Link>();
     for (const row of await db.selectFrom(LINKS).select(["instance_id", "standing"]).execute()) {
       links.set(row.instance_id, linkOf(row.instance_id, row.standing));
@@ -82,7 +86,16 @@ export class SessionRows {
         .map((row) => row.instance_id),
     );
     const rows = await db.selectFrom(SESSIONS).selectAll()
-      .where((where) => where.or([where("status", "=", "connecting"), where("qr_status", "=", "generated")]))
+      .where((where) =>
+        where.or([
+          where("status", "=", "connecting"),
+          where("qr_status", "=", "generated"),
+          where(exactly(dialect, "status"), "not in", SESSION_STATUSES),
+          where(exactly(dialect, "qr_status"), "not in", QR_STATUSES),
+          where("status", "is", null),
+          where("qr_status", "is", null),
+        ])
+      )
       .execute();
     const seen = new Set(rows.map((row) => row.instance_id));
     const working = [...links].filter(([id, link]) => link === "working" && !seen.has(id)).map(([id]) => id);
@@ -91,11 +104,16 @@ export class SessionRows {
         ...await db.selectFrom(SESSIONS).selectAll().where("instance_id", "in", ids).execute(),
       );
     }
-    return rows.map((row) => ({
-      session: sessionOf(row),
-      link: links.get(row.instance_id) ?? "none",
-      predecessor: held.has(row.instance_id),
-    }));
+    return rows.map((row) => {
+      const instanceId = String(row.instance_id);
+      return {
+        ...readSession(row),
+        // Nobody can ask for it, and none of our tables could hold it.
+        ...(INSTANCE_ID.test(instanceId) ? {} : { foreign: new ForeignRowError(instanceId, "instance_id") }),
+        link: links.get(instanceId) ?? "none",
+        predecessor: held.has(instanceId),
+      };
+    });
   }
 
   /** Makes the session's row, unless another caller is first. */

@@ -322,6 +322,7 @@ function fenceRows(rows: readonly CredentialRow[], lease: Lease): CredentialRow[
 
 function outlineIn(stored: StoredSession | null): StoredOutline | null {
   if (stored === null) return null;
+  if (stored.foreign !== undefined) throw stored.foreign;
   const { session: { instanceId, status, qr }, isOrphan = false } = stored;
   return { instanceId, status, qr, isOrphan };
 }

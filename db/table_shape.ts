@@ -2,38 +2,92 @@
  * What a table in the database looks like, asked of each dialect's own catalogue.
  * @module
  */
-import { type Kysely, sql } from "kysely";
+import type { Kysely } from "kysely";
 import type { Database } from "./database.ts";
+import { lookAtMysql } from "./mysql_shape.ts";
 import type { Tables } from "./schema.ts";
+import { lookAtSqlite } from "./sqlite_shape.ts";
 
 /** A column, as far as adopting a table needs to know it. */
 export interface ColumnShape {
   /** In lower case. */
   readonly name: string;
-  /** As declared, in lower case: `datetime(3)`, `varchar(64)`. */
+  /** As declared: `datetime(3)`, `varchar(64)`, `enum('a','B')`; in lower case but for the names of an ENUM. */
   readonly declared: string;
-  /** `declared` without its parameters. */
+  /** `declared` without its parameters, in lower case. */
   readonly type: string;
   /** Characters it can hold; null where the type does not say. */
   readonly length: number | null;
   /** Digits of a second's fraction; null where it is no instant, or the dialect does not say. */
   readonly fraction: number | null;
+  readonly charset: string | null;
   readonly collation: string | null;
   readonly nullable: boolean;
   readonly hasDefault: boolean;
   readonly autoIncrement: boolean;
-  readonly generated: boolean;
+  /** Null where somebody has to write it. */
+  readonly generated: "stored" | "virtual" | null;
+  /** Whether the server writes the present instant into it by itself, whatever else an update changes. */
+  readonly onUpdate: boolean;
+  /** The text of its definition, where the dialect gives it. */
+  readonly definition: string;
+}
+
+/** An index; an expression in it has no column, and a prefix the number of its characters. */
+export interface IndexShape {
+  readonly name: string;
+  readonly unique: boolean;
+  readonly parts: readonly { readonly column: string | null; readonly prefix: number | null }[];
+  /** Whether it covers some of the rows alone. */
+  readonly partial: boolean;
+  /** Whether it is hashed, so that an ordinary index cannot take its place. */
+  readonly hashed: boolean;
+  /** The statement that makes it, where the dialect gives it. */
+  readonly statement: string | null;
+}
+
+/** A foreign key, from this table or to it. */
+export interface ForeignKeyShape {
+  readonly name: string;
+  /** The other table. */
+  readonly table: string;
+  /** The columns of this table. */
+  readonly columns: readonly string[];
+}
+
+export interface TriggerShape {
+  readonly name: string;
+  /** Whether it runs before the write, or in its place, and so may change or refuse it. */
+  readonly before: boolean;
+}
+
+export interface CheckShape {
+  /** Null where it is part of a column's definition and has no name to be dropped by. */
+  readonly name: string | null;
+  /** The column that it is part of. */
+  readonly column: string | null;
+  /** Whether its text speaks of one of these columns. */
+  readonly speaksOf: (columns: Iterable<string>) => boolean;
 }
 
 export interface TableShape {
-  /** False for a view. */
-  readonly isTable: boolean;
+  readonly kind: "table" | "view" | "versioned";
   /** MySQL's storage engine; null on SQLite. */
   readonly engine: string | null;
   readonly columns: ReadonlyMap<string, ColumnShape>;
   readonly primaryKey: readonly string[];
-  /** The columns of every unique index that covers whole columns and all rows, the primary key aside. */
-  readonly uniqueIndexes: readonly (readonly string[])[];
+  /** All but the primary key's. */
+  readonly indexes: readonly IndexShape[];
+  readonly foreignKeys: readonly ForeignKeyShape[];
+  /** Foreign keys of other tables that lead here. */
+  readonly referencedBy: readonly ForeignKeyShape[];
+  readonly checks: readonly CheckShape[];
+  readonly triggers: readonly TriggerShape[];
+  /** Views that read it, as far as this account may see them. */
+  readonly views: readonly string[];
+  readonly partitioned: boolean;
+  /** What the dialect cannot tell piece by piece, and a rebuilt table would lose; empty on MySQL. */
+  readonly untold: readonly string[];
 }
 
 /** The shape of a table; null when there is none. */
@@ -52,109 +106,12 @@ export function lookAtTable(
   }
 }
 
-interface MysqlColumn {
-  name: string;
-  declared: string;
-  type: string;
-  length: number | string | null;
-  fraction: number | string | null;
-  collation: string | null;
-  nullable: string;
-  defaultValue: string | null;
-  extra: string;
-}
-
-async function lookAtMysql(db: Kysely<Tables>, table: string): Promise<TableShape | null> {
-  const { rows: [found] } = await sql<{ type: string; engine: string | null }>`
-    select table_type as type, engine as engine from information_schema.tables
-    where table_schema = database() and table_name = ${table}`.execute(db);
-  if (found === undefined) return null;
-  const columns = await sql<MysqlColumn>`
-    select column_name as name, column_type as declared, data_type as type,
-      character_maximum_length as length, datetime_precision as fraction, collation_name as collation,
-      is_nullable as nullable, column_default as defaultValue, extra as extra
-    from information_schema.columns where table_schema = database() and table_name = ${table}`.execute(db);
-  const parts = await sql<{ name: string; columnName: string | null; prefix: number | null }>`
-    select index_name as name, column_name as columnName, sub_part as prefix
-    from information_schema.statistics
-    where table_schema = database() and table_name = ${table} and non_unique = 0
-    order by index_name, seq_in_index`.execute(db);
-  const indexes = Map.groupBy(parts.rows, (part) => part.name);
-  const whole = [...indexes].filter(([, index]) =>
-    index.every((part) => part.prefix === null && part.columnName)
-  );
-  const namesOf = (index: typeof parts.rows) => index.map((part) => String(part.columnName).toLowerCase());
-  return {
-    isTable: found.type === "BASE TABLE",
-    engine: found.engine,
-    columns: byName(columns.rows.map((column) => ({
-      name: column.name.toLowerCase(),
-      declared: String(column.declared).toLowerCase(),
-      type: column.type.toLowerCase(),
-      length: column.length === null ? null : Number(column.length),
-      fraction: column.fraction === null ? null : Number(column.fraction),
-      collation: column.collation,
-      nullable: column.nullable === "YES",
-      hasDefault: column.defaultValue !== null,
-      autoIncrement: /auto_increment/i.test(column.extra),
-      generated: /\bgenerated\b/i.test(column.extra) && !/default_generated/i.test(column.extra),
-    }))),
-    primaryKey: namesOf(indexes.get("PRIMARY") ?? []),
-    uniqueIndexes: whole.filter(([name]) => name !== "PRIMARY").map(([, index]) => namesOf(index)),
-  };
-}
-
-interface SqliteColumn {
-  name: string;
-  type: string;
-  notnull: number;
-  dflt_value: string | null;
-  pk: number;
-  hidden: number;
-}
-
-async function lookAtSqlite(db: Kysely<Tables>, table: string): Promise<TableShape | null> {
-  const { rows: [found] } = await sql<{ type: string }>`
-    select type from sqlite_schema where name = ${table} and type in ('table', 'view')`.execute(db);
-  if (found === undefined) return null;
-  const columns = await sql<SqliteColumn>`select * from pragma_table_xinfo(${table})`.execute(db);
-  const indexes = await sql<{ name: string; origin: string }>`
-    select name, origin from pragma_index_list(${table}) where "unique" = 1 and partial = 0`.execute(db);
-  const collations = new Map<string, string>();
-  const uniqueIndexes: string[][] = [];
-  for (const index of indexes.rows) {
-    const parts = await sql<{ name: string | null; coll: string }>`
-      select name, coll from pragma_index_xinfo(${index.name}) where "key" = 1 order by seqno`.execute(db);
-    const names = parts.rows.map((part) => String(part.name).toLowerCase());
-    parts.rows.forEach((part, at) => collations.set(names[at]!, part.coll));
-    if (index.origin !== "pk") uniqueIndexes.push(names);
-  }
-  const keyed = columns.rows.filter((column) => column.pk > 0).sort((a, b) => a.pk - b.pk);
-  return {
-    isTable: found.type === "table",
-    engine: null,
-    columns: byName(columns.rows.map((column) => {
-      const name = column.name.toLowerCase();
-      const declared = column.type.toLowerCase();
-      return {
-        name,
-        declared,
-        type: declared.replace(/\s*\(.*$/, ""),
-        length: null,
-        fraction: null,
-        collation: collations.get(name) ?? null,
-        nullable: column.notnull === 0,
-        hasDefault: column.dflt_value !== null,
-        // A whole-number primary key counts by itself in SQLite.
-        autoIncrement: declared === "integer" && column.pk === 1 && keyed.length === 1,
-        generated: column.hidden === 2 || column.hidden === 3,
-      };
-    })),
-    primaryKey: keyed.map((column) => column.name.toLowerCase()),
-    uniqueIndexes,
-  };
-}
-
-function byName(columns: readonly ColumnShape[]): Map<string, ColumnShape> {
-  return new Map(columns.map((column) => [column.name, column]));
+/**
+ * The columns of an index that covers whole columns of all rows; null where it covers a part of one, an expression,
+ * or some of the rows alone.
+ */
+export function wholeColumns({ parts, partial }: IndexShape): string[] | null {
+  if (partial) return null;
+  const columns = parts.map(({ column, prefix }) => prefix === null ? column : null);
+  return columns.every((column) => column !== null) ? columns : null;
 }

@@ -15,6 +15,11 @@ export interface StoredSession {
   readonly predecessor: boolean;
   /** Whether something is to be done for it and no replica is known to do it, where there can be several. */
   readonly isOrphan?: boolean;
+  /**
+   * Set where the row holds what no session can be, as another system may write it: `session` is then what it is
+   * taken for once somebody acts for it, and nobody may be told of it before that is written.
+   */
+  readonly foreign?: ForeignRowError;
 }
 
 /** What the Hub is told of a session, as the store holds it. */
@@ -88,13 +93,16 @@ export type CredentialsChange =
 export interface SessionStore {
   /** The session, or null when there is none. */
   find(instanceId: string): Promise<StoredSession | null>;
-  /** As much of it as the Hub is told, or null when there is none: what is read most, and so read cheaply. */
+  /**
+   * As much of it as the Hub is told, or null when there is none: what is read most, and so read cheaply.
+   * @throws {ForeignRowError} when the row is no session
+   */
   outline(instanceId: string): Soon<StoredOutline | null>;
   /** The session, created as `init` / `none` at `now` when there is none. Safe for any number of callers. */
   findOrCreate(instanceId: string, now: Instant): Promise<StoredSession>;
   /**
    * Every session that a start has to look at: those with a working link, and those that a crash left
-   * in `connecting` or with a `generated` QR.
+   * in `connecting` or with a `generated` QR. Besides them, those whose row is no session.
    */
   listUnsettled(): Promise<StoredSession[]>;
   /**
@@ -175,6 +183,21 @@ export class StoreUnavailableError extends Error {
   override readonly name = "StoreUnavailableError";
   constructor(cause?: unknown) {
     super("The database cannot be reached.", { cause });
+  }
+}
+
+/** A row that another system wrote is no session of the contract's. It is left as it is until somebody acts for it. */
+export class ForeignRowError extends Error {
+  override readonly name = "ForeignRowError";
+  readonly instanceId: string;
+  /** Whose value the contract does not know. */
+  readonly column: "instance_id" | "status" | "qr_status";
+
+  /** The message names no value of the row. */
+  constructor(instanceId: string, column: ForeignRowError["column"]) {
+    super(`The row of ${instanceId} holds a ${column} that the contract does not know.`);
+    this.instanceId = instanceId;
+    this.column = column;
   }
 }
 

@@ -15,6 +15,7 @@ import { ALONE, type Ownership } from "./ownership.ts";
 import type { PairingSlot, PairingSlots } from "./pairing_slots.ts";
 import { askOwner, fromStore, pursue, RETRY_AFTER_SECONDS } from "./pursuit.ts";
 import { Reading } from "./reading.ts";
+import { withoutForeign } from "./foreign_rows.ts";
 import { type Elsewhere, Roster, type RosterOptions } from "./roster.ts";
 import { Supervisor } from "./supervisor.ts";
 import { traced } from "./tracing.ts";
@@ -57,9 +58,9 @@ export class SessionManager {
    * @throws the store's error when it cannot tell which sessions there are
    */
   async start(): Promise<void> {
-    const { store, clock } = this.#options;
+    const { store, clock, log } = this.#options;
     // In another order every time, so that those at the end of the table are not always the last to be back.
-    const unsettled = (await store.listUnsettled())
+    const unsettled = withoutForeign(await store.listUnsettled(), log)
       .map((stored) => ({ stored, place: clock.random() }))
       .sort((one, other) => one.place - other.place)
       .map(({ stored }) => stored);

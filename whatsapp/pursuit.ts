@@ -5,7 +5,7 @@
  */
 import { type ErrorCode, isErrorCode, SessionManagerError } from "../domain/errors.ts";
 import { type Errand, FencedError } from "../domain/leases.ts";
-import { StoreUnavailableError } from "../domain/ports.ts";
+import { ForeignRowError, StoreUnavailableError } from "../domain/ports.ts";
 import type { Ownership } from "./ownership.ts";
 import type { Elsewhere } from "./roster.ts";
 
@@ -23,9 +23,19 @@ export async function fromStore<T>(
     return await work();
   } catch (error) {
     if (error instanceof SessionManagerError) throw error;
+    if (error instanceof ForeignRowError) throw foreignRow(error);
     const wait = error instanceof StoreUnavailableError ? { retryAfterSeconds: RETRY_AFTER_SECONDS } : {};
     throw new SessionManagerError(otherwise, { cause: error, ...wait });
   }
+}
+
+/** What is told of a session whose row is none. */
+export function foreignRow(error: ForeignRowError): SessionManagerError {
+  return new SessionManagerError("SESSION_MANAGER_ERROR", {
+    message: `The database holds a ${error.column} of this session that the contract does not know; ` +
+      "ask for a QR to begin it anew.",
+    cause: error,
+  });
 }
 
 /** Repeats what met a session on its way from one replica to another; null says so, and so does the fence. */

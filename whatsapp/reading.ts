@@ -10,7 +10,7 @@ import type { SessionStore, Soon, StoredOutline } from "../domain/ports.ts";
 import { transition } from "../domain/transition.ts";
 import { type QrView, type SessionView, viewQr, Views, viewSession } from "../domain/view.ts";
 import type { Clock } from "./clock.ts";
-import { fromStore, RETRY_AFTER_SECONDS } from "./pursuit.ts";
+import { foreignRow, fromStore, RETRY_AFTER_SECONDS } from "./pursuit.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 export interface ReadingOptions {
@@ -59,6 +59,7 @@ export class Reading {
     const { clock, policy, store } = this.#options;
     const stored = await fromStore(() => store.find(instanceId));
     if (stored === null) throw new SessionManagerError("SESSION_NOT_FOUND");
+    if (stored.foreign !== undefined) throw foreignRow(stored.foreign);
     const { session, link, isOrphan } = stored;
     const now = clock.now();
     if (!isOrphan) return viewSession(session, now);
@@ -80,7 +81,7 @@ export class Reading {
    */
   async storedQr(instanceId: string): Promise<QrView | null> {
     const stored = await this.#options.store.find(instanceId);
-    if (stored === null || stored.isOrphan) return null;
+    if (stored === null || stored.isOrphan || stored.foreign !== undefined) return null;
     const answer = qrAnswer(atRest(stored.session, stored.link), this.#options.clock.now());
     if (answer.kind === "already_connected") throw new SessionManagerError("SESSION_ALREADY_CONNECTED");
     return answer.kind === "qr" ? viewQr(answer.qr) : null;

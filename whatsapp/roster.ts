@@ -174,9 +174,17 @@ export class Roster {
     const { lease } = taking;
     try {
       // Another replica may have written up to the moment of the taking.
-      const { session, link, predecessor } = lease === null
+      const { session, link, predecessor, foreign } = lease === null
         ? known
         : await this.#options.store.find(instanceId) ?? known;
+      if (foreign !== undefined) {
+        await this.#options.store.save(session, { kind: "keep" }, lease);
+        this.#options.log.warn({
+          event: "foreign_row_replaced",
+          instance_id: instanceId,
+          column: foreign.column,
+        });
+      }
       return new Supervisor(atRest(session, link, predecessor), this.#surroundings, lease);
     } catch (error) {
       await this.#ownership.release(lease, false);

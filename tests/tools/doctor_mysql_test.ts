@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { generateCredentialKey } from "../../db/mod.ts";
 import { checkVersion } from "../../tools/doctor/database.ts";
 import { judgeGrants } from "../../tools/doctor/privileges.ts";
+import { insertRows, LARAVEL, ROWS } from "../db/adoption/tables.ts";
 import { mysql } from "../db/helpers.ts";
 import { type TestServer, testServer } from "../db/server.ts";
 import { closedPort, doctor, inFolder, seal } from "./doctor_run.ts";
@@ -112,10 +113,24 @@ serverTest(
     await server.run("create table ll_whatsapp_qr_sessions (id int primary key)", name);
     const foreign = await doctor(environment, "--json");
     assert.equal(foreign.code, 1);
-    assert.match(
-      foreign.saw("tables"),
-      /^Table ll_whatsapp_qr_sessions: column id .*; nothing was altered\.$/,
-    );
+    const said = foreign.checks.filter((check) => check.name === "tables");
+    assert.match(said[0]?.saw ?? "", /^Table ll_whatsapp_qr_sessions: column id .* is expected\.$/);
+    // Everything at once: what is missing, and that nobody could make it up.
+    assert.equal(said.filter(({ outcome }) => outcome === "fault").length, 14);
+    assert.match(said[1]?.saw ?? "", /column instance_id is missing/);
+    await server.run("drop table ll_whatsapp_qr_sessions", name);
+    await server.run(LARAVEL, name);
+    await server.run(insertRows(ROWS), name);
+    await server.run("alter table ll_whatsapp_qr_sessions modify status varchar(20)", name);
+    await server.run("update ll_whatsapp_qr_sessions set status = 'paused' where id = 1", name);
+    const shops = await doctor(environment);
+    for (
+      const line of [
+        /^fault +tables +ll_whatsapp_qr_sessions: 1 row cannot be taken over: status is none of [^\n]* sender_51 \("paused"\)/m,
+        /^fault +tables +Table ll_whatsapp_qr_sessions: column instance_id is varchar\(255\)[^\n]*--alter` mends it\.$/m,
+        /^warning +tables +--alter would run: alter table ll_whatsapp_qr_sessions modify column instance_id/m,
+      ]
+    ) assert.match(shops.text, line);
     await server.run("drop table ll_whatsapp_qr_sessions", name);
     await seal(url, environment.CREDENTIALS_KEY!);
     await server.run("delete from ll_whatsapp_migrations order by name desc limit 1", name);

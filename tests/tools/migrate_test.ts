@@ -45,10 +45,19 @@ databaseScenario(
   "migrate ends in 78 with one sentence and alters nothing when a table does not fit",
   async (url) => {
     await query(url, "create table ll_whatsapp_qr_sessions (id integer primary key)");
-    for (const args of [[], ["--dry-run"]]) {
-      const { code, stderr } = await runTool("migrate", args, environmentFor(url));
+    for (const args of [[], ["--dry-run"], ["--alter"]]) {
+      const { code, lines, stderr } = await runTool("migrate", args, environmentFor(url));
       assert.equal(code, 78);
-      assert.match(stderr, /^Table ll_whatsapp_qr_sessions: [^\n]*; nothing was altered\.\n$/);
+      if (args[0] === "--dry-run") {
+        assert.ok(
+          lines.some((line) => /^Table ll_whatsapp_qr_sessions: column instance_id is missing/.test(line)),
+        );
+      } else if (args[0] === "--alter") {
+        assert.match(
+          stderr,
+          /^Table ll_whatsapp_qr_sessions: column instance_id is missing[^\n]*\nNothing was altered\.\n$/,
+        );
+      } else assert.match(stderr, /^Table ll_whatsapp_qr_sessions: [^\n]*; nothing was altered\.\n$/);
       assert.deepEqual(await tables(url), ["ll_whatsapp_qr_sessions"]);
     }
   },
@@ -61,7 +70,7 @@ Deno.test("migrate ends with one sentence and its own code when it cannot work a
       [69, /^The database of DATABASE_URL cannot be reached/, [], "mysql://root:hunter2@127.0.0.1:1/x"],
       [78, /^DATABASE_URL has to be /, [], "postgres://localhost/x"],
       [78, /^DATABASE_URL names no user\.$/, [], "mysql://localhost/x"],
-      [64, /^The only argument is --dry-run\.$/, ["--force"], "sqlite::memory:"],
+      [64, /^The arguments are --dry-run and --alter\.$/, ["--force"], "sqlite::memory:"],
     ] as const
   ) {
     const ended = await runTool("migrate", args, { DATABASE_URL: url, CREDENTIALS_KEY: key });

@@ -6,11 +6,12 @@
 import { DatabaseSync } from "node:sqlite";
 import { type Kysely, sql } from "kysely";
 import type { Config } from "../../config.ts";
+import { describeRows, describeSettlement, type TableReport } from "../../db/adoption/mod.ts";
 import { connect, type Database } from "../../db/database.ts";
 import type { DatabaseTarget, MysqlTarget, SqliteTarget } from "../../db/database_url.ts";
 import { migrateDatabase } from "../../db/migrate.ts";
 import { DatabaseUnusableError, whyUnavailable } from "../../db/mod.ts";
-import type { Tables } from "../../db/schema.ts";
+import { SESSIONS, type Tables } from "../../db/schema.ts";
 import { SEALED_TABLES, type SealedTable } from "../../db/sealed_tables.ts";
 import { lookAtTable } from "../../db/table_shape.ts";
 import { StoreUnavailableError } from "../../domain/ports.ts";
@@ -48,7 +49,7 @@ export async function checkDatabase(config: Config, target: DatabaseTarget): Pro
       ...target.dialect === "mysql"
         ? await checkServer(database, target)
         : [await checkFile(database, target)],
-      await checkTables(database),
+      ...await checkTables(database),
       broken ?? await checkStored(database, keys as Exclude<typeof keys, Check>),
     ];
   } finally {
@@ -161,19 +162,53 @@ async function checkFile({ db }: Database, { path }: SqliteTarget): Promise<Chec
 
 // ── Both ─────────────────────────────────────────────────────────────────────────────────────────
 
-async function checkTables(database: Database): Promise<Check> {
+/** The same as `deno task migrate -- --dry-run` says: every flaw and every kind of row that is in the way is a check. */
+async function checkTables(database: Database): Promise<Check[]> {
   const name = "tables";
   try {
-    const { present, applied, adopted } = await migrateDatabase(database, { dryRun: true });
+    const report = await migrateDatabase(database, { dryRun: true });
+    const { present, applied, adopted, table, altered } = report;
+    const faults = table === null ? [] : checksOf(table, adopted);
+    if (altered || faults.some(({ outcome }) => outcome === "fault")) return faults;
     const pending = applied.map((migration) => migration.name).join(", ");
-    if (adopted) return ok(name, `The table that is there fits and is adopted; to be applied: ${pending}.`);
-    if (applied.length === 0) return ok(name, `Up to date, ${present.length} migrations applied.`);
-    if (present.length === 0) return ok(name, `None yet; to be applied at the start: ${pending}.`);
-    return warning(name, `To be applied at the next start: ${pending}.`, "Make a backup first.");
+    if (adopted) {
+      const settled = table?.settlement ? ` ${describeSettlement(table.settlement, true).join("")}` : "";
+      return [
+        ok(name, `The table that is there fits and is adopted; to be applied: ${pending}.${settled}`),
+        ...faults,
+      ];
+    }
+    if (applied.length === 0) {
+      return [ok(name, `Up to date, ${present.length} migrations applied.`), ...faults];
+    }
+    if (present.length === 0) {
+      return [ok(name, `None yet; to be applied at the start: ${pending}.`), ...faults];
+    }
+    return [warning(name, `To be applied at the next start: ${pending}.`, "Make a backup first."), ...faults];
   } catch (error) {
     if (!(error instanceof DatabaseUnusableError)) throw error;
-    return fault(name, error.message, "Change the table as the sentence says, or use another database.");
+    return [fault(name, error.message, "Change the table as the sentence says, or use another database.")];
   }
+}
+
+function checksOf({ flaws, rowFaults, notes, statements }: TableReport, adopted: boolean): Check[] {
+  const name = "tables";
+  const inTheWay = adopted || flaws.length > 0;
+  const rows = describeRows({ rowFaults }).join("\n");
+  return [
+    ...(rows === "" ? [] : [
+      inTheWay
+        ? fault(name, rows, "Mend or delete these rows.")
+        : warning(name, rows, "Each of them is answered with an error until a QR is asked for."),
+    ]),
+    ...flaws.map(({ what, todo }) =>
+      fault(name, `Table ${SESSIONS}: ${what}.`, todo ?? "`deno task migrate -- --alter` mends it.")
+    ),
+    ...(statements.length === 0
+      ? []
+      : [warning(name, `--alter would run: ${statements.map((statement) => `${statement};`).join("\n")}`)]),
+    ...notes.map((note) => ok(name, `${SESSIONS}: ${note}`)),
+  ];
 }
 
 async function checkStored(database: Database, keys: Parameters<typeof checkCredentials>[1]): Promise<Check> {

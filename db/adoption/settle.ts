@@ -1,0 +1,68 @@
+/**
+ * What becomes of sessions whose rows are taken over: no login of theirs is here, so none is connected or about to be,
+ * and no QR can be scanned. The same as at a start (`connecting` without a login, a `generated` QR), and besides it
+ * what a start believes, because somebody in this system may have reported it: `connected`.
+ *
+ * Source: decisions, "Transitions", "After a restart".
+ * @module
+ */
+import { type Kysely, sql } from "kysely";
+import { lastErrorOf } from "../../domain/errors.ts";
+import type { DisconnectReason } from "../../domain/names.ts";
+import { type DialectName, exactly, fromNow } from "../dialect.ts";
+import { LINKS, SESSIONS, type Tables } from "../schema.ts";
+
+/** How many rows are settled. */
+export interface Settlement {
+  readonly connected: number;
+  readonly connecting: number;
+  readonly generated: number;
+}
+
+const table = sql.table(SESSIONS);
+
+/** How many rows there are to settle. */
+export async function countUnsettled(db: Kysely<Tables>): Promise<Settlement> {
+  const { rows: [row] } = await sql<Record<keyof Settlement, unknown>>`select
+    coalesce(sum(status = 'connected'), 0) as connected,
+    coalesce(sum(status = 'connecting'), 0) as connecting,
+    coalesce(sum(qr_status = 'generated' and status not in ('connected', 'connecting')), 0) as generated
+    from ${table}`.execute(db);
+  return {
+    connected: Number(row?.connected),
+    connecting: Number(row?.connecting),
+    generated: Number(row?.generated),
+  };
+}
+
+/**
+ * Settles them. Safe to repeat.
+ * @param mayHaveLogins whether the table of links is there: a session with a login here is left to the start
+ */
+export async function settleRows(
+  dialect: DialectName,
+  db: Kysely<Tables>,
+  mayHaveLogins: boolean,
+): Promise<void> {
+  const now = fromNow(dialect, 0);
+  const name = (of: string) => exactly(dialect, `${of}.instance_id`);
+  const isOurs = mayHaveLogins
+    ? sql`exists (select 1 from ${sql.table(LINKS)} where ${name(LINKS)} = ${name(SESSIONS)})`
+    : sql`1 = 0`;
+  const disconnect = async (status: "connected" | "connecting", reason: DisconnectReason) => {
+    const { code, message } = lastErrorOf(reason);
+    // MySQL sees what it has set so far: what is asked comes before what is set.
+    await sql`update ${table} set
+      qr_status = case when qr_status = 'generated' then 'expired' else qr_status end, qr_string = null,
+      status = 'disconnected', disconnected_at = ${now}, last_error_code = ${code}, last_error_message = ${message},
+      updated_at = ${now}
+      where status = ${status} and not ${isOurs}`.execute(db);
+  };
+  await disconnect("connected", "UNKNOWN");
+  await disconnect("connecting", "TIMEOUT");
+  // Only where a QR is what the session is told as does it become another one.
+  await sql`update ${table} set
+    qr_status = case when status = 'init' then 'none' else 'expired' end, qr_string = null,
+    updated_at = case when status = 'qr_required' then ${now} else updated_at end
+    where qr_status = 'generated' and not ${isOurs}`.execute(db);
+}

@@ -1,0 +1,57 @@
+/**
+ * Statements that an account may not be allowed to run: which privilege is missing, and what can be run in its place.
+ * @module
+ */
+import { CompiledQuery, type Kysely } from "kysely";
+import type { Database } from "./database.ts";
+import { DatabaseUnusableError } from "./errors.ts";
+import type { Tables } from "./schema.ts";
+import { lookAtTable } from "./table_shape.ts";
+
+/** The server's words for "you may not": its error numbers. */
+const DENIED: ReadonlySet<unknown> = new Set([1044, 1045, 1142, 1143, 1227, 1370]);
+
+/**
+ * Runs a statement of the schema. One that makes what is there already, because somebody else has made it, needs no
+ * privilege.
+ * @param all every statement that is to be run, to be told when this one is denied
+ * @throws {DatabaseUnusableError} when the account may not; it names the privilege and the statements
+ */
+export async function runPrivileged(
+  database: Pick<Database, "dialect">,
+  db: Kysely<Tables>,
+  statement: string,
+  all: readonly string[],
+): Promise<void> {
+  try {
+    await db.executeQuery(CompiledQuery.raw(statement));
+  } catch (error) {
+    const privilege = missingPrivilege(error);
+    if (privilege === null) throw error;
+    if (await isMade(database, db, statement)) return;
+    const missing: string[] = [];
+    for (const other of all) if (!await isMade(database, db, other)) missing.push(`${other};`);
+    throw new DatabaseUnusableError(
+      `The account in DATABASE_URL has not the privilege ${privilege}: grant it, run \`deno task migrate\` with an ` +
+        `account that has it, or have this run in the database:\n${missing.join("\n")}`,
+      { cause: error },
+    );
+  }
+}
+
+/** Which privilege the server misses; null where it misses none. */
+export function missingPrivilege(error: unknown): string | null {
+  const { errno, message } = (error ?? {}) as { errno?: unknown; message?: unknown };
+  if (!DENIED.has(errno)) return null;
+  const [, privilege] = /^([A-Z][A-Z ,]*?) command denied/.exec(String(message)) ?? [];
+  return privilege ?? "for it";
+}
+
+async function isMade(
+  database: Pick<Database, "dialect">,
+  db: Kysely<Tables>,
+  statement: string,
+): Promise<boolean> {
+  const [, table] = /^create table if not exists (\w+)/.exec(statement) ?? [];
+  return table !== undefined && await lookAtTable(database, db, table) !== null;
+}
