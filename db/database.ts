@@ -3,6 +3,7 @@
  * @module
  */
 import { type Dialect, Kysely, type LogConfig, sql } from "kysely";
+import { StoreUnavailableError } from "../domain/ports.ts";
 import { type DatabaseTarget, parseDatabaseUrl } from "./database_url.ts";
 import type { DialectName } from "./dialect.ts";
 import { DatabaseUnusableError } from "./errors.ts";
@@ -81,7 +82,7 @@ async function greet(target: DatabaseTarget, db: Kysely<Tables>): Promise<number
     );
     return Math.max(Number(row?.bytes) - PACKET_RESERVE, PACKET_RESERVE);
   } catch (error) {
-    throw refusal(error) ?? error;
+    throw refusal(error instanceof StoreUnavailableError ? error.cause : error) ?? error;
   }
 }
 

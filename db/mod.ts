@@ -11,6 +11,7 @@ import { SqlStore, type Store } from "./store.ts";
 
 export { parseDatabaseUrl } from "./database_url.ts";
 export { DatabaseUnusableError } from "./errors.ts";
+export { isOutage } from "./faults.ts";
 export { keyFilePath, loadOrCreateKeyFile } from "./key_file.ts";
 export { describeMigration, migrate, type MigrationReport } from "./migrate.ts";
 export { rotateCredentials, type RotationOptions, type RotationReport } from "./rotate.ts";
