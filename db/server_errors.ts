@@ -28,6 +28,7 @@ const STATEMENT_ERRORS: ReadonlySet<number> = new Set([
   1301, // result larger than a packet
   1364, // no value for a column without a default
   1366, // incorrect string value
+  1305, // no such function
   1411, // incorrect value of a function's argument
   3140, // MySQL: invalid JSON
   3819, // MySQL: a check constraint is violated
