@@ -75,6 +75,7 @@ const MYSQL_FAULTS: ReadonlyMap<number, Fault> = new Map([
   [3101, "unavailable"], // MySQL: the same, and it was rolled back
   [3118, "unavailable"], // MySQL: account locked
   [3159, "unavailable"], // MySQL: only encrypted connections
+  [3572, "contended"], // MySQL: the row is locked, and nobody wanted to wait
   [3169, "disconnected"], // MySQL: session was killed
   [4151, "unavailable"], // MariaDB: account locked
 ]);
@@ -149,6 +150,8 @@ function judgeSqlite(errcode: unknown, message: string): Fault {
 
 /** How often an operation that met another transaction is run, the first time included. */
 const CONTENDED_RUNS = 5;
+/** After so long in one that waits for a lock it is not run again, in milliseconds: whoever asked has waited enough. */
+const CONTENDED_MS = 1_800;
 
 /**
  * Runs an operation of the store, again where that is right, and names what remains.
@@ -162,6 +165,7 @@ const CONTENDED_RUNS = 5;
  * @throws {DatabaseUnusableError} when the file is damaged
  */
 export async function runGuarded<T>(operation: () => Promise<T>): Promise<T> {
+  const since = performance.now();
   let disconnected = false;
   for (let run = 1;; run++) {
     try {
@@ -170,7 +174,9 @@ export async function runGuarded<T>(operation: () => Promise<T>): Promise<T> {
       const fault = judgeFault(error);
       switch (fault) {
         case "contended":
-          if (run >= CONTENDED_RUNS) throw new StoreUnavailableError(error);
+          if (run >= CONTENDED_RUNS || performance.now() - since > CONTENDED_MS) {
+            throw new StoreUnavailableError(error);
+          }
           await pause(run);
           break;
         case "disconnected":

@@ -25,9 +25,14 @@ const KEEP_ALIVE_DELAY_MS = 10_000;
 const PREPARED_PARAMETERS = 64;
 const PREPARED_STATEMENTS = 256;
 
-/** What every connection is told before its first statement, whatever the server's defaults are. */
+/**
+ * What every connection is told before its first statement, whatever the server's defaults are. A locked row is waited
+ * for as long as a table whose definition is about to change, which would otherwise be a year. What a comment with a
+ * version holds is read by MySQL alone: that a new primary first applies what the last one has committed.
+ */
 const SETUP: readonly string[] = [
-  "set session time_zone = '+00:00', autocommit = 1, innodb_lock_wait_timeout = 2, " +
+  "set session time_zone = '+00:00', autocommit = 1, innodb_lock_wait_timeout = 2, lock_wait_timeout = 2, " +
+  "/*!80014 group_replication_consistency = 'BEFORE_ON_PRIMARY_FAILOVER', */ " +
   "sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
   // No gap locks: sessions that are written at the same time do not wait for their neighbours.
   "set session transaction isolation level read committed",

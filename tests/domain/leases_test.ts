@@ -37,7 +37,7 @@ Deno.test("adjustmentOf() ends with nobody left over and nobody above the share,
       still = 0;
       for (const replica of sessions.keys()) {
         const mine = sessions.get(replica) ?? 0;
-        const adjustment = adjustmentOf({ sessions, orphans, now: 0 }, replica, step);
+        const adjustment = adjustmentOf({ sessions, orphans }, replica, step);
         if (adjustment.kind === "none") {
           still++;
           continue;
@@ -56,7 +56,7 @@ Deno.test("adjustmentOf() ends with nobody left over and nobody above the share,
 });
 
 Deno.test("adjustmentOf() does nothing when this replica is not present itself", () => {
-  const census = { sessions: new Map([["other", 0]]), orphans: 5, now: 0 };
+  const census = { sessions: new Map([["other", 0]]), orphans: 5 };
   assert.deepEqual(adjustmentOf(census, "gone", 5), { kind: "none" });
 });
 
