@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ERRORS, isErrorCode } from "../../domain/errors.ts";
-import { adjustmentOf, type Census, fairShare, FencedError } from "../../domain/leases.ts";
+import { adjustmentOf, type Shares, fairShare, FencedError } from "../../domain/leases.ts";
 
-const censuses: fc.Arbitrary<Census> = fc.record({
+const censuses: fc.Arbitrary<Shares> = fc.record({
   sessions: fc.array(fc.nat(2_000), { minLength: 1, maxLength: 8 })
     .map((counts) => new Map(counts.map((count, i) => [`r${i}`, count]))),
   orphans: fc.nat(2_000),
