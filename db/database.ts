@@ -10,6 +10,7 @@ import { DatabaseUnusableError } from "./errors.ts";
 import { runGuarded } from "./faults.ts";
 import type { Tables } from "./schema.ts";
 import { type Glance, openSqlite } from "./sqlite.ts";
+import { assertOneWriter } from "./topology.ts";
 
 /** A database that answers. */
 export interface Database {
@@ -107,6 +108,7 @@ async function greet(target: DatabaseTarget, db: Kysely<Tables>): Promise<number
     const { rows: [row] } = await runGuarded(() =>
       sql<{ bytes: number }>`select @@max_allowed_packet as bytes`.execute(db)
     );
+    await assertOneWriter(db);
     return Math.max(Number(row?.bytes) - PACKET_RESERVE, PACKET_RESERVE);
   } catch (error) {
     throw refusal(error instanceof StoreUnavailableError ? error.cause : error) ?? error;
