@@ -188,16 +188,28 @@ export class SqlLeases implements LeaseStore {
   }
 
   sendErrand(to: ReplicaId, instanceId: string, errand: Errand): Promise<number> {
+    // By its key it is found again when nobody knows whether it was written, and not written twice.
+    const text = JSON.stringify({ ...errand, key: crypto.randomUUID() });
+    let isSent = false;
     return runGuarded(async () => {
+      const written = isSent ? await this.#findErrand(to, text) : undefined;
+      if (written !== undefined) return written;
+      isSent = true;
       const { insertId } = await this.#control.insertInto(ERRANDS).values({
         replica_id: to,
         instance_id: instanceId,
-        errand: JSON.stringify(errand),
+        errand: text,
         outcome: null,
         created_at: sql`utc_timestamp(3)`,
       }).executeTakeFirstOrThrow();
       return Number(insertId);
     });
+  }
+
+  async #findErrand(to: ReplicaId, text: string): Promise<number | undefined> {
+    const row = await this.#control.selectFrom(ERRANDS).select("id")
+      .where("replica_id", "=", to).where("errand", "=", text).executeTakeFirst();
+    return row?.id;
   }
 
   errandsFor(replica: ReplicaId): Promise<AddressedErrand[]> {
@@ -207,7 +219,7 @@ export class SqlLeases implements LeaseStore {
       return rows.map((row) => ({
         id: row.id,
         instanceId: row.instance_id,
-        errand: JSON.parse(row.errand) as Errand,
+        errand: errandIn(row.errand),
       }));
     });
   }
@@ -260,6 +272,12 @@ export class SqlLeases implements LeaseStore {
   #guarded<T>(operation: () => Promise<T>): Promise<T> {
     return runGuarded(() => this.#lanes.run(operation));
   }
+}
+
+/** Without the key, which is the database's affair. */
+function errandIn(text: string): Errand {
+  const { key: _, ...errand } = JSON.parse(text);
+  return errand as Errand;
 }
 
 interface CensusRow {

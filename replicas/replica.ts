@@ -20,6 +20,8 @@ export interface ReplicaBounds extends PresenceBounds {
   readonly censusMs: number;
   /** How often errands are looked for while there are others. */
   readonly errandMs: number;
+  /** How often errands are removed that nobody took back. */
+  readonly tidyMs: number;
   /** How many sessions are given up at a time for others to take. */
   readonly giveStep: number;
 }
@@ -31,11 +33,9 @@ export const REPLICA_BOUNDS: ReplicaBounds = {
   marginMs: 3_000,
   censusMs: 1_000,
   errandMs: 100,
+  tidyMs: 600_000,
   giveStep: 5,
 };
-
-/** How often errands are tidied up that nobody took back, in milliseconds. */
-const TIDY_MS = 600_000;
 
 /** What acts for the sessions. */
 export interface Sessions {
@@ -116,7 +116,7 @@ export class Replica implements Ownership {
     await this.#adjust();
     void this.#repeat(bounds.censusMs, () => this.#adjust());
     void this.#repeat(bounds.errandMs, () => this.#serve());
-    void this.#repeat(TIDY_MS, () => leases.tidy());
+    void this.#repeat(bounds.tidyMs, () => leases.tidy());
   }
 
   /** Takes nothing more and serves nobody; what it has stays its own until it leaves. */

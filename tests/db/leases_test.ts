@@ -6,6 +6,7 @@ import { StoreUnavailableError } from "../../domain/ports.ts";
 import { createSession } from "../../domain/session.ts";
 import { migrateDatabase } from "../../db/migrate.ts";
 import { testServer, untilLockWait } from "./mariadb.ts";
+import { RefusingProxy } from "./refusing_proxy.ts";
 import { adopt, KEYS, mysql, query, type TestDialect } from "./helpers.ts";
 
 const TTL_MS = 60_000;
@@ -283,4 +284,42 @@ test("an errand is found by its addressee, settled, and lost with it", async ({ 
   assert.deepEqual(await leases.errandState(second), { kind: "lost" });
   await leases.dropErrand(second);
   assert.deepEqual(await leases.errandState(second), { kind: "lost" });
+});
+
+test("sendErrand() leaves one errand when its connection is lost after it was written", async ({ url, leases }) => {
+  const { proxy, url: through } = await RefusingProxy.before(url);
+  await using _ = proxy;
+  const connected = await connect(through);
+  await using store = new SqlStore(connected, KEYS);
+  proxy.loseAnswerTo(/insert into `ll_whatsapp_errands`/);
+  const id = await store.leases!.sendErrand(TWO, "a", { type: "qr_requested" });
+  const errands = await leases.errandsFor(TWO);
+  assert.deepEqual(errands, [{ id, instanceId: "a", errand: { type: "qr_requested" } }]);
+});
+
+test("a year of joins, leaves, deaths and errands leaves no more rows than there are sessions", async (desk) => {
+  const { leases, hold, url } = desk;
+  const names = ["a", "b", "c", "d"];
+  const rows = async (table: string) => Number((await query(url, `select count(*) as n from ${table}`))[0].n);
+  for (let week = 0; week < 52; week++) {
+    const replica = crypto.randomUUID();
+    await leases.join(replica, TTL_MS);
+    for (const name of names) await hold(name, replica);
+    const taken = await leases.sendErrand(replica, "a", { type: "qr_requested" });
+    await leases.settleErrand(taken, "done");
+    // Its sender died, too, and never took it back.
+    const forgotten = await leases.sendErrand(replica, "b", { type: "qr_requested" });
+    if (week % 2 === 0) await leases.leave(replica);
+    else await desk.expire(replica);
+    // The week passes, by the rows; some weeks the clock was wrong.
+    await query(
+      url,
+      `update ll_whatsapp_errands set created_at = created_at - interval ${week % 3 === 0 ? -7 : 7} day ` +
+        `where id in (${taken}, ${forgotten})`,
+    );
+    await leases.tidy();
+    assert.equal(await rows("ll_whatsapp_errands"), 0);
+    assert.equal(await rows("ll_whatsapp_replicas"), 2);
+    assert.equal(await rows("ll_whatsapp_leases"), names.length);
+  }
 });

@@ -28,6 +28,7 @@ export class RefusingProxy implements AsyncDisposable {
   readonly #sockets = new Set<Socket>();
   readonly #clients = new Set<Socket>();
   #refusal: Refusal | null = null;
+  #losesAnswer: RegExp | null = null;
   /** How many answers it has given so far. */
   refused = 0;
 
@@ -59,6 +60,14 @@ export class RefusingProxy implements AsyncDisposable {
     this.#refusal = null;
   }
 
+  /**
+   * Lets the next statement of this text through to the server, and cuts the connection when the answer comes back: of
+   * one that is prepared, the answer to its being carried out.
+   */
+  loseAnswerTo(text: RegExp): void {
+    this.#losesAnswer = text;
+  }
+
   /** Ends every connection: with an error that nobody has asked for, as a server does that throws its clients out. */
   throwOut(refusal: Pick<Refusal, "errno" | "sqlState">): void {
     for (const client of this.#clients) client.end(packet(0, refusal));
@@ -80,14 +89,22 @@ export class RefusingProxy implements AsyncDisposable {
       });
     }
     this.#clients.add(client);
-    server.on("data", (data: Buffer) => client.write(data));
+    let lost: "not" | "prepared" | "now" = "not";
+    server.on("data", (data: Buffer) => lost === "now" ? end() : client.write(data));
     let rest = Buffer.alloc(0);
     client.on("data", (data: Buffer) => {
       rest = Buffer.concat([rest, data]);
       while (rest.length >= HEADER_BYTES) {
         const size = HEADER_BYTES + rest.readUIntLE(0, 3);
         if (rest.length < size) return;
-        this.#pass(rest.subarray(0, size), client, server);
+        const command = rest.subarray(0, size);
+        if (this.#losesAnswer?.test(command.toString("latin1")) && command[3] === 0) {
+          this.#losesAnswer = null;
+          lost = command[HEADER_BYTES] === COM_STMT_PREPARE ? "prepared" : "now";
+        } else if (lost === "prepared" && command[HEADER_BYTES] === COM_STMT_EXECUTE) {
+          lost = "now";
+        }
+        this.#pass(command, client, server);
         rest = rest.subarray(size);
       }
     });

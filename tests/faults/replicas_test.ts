@@ -59,3 +59,20 @@ scenario(
   },
   { only: "mysql" },
 );
+
+scenario(
+  "errands that nobody took back are removed while a replica runs, and not only when one joins",
+  async (start) => {
+    await using world = await start({ supervision: { replica: { ...BRISK, tidyMs: 20 } } });
+    const age = (interval: string) =>
+      "insert into ll_whatsapp_errands (replica_id, instance_id, errand, created_at) " +
+      `values (uuid(), 'gone', '{}', utc_timestamp(3) ${interval})`;
+    await world.rows(age("- interval 1 day"));
+    await world.rows(age("+ interval 1 day")); // the clock was wrong
+    await world.rows(age(""));
+    const left = async () => Number((await world.rows("select count(*) as n from ll_whatsapp_errands"))[0].n);
+    while (await left() > 1) await new Promise((resolve) => setTimeout(resolve, 1));
+    assert.equal(await left(), 1);
+  },
+  { only: "mysql" },
+);
