@@ -3,7 +3,8 @@
  * @module
  */
 import { type Config, CONFIG_VARIABLES, ConfigError, parseConfig } from "./config.ts";
-import { asRefusal, DatabaseUnusableError, parseDatabaseUrl, whyUnavailable } from "./db/mod.ts";
+import { asRefusal, DatabaseUnusableError, isOutage, parseDatabaseUrl, whyUnavailable } from "./db/mod.ts";
+import { FencedError } from "./domain/leases.ts";
 import { StoreUnavailableError } from "./domain/ports.ts";
 import { AddressUnusableError, listen, type Listener } from "./listener.ts";
 import { createLog } from "./log.ts";
@@ -26,6 +27,11 @@ const DRAIN_MS = 2_000;
 /** How long after the start the heap is tidied, in milliseconds. */
 const TIDY_MS = 1_000;
 
+/** How often something failed that nobody was waiting for, and the process went on. */
+interface Survivals {
+  survived: number;
+}
+
 type Bounds = Pick<ServiceOptions, "storePausesMs" | "clock" | "replica" | "policy" | "workerScript">;
 
 async function readConfig(): Promise<Config> {
@@ -40,9 +46,9 @@ async function readConfig(): Promise<Config> {
 }
 
 /** Ends the process with one sentence where the database is at fault. */
-async function start(config: Config, log: Log, bounds: Bounds): Promise<Service> {
+async function start(config: Config, log: Log, bounds: Bounds, survivals: Survivals): Promise<Service> {
   try {
-    return await startService({ config, log, logOutput: output, ...bounds });
+    return await startService({ config, log, logOutput: output, survivals, ...bounds });
   } catch (thrown) {
     const error = asRefusal(thrown);
     if (error instanceof StoreUnavailableError) {
@@ -96,6 +102,15 @@ function failWith(log: Log): (thrown: unknown) => Promise<never> {
 }
 
 /**
+ * Whether the process can go on after this, though nobody was waiting for it: the database was away, or a session was
+ * another replica's. Nothing was half done then but the one operation, which is atomic in the database. After anything
+ * else nobody knows what is still true in memory, and a new process reads it from the database.
+ */
+function isSurvivable(thrown: unknown): boolean {
+  return thrown instanceof StoreUnavailableError || thrown instanceof FencedError || isOutage(thrown);
+}
+
+/**
  * The process, from its environment to its exit code.
  * @param bounds other than the product's own; for tests
  */
@@ -103,20 +118,26 @@ export async function main(bounds: Bounds = {}): Promise<void> {
   const config = await readConfig();
   const log = createLog(config.logLevel, (line) => output.write(line));
   const fail = failWith(log);
+  const survivals: Survivals = { survived: 0 };
+  const judge = (thrown: unknown) => {
+    if (!isSurvivable(thrown)) return void fail(thrown);
+    survivals.survived++;
+    log.error({ event: "failure_survived", err: thrown });
+  };
   divertConsole(log);
   addEventListener("error", (event) => {
     event.preventDefault();
-    fail(event.error);
+    judge(event.error);
   });
   addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
-    fail(event.reason);
+    judge(event.reason);
   });
-  await run(config, log, bounds).catch(fail);
+  await run(config, log, bounds, survivals).catch(fail);
 }
 
-async function run(config: Config, log: Log, bounds: Bounds): Promise<void> {
-  const service = await start(config, log, bounds);
+async function run(config: Config, log: Log, bounds: Bounds, survivals: Survivals): Promise<void> {
+  const service = await start(config, log, bounds, survivals);
   const listener = await answer(config, log, service);
   // Not before the first answers: whoever waits for the service has waited long enough.
   const tidying = setTimeout(tidyHeap, TIDY_MS);

@@ -54,6 +54,8 @@ export interface ServiceOptions {
   readonly log: Log;
   /** Where the log goes; without it no line is ever told to be dropped. */
   readonly logOutput?: { readonly dropped: number };
+  /** What failed without anybody waiting for it; without it, it is not counted. */
+  readonly survivals?: { readonly survived: number };
   readonly clock?: Clock;
   /** Bounds other than the product's own. */
   readonly policy?: Partial<Policy>;
@@ -181,6 +183,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
           replica,
           workers: pool,
           log: options.logOutput ?? { dropped: 0 },
+          process: options.survivals ?? { survived: 0 },
         }),
     },
     hubKeys: config.hubKeys,

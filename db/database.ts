@@ -3,17 +3,25 @@
  * @module
  */
 import { type Dialect, Kysely, type LogConfig, sql } from "kysely";
+import { StoreUnavailableError } from "../domain/ports.ts";
 import { type DatabaseTarget, parseDatabaseUrl } from "./database_url.ts";
 import type { DialectName } from "./dialect.ts";
 import { runGuarded } from "./faults.ts";
 import { asGreetingRefusal } from "./refusals.ts";
 import type { Tables } from "./schema.ts";
 import { type Glance, openSqlite } from "./sqlite.ts";
+import { assertOneWriter } from "./topology.ts";
 
 /** A database that answers. */
 export interface Database {
   readonly dialect: DialectName;
   readonly db: Kysely<Tables>;
+  /** The same by two connections of its own, for what is small and must not wait behind the rest. */
+  readonly control: Kysely<Tables>;
+  /** The same by one connection of its own, for the presence of this replica alone. */
+  readonly presence: Kysely<Tables>;
+  /** How many statements `db` takes at a time. */
+  readonly connections: number;
   /** Reads without waiting; null where the database is elsewhere. */
   readonly glance: ((text: string) => Glance) | null;
   /** How many bytes one statement may take; infinite where there is no limit. */
@@ -39,34 +47,55 @@ export interface ConnectOptions {
  */
 export async function connect(url: string, options: ConnectOptions = {}): Promise<Database> {
   const target = parseDatabaseUrl(url);
-  const { dialect, glance } = await openDialect(target, options);
-  const db = new Kysely<Tables>({ dialect, log: options.log ?? [] });
-  const close = () => db.destroy();
+  const { dialect, glance, connections, beside } = await openDialect(target, options);
+  const over = (dialect: Dialect) => new Kysely<Tables>({ dialect, log: options.log ?? [] });
+  const db = over(dialect);
+  const control = beside === null ? db : over(beside(CONTROL_CONNECTIONS));
+  const presence = beside === null ? db : over(beside(1));
+  const close = async () => {
+    await Promise.all([...new Set([db, control, presence])].map((each) => each.destroy()));
+  };
   try {
-    return { dialect: target.dialect, db, glance, statementBytes: await greet(target, db), close };
+    return {
+      dialect: target.dialect,
+      db,
+      control,
+      presence,
+      connections,
+      glance,
+      statementBytes: await greet(target, db),
+      close,
+    };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function openDialect(
-  target: DatabaseTarget,
-  options: ConnectOptions,
-): Promise<{ dialect: Dialect; glance: Database["glance"] }> {
+/** A database that is opened. */
+interface Opened extends Pick<Database, "glance" | "connections"> {
+  readonly dialect: Dialect;
+  /** Opens it once more, over so many connections; null where there is but one. */
+  readonly beside: ((connections: number) => Dialect) | null;
+}
+
+async function openDialect(target: DatabaseTarget, options: ConnectOptions): Promise<Opened> {
   switch (target.dialect) {
     case "sqlite":
-      return openSqlite(target, { readOnly: options.readOnly });
+      return { ...openSqlite(target, { readOnly: options.readOnly }), connections: 1, beside: null };
     case "mysql": {
       // Only here: an embedded database starts without the driver and its packages.
       const { openMysql } = await import("./mysql.ts");
-      return { dialect: openMysql(target, options.statementTimeoutMs), glance: null };
+      const open = (poolSize: number) => openMysql({ ...target, poolSize }, options.statementTimeoutMs);
+      return { dialect: open(target.poolSize), glance: null, connections: target.poolSize, beside: open };
     }
     default:
       return target satisfies never;
   }
 }
 
+/** Beside those of the pool: for what replicas ask of each other, and for whoever asks whether this one is ready. */
+const CONTROL_CONNECTIONS = 2;
 /** Room for the statement's own words in a packet. */
 const PACKET_RESERVE = 64 * 1_024;
 
@@ -79,8 +108,9 @@ async function greet(target: DatabaseTarget, db: Kysely<Tables>): Promise<number
     const { rows: [row] } = await runGuarded(() =>
       sql<{ bytes: number }>`select @@max_allowed_packet as bytes`.execute(db)
     );
+    await assertOneWriter(db);
     return Math.max(Number(row?.bytes) - PACKET_RESERVE, PACKET_RESERVE);
   } catch (error) {
-    throw asGreetingRefusal(error, target);
+    throw asGreetingRefusal(error instanceof StoreUnavailableError ? error.cause : error, target);
   }
 }

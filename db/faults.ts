@@ -4,6 +4,7 @@
  */
 import { StoreUnavailableError } from "../domain/ports.ts";
 import { DatabaseUnusableError } from "./errors.ts";
+import { isAboutStatement, isServerError, ServerError } from "./server_errors.ts";
 
 /** What an error calls for. */
 export type Fault =
@@ -11,11 +12,14 @@ export type Fault =
   | "contended"
   /** The connection is gone, idle ones with it perhaps; once more, over a new one. */
   | "disconnected"
-  /** The database cannot be reached or refuses for now. */
+  /**
+   * The database cannot be reached or refuses for now. So does a server that answers with an error that is not about
+   * the statement, known to us or not: after a good start that is an outage, and over some day.
+   */
   | "unavailable"
   /** The file is no database any more. */
   | "damaged"
-  /** A fault of ours. */
+  /** A fault of ours, or a value that the database does not take: it would be the same again. */
   | "other";
 
 interface DriverError {
@@ -23,10 +27,11 @@ interface DriverError {
   readonly errno?: unknown;
   readonly errcode?: unknown;
   readonly fatal?: unknown;
+  readonly sqlState?: unknown;
   readonly message: string;
 }
 
-/** MySQL and MariaDB error numbers. */
+/** MySQL and MariaDB error numbers; the text of what is listed here quotes no statement. */
 const MYSQL_FAULTS: ReadonlyMap<number, Fault> = new Map([
   [1205, "contended"], // lock wait timeout
   [1213, "contended"], // deadlock
@@ -39,24 +44,40 @@ const MYSQL_FAULTS: ReadonlyMap<number, Fault> = new Map([
   [1021, "unavailable"], // disk full
   [1040, "unavailable"], // too many connections
   [1041, "unavailable"], // out of memory
+  [1044, "unavailable"], // no right to this database
+  [1045, "unavailable"], // user or password refused
+  [1047, "unavailable"], // Galera: not prepared, for want of a quorum
   [1053, "unavailable"], // shutdown in progress
   [1114, "unavailable"], // table full
   [1129, "unavailable"], // host blocked after many errors
+  [1130, "unavailable"], // host not allowed
+  [1142, "unavailable"], // no right to this table
+  [1146, "unavailable"], // no such table: a restore is under way
   [1158, "unavailable"], // network: read
   [1159, "unavailable"], // network: read timeout
   [1160, "unavailable"], // network: write
   [1161, "unavailable"], // network: write timeout
+  [1180, "unavailable"], // error during the commit
   [1203, "unavailable"], // too many connections of this user
   [1226, "unavailable"], // a limit of this user
+  [1243, "disconnected"], // the prepared statement is unknown: a proxy has changed servers
   [1290, "unavailable"], // read-only: a failover in progress
   [1317, "unavailable"], // query interrupted
   [1461, "unavailable"], // too many prepared statements
   [1792, "unavailable"], // read-only transaction: a failover in progress
   [1836, "unavailable"], // read-only mode: a failover in progress
   [1969, "unavailable"], // MariaDB: statement took too long
-  [3032, "unavailable"], // MySQL: offline mode
+  [2002, "unavailable"], // a router: no connection
+  [2003, "unavailable"], // the same
   [3024, "unavailable"], // MySQL: statement took too long
+  [3032, "unavailable"], // MySQL: offline mode, as after an expulsion from a group
+  [3100, "unavailable"], // MySQL: a group does not take the commit
+  [3101, "unavailable"], // MySQL: the same, and it was rolled back
+  [3118, "unavailable"], // MySQL: account locked
+  [3159, "unavailable"], // MySQL: only encrypted connections
+  [3572, "contended"], // MySQL: the row is locked, and nobody wanted to wait
   [3169, "disconnected"], // MySQL: session was killed
+  [4151, "unavailable"], // MariaDB: account locked
 ]);
 
 /** Codes of the socket and of the driver. */
@@ -95,14 +116,29 @@ const SQLITE_FAULTS: readonly { code: number; text: string; fault: Fault }[] = [
 /** Judges what a driver threw. */
 export function judgeFault(error: unknown): Fault {
   if (!(error instanceof Error)) return "other";
-  const { code, errno, errcode, fatal, message }: DriverError = error;
+  const { code, errno, errcode, fatal, sqlState, message }: DriverError = error;
   if (code === "ERR_SQLITE_ERROR") return judgeSqlite(errcode, message);
   const network = typeof code === "string" ? NETWORK_FAULTS.get(code) : undefined;
   if (network !== undefined) return network;
-  const mysql = typeof errno === "number" ? MYSQL_FAULTS.get(errno) : undefined;
-  if (mysql !== undefined) return mysql;
-  // The driver gives no code for a statement on a connection whose end it has seen.
-  return fatal === true && code === undefined ? "disconnected" : "other";
+  if (isServerError(errno)) {
+    return MYSQL_FAULTS.get(errno) ?? (isAboutStatement(errno, sqlState) ? "other" : "unavailable");
+  }
+  if (fatal !== true) return "other";
+  // The driver gives no code for a statement on a connection whose end it has seen; it gives one of its own where
+  // the two do not understand each other, in TLS or in the protocol.
+  return code === undefined ? "disconnected" : "unavailable";
+}
+
+/** Whether this is a driver's word for a database that is away, and not for something that we did wrong. */
+export function isOutage(error: unknown): boolean {
+  const fault = judgeFault(error);
+  return fault === "contended" || fault === "disconnected" || fault === "unavailable";
+}
+
+/** What may be told of the cause of an outage. */
+function tellable(error: unknown): unknown {
+  const { errno, sqlState }: Partial<DriverError> = error instanceof Error ? error : {};
+  return isServerError(errno) && !MYSQL_FAULTS.has(errno) ? new ServerError(errno, sqlState) : error;
 }
 
 function judgeSqlite(errcode: unknown, message: string): Fault {
@@ -114,6 +150,8 @@ function judgeSqlite(errcode: unknown, message: string): Fault {
 
 /** How often an operation that met another transaction is run, the first time included. */
 const CONTENDED_RUNS = 5;
+/** After so long in one that waits for a lock it is not run again, in milliseconds: whoever asked has waited enough. */
+const CONTENDED_MS = 1_800;
 
 /**
  * Runs an operation of the store, again where that is right, and names what remains.
@@ -127,6 +165,7 @@ const CONTENDED_RUNS = 5;
  * @throws {DatabaseUnusableError} when the file is damaged
  */
 export async function runGuarded<T>(operation: () => Promise<T>): Promise<T> {
+  const since = performance.now();
   let disconnected = false;
   for (let run = 1;; run++) {
     try {
@@ -135,7 +174,9 @@ export async function runGuarded<T>(operation: () => Promise<T>): Promise<T> {
       const fault = judgeFault(error);
       switch (fault) {
         case "contended":
-          if (run >= CONTENDED_RUNS) throw new StoreUnavailableError(error);
+          if (run >= CONTENDED_RUNS || performance.now() - since > CONTENDED_MS) {
+            throw new StoreUnavailableError(error);
+          }
           await pause(run);
           break;
         case "disconnected":
@@ -143,7 +184,7 @@ export async function runGuarded<T>(operation: () => Promise<T>): Promise<T> {
           disconnected = true;
           break;
         case "unavailable":
-          throw new StoreUnavailableError(error);
+          throw new StoreUnavailableError(tellable(error));
         case "damaged":
           throw new DatabaseUnusableError("The database file is damaged or is not a SQLite database.", {
             cause: error,

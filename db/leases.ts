@@ -1,5 +1,10 @@
 /**
  * Presences, leases and errands on MySQL. Instants are the server's own: the clocks of the replicas may differ.
+ *
+ * Nobody is taken for gone by such an instant alone, for that clock may be set, and after a failover it is another
+ * machine's: a replica is there for as long as its row is, and the row goes when it leaves, or when others have watched
+ * it stay the same for the length of a presence (`replicas/vigil.ts`). What the instants say is only whether a replica
+ * is late, so that nobody vouches for its sessions.
  * @module
  */
 import { type Kysely, type RawBuilder, sql } from "kysely";
@@ -11,14 +16,18 @@ import type {
   Lease,
   LeaseStore,
   ReplicaId,
+  SeenPresence,
   Taking,
 } from "../domain/leases.ts";
 import { StoreUnavailableError } from "../domain/ports.ts";
 import { runGuarded } from "./faults.ts";
+import { WriteLanes } from "./write_lanes.ts";
 import { ERRANDS, LEASES, REPLICAS, type Tables } from "./schema.ts";
 
 /** Sessions put up by one statement at most. */
 const CHUNK = 1_000;
+/** By how much an instant may lie ahead of where it can be, for the server's clock to have been set back; in seconds. */
+const SLACK_SECONDS = 2;
 /**
  * The part of its presence after which a replica that has not renewed it is no longer vouched for: nobody takes
  * its sessions yet, but nobody says either that they are connected.
@@ -31,21 +40,36 @@ const leases = sql.table(LEASES);
 const replicas = sql.table(REPLICAS);
 const NOW = sql`utc_timestamp(3)`;
 
-export class SqlLeases implements LeaseStore {
-  readonly #db: Kysely<Tables>;
+/** Where each statement goes, so that none waits behind what it does not depend on. */
+export interface LeaseConnections {
+  /** For the presence alone. */
+  readonly presence: Kysely<Tables>;
+  /** For what is small and never waits for a row that others may have locked. */
+  readonly control: Kysely<Tables>;
+  /** For what may wait for such a row. */
+  readonly db: Kysely<Tables>;
+}
 
-  /** @param db of MySQL or MariaDB */
-  constructor(db: Kysely<Tables>) {
+export class SqlLeases implements LeaseStore {
+  readonly #presence: Kysely<Tables>;
+  readonly #control: Kysely<Tables>;
+  readonly #db: Kysely<Tables>;
+  readonly #lanes: WriteLanes;
+
+  /** @param connections of MySQL or MariaDB */
+  constructor({ presence, control, db }: LeaseConnections, lanes: WriteLanes) {
+    this.#presence = presence;
+    this.#control = control;
     this.#db = db;
+    this.#lanes = lanes;
   }
 
   join(replica: ReplicaId, ttlMs: number): Promise<void> {
     return runGuarded(async () => {
-      await this.#tidy();
       await sql`insert into ${replicas} (replica_id, doubtful_at, expires_at)
         values (${replica}, ${inMs(ttlMs * DOUBT)}, ${inMs(ttlMs)})
         on duplicate key update doubtful_at = values(doubtful_at), expires_at = values(expires_at)`
-        .execute(this.#db);
+        .execute(this.#presence);
     });
   }
 
@@ -53,29 +77,40 @@ export class SqlLeases implements LeaseStore {
     return runGuarded(async () => {
       const { numAffectedRows } = await sql`update ${replicas}
         set doubtful_at = ${inMs(ttlMs * DOUBT)}, expires_at = ${inMs(ttlMs)}
-        where replica_id = ${replica} and expires_at > ${NOW}`.execute(this.#db);
+        where replica_id = ${replica}`.execute(this.#presence);
       return numAffectedRows === 1n;
     });
   }
 
-  leave(replica: ReplicaId): Promise<void> {
+  evict(replica: ReplicaId, mark: string): Promise<boolean> {
     return runGuarded(async () => {
-      await this.#db.updateTable(LEASES).set({ replica_id: null }).where("replica_id", "=", replica)
-        .execute();
-      await this.#db.deleteFrom(ERRANDS).where("replica_id", "=", replica).execute();
-      await this.#db.deleteFrom(REPLICAS).where("replica_id", "=", replica).execute();
+      const { numDeletedRows } = await this.#control.deleteFrom(REPLICAS)
+        .where("replica_id", "=", replica).where("expires_at", "=", mark).executeTakeFirst();
+      return numDeletedRows > 0n;
     });
   }
 
+  async leave(replica: ReplicaId): Promise<void> {
+    // Its row first: from then on whatever it has is free, row by row or not.
+    await runGuarded(() => this.#control.deleteFrom(REPLICAS).where("replica_id", "=", replica).execute());
+    await runGuarded(() => this.#control.deleteFrom(ERRANDS).where("replica_id", "=", replica).execute());
+    await this.#guarded(() =>
+      // Both values of `resting`, so that the index finds them.
+      this.#db.updateTable(LEASES).set({ replica_id: null })
+        .where("resting", "in", [0, 1]).where("replica_id", "=", replica).execute()
+    );
+  }
+
   take(instanceId: string, replica: ReplicaId): Promise<Taking> {
-    return runGuarded(async () => {
+    return this.#guarded(async () => {
       for (;;) {
-        // Only somebody who is present may take; `last_insert_id` brings the epoch back with the answer.
-        const taken = await sql`update ${leases} l
-          join ${replicas} me on me.replica_id = ${replica} and me.expires_at > ${NOW}
-          left join ${replicas} owner on owner.replica_id = l.replica_id and owner.expires_at > ${NOW}
-          set l.epoch = last_insert_id(l.epoch + 1), l.replica_id = ${replica}, l.resting = 0
-          where l.instance_id = ${instanceId} and (owner.replica_id is null or owner.replica_id = ${replica})`
+        // Only somebody who is there may take; `last_insert_id` brings the epoch back with the answer. By subqueries,
+        // which lock nothing here: the tables of a join are locked, and a renewal would wait for who waits for the lease.
+        const taken = await sql`update ${leases}
+          set epoch = last_insert_id(epoch + 1), resting = 0, replica_id = ${replica}
+          where instance_id = ${instanceId} and exists (select 1 from ${replicas} r where r.replica_id = ${replica})
+            and (replica_id is null or replica_id = ${replica}
+              or not exists (select 1 from ${replicas} r where r.replica_id = ${leases}.replica_id))`
           .execute(this.#db);
         if (taken.numAffectedRows === 1n) {
           return { kind: "taken", lease: { instanceId, replica, epoch: Number(taken.insertId) } };
@@ -84,7 +119,7 @@ export class SqlLeases implements LeaseStore {
         if (owner !== undefined && owner !== null) return { kind: "held", by: owner };
         // Free by now, or never seen before. Epoch 0 is nobody's.
         await sql`insert into ${leases} (instance_id, replica_id, epoch, resting)
-          select ${instanceId}, null, 0, 1 from ${replicas} where replica_id = ${replica} and expires_at > ${NOW}
+          select ${instanceId}, null, 0, 1 from ${replicas} where replica_id = ${replica}
           on duplicate key update instance_id = values(instance_id)`.execute(this.#db);
         if (!await this.#isPresent(replica)) throw new StoreUnavailableError(new Error("Not present."));
       }
@@ -92,7 +127,7 @@ export class SqlLeases implements LeaseStore {
   }
 
   async release(lease: Lease, rest: boolean): Promise<void> {
-    await runGuarded(() =>
+    await this.#guarded(() =>
       this.#db.updateTable(LEASES).set({ replica_id: null, resting: Number(rest) })
         .where("instance_id", "=", lease.instanceId)
         .where("replica_id", "=", lease.replica).where("epoch", "=", lease.epoch).execute()
@@ -103,7 +138,7 @@ export class SqlLeases implements LeaseStore {
     for (let start = 0; start < instanceIds.length; start += CHUNK) {
       const rows = instanceIds.slice(start, start + CHUNK)
         .map((instance_id) => ({ instance_id, replica_id: null, epoch: 0, resting: 0 }));
-      await runGuarded(() =>
+      await this.#guarded(() =>
         this.#db.insertInto(LEASES).values(rows)
           .onDuplicateKeyUpdate({ resting: sql`if(replica_id is null, 0, resting)` }).execute()
       );
@@ -112,48 +147,58 @@ export class SqlLeases implements LeaseStore {
 
   census(): Promise<Census> {
     return runGuarded(async () => {
-      const { rows } = await sql<{ replica: string | null; sessions: unknown; now: unknown }>`
-        select r.replica_id as replica, count(*) as sessions, null as now
+      const { rows } = await sql<CensusRow>`
+        select r.replica_id as replica, count(*) as sessions, null as mark, null as is_over, null as now
           from ${leases} l
-          left join ${replicas} r on r.replica_id = l.replica_id and r.expires_at > ${NOW}
+          left join ${replicas} r on r.replica_id = l.replica_id
           where l.resting = 0 group by r.replica_id
-        union all select replica_id, 0, null from ${replicas} where expires_at > ${NOW}
-        union all select null, 0, round(unix_timestamp(now(3)) * 1000)`.execute(this.#db);
+        union all select replica_id, 0, expires_at, expires_at <= ${NOW}, null from ${replicas}
+        union all select null, 0, null, null, round(unix_timestamp(now(3)) * 1000)`.execute(this.#control);
       const sessions = new Map<ReplicaId, number>();
+      const presences = new Map<ReplicaId, SeenPresence>();
       let orphans = 0;
       let now = 0;
       for (const row of rows) {
         if (row.now !== null) now = Number(row.now);
         if (row.replica === null) orphans += Number(row.sessions);
         else sessions.set(row.replica, (sessions.get(row.replica) ?? 0) + Number(row.sessions));
+        if (row.replica !== null && row.mark !== null) {
+          presences.set(row.replica, { mark: row.mark, isOver: Number(row.is_over) === 1 });
+        }
       }
-      return { sessions, orphans, now };
+      return { sessions, presences, orphans, now };
     });
   }
 
   orphans(limit: number): Promise<string[]> {
     return runGuarded(async () => {
       const { rows } = await sql<{ instance_id: string }>`select l.instance_id from ${leases} l
-        left join ${replicas} r on r.replica_id = l.replica_id and r.expires_at > ${NOW}
-        where l.resting = 0 and r.replica_id is null order by rand() limit ${limit}`.execute(this.#db);
+        left join ${replicas} r on r.replica_id = l.replica_id
+        where l.resting = 0 and r.replica_id is null order by rand() limit ${limit}`.execute(this.#control);
       return rows.map((row) => row.instance_id);
     });
   }
 
   heldBy(replica: ReplicaId): Promise<string[]> {
     return runGuarded(async () => {
-      const rows = await this.#db.selectFrom(LEASES).select("instance_id")
+      const rows = await this.#control.selectFrom(LEASES).select("instance_id")
         .where("resting", "=", 0).where("replica_id", "=", replica).execute();
       return rows.map((row) => row.instance_id);
     });
   }
 
   sendErrand(to: ReplicaId, instanceId: string, errand: Errand): Promise<number> {
+    // By its key it is found again when nobody knows whether it was written, and not written twice.
+    const text = JSON.stringify({ ...errand, key: crypto.randomUUID() });
+    let isSent = false;
     return runGuarded(async () => {
-      const { insertId } = await this.#db.insertInto(ERRANDS).values({
+      const written = isSent ? await this.#findErrand(to, text) : undefined;
+      if (written !== undefined) return written;
+      isSent = true;
+      const { insertId } = await this.#control.insertInto(ERRANDS).values({
         replica_id: to,
         instance_id: instanceId,
-        errand: JSON.stringify(errand),
+        errand: text,
         outcome: null,
         created_at: sql`utc_timestamp(3)`,
       }).executeTakeFirstOrThrow();
@@ -161,28 +206,36 @@ export class SqlLeases implements LeaseStore {
     });
   }
 
+  async #findErrand(to: ReplicaId, text: string): Promise<number | undefined> {
+    const row = await this.#control.selectFrom(ERRANDS).select("id")
+      .where("replica_id", "=", to).where("errand", "=", text).executeTakeFirst();
+    return row?.id;
+  }
+
   errandsFor(replica: ReplicaId): Promise<AddressedErrand[]> {
     return runGuarded(async () => {
-      const rows = await this.#db.selectFrom(ERRANDS).select(["id", "instance_id", "errand"])
+      const rows = await this.#control.selectFrom(ERRANDS).select(["id", "instance_id", "errand"])
         .where("replica_id", "=", replica).where("outcome", "is", null).orderBy("id").execute();
       return rows.map((row) => ({
         id: row.id,
         instanceId: row.instance_id,
-        errand: JSON.parse(row.errand) as Errand,
+        errand: errandIn(row.errand),
       }));
     });
   }
 
   async settleErrand(id: number, outcome: string): Promise<void> {
-    await runGuarded(() => this.#db.updateTable(ERRANDS).set({ outcome }).where("id", "=", id).execute());
+    await runGuarded(() =>
+      this.#control.updateTable(ERRANDS).set({ outcome }).where("id", "=", id).execute()
+    );
   }
 
   errandState(id: number): Promise<ErrandState> {
     return runGuarded(async () => {
       const { rows: [row] } = await sql<{ outcome: string | null; present: unknown }>`
         select e.outcome, r.replica_id is not null as present from ${sql.table(ERRANDS)} e
-          left join ${replicas} r on r.replica_id = e.replica_id and r.expires_at > ${NOW}
-          where e.id = ${id}`.execute(this.#db);
+          left join ${replicas} r on r.replica_id = e.replica_id
+          where e.id = ${id}`.execute(this.#control);
       if (row === undefined) return { kind: "lost" };
       if (row.outcome !== null) return { kind: "done", outcome: row.outcome };
       return Number(row.present) === 1 ? { kind: "open" } : { kind: "lost" };
@@ -190,34 +243,64 @@ export class SqlLeases implements LeaseStore {
   }
 
   async dropErrand(id: number): Promise<void> {
-    await runGuarded(() => this.#db.deleteFrom(ERRANDS).where("id", "=", id).execute());
+    await runGuarded(() => this.#control.deleteFrom(ERRANDS).where("id", "=", id).execute());
   }
 
-  /** The present replica that holds this session; null when none does, undefined when the row is not there. */
+  tidy(): Promise<void> {
+    return runGuarded(async () => {
+      const isStale = sql<boolean>`created_at not between ${NOW} - interval ${STALE_MINUTES} minute
+        and ${NOW} + interval ${STALE_MINUTES} minute`;
+      await this.#control.deleteFrom(ERRANDS).where(isStale).execute();
+    });
+  }
+
+  /** The replica that holds this session; null when none does, undefined when the row is not there. */
   async #ownerOf(instanceId: string): Promise<ReplicaId | null | undefined> {
     const { rows: [row] } = await sql<{ owner: string | null }>`select r.replica_id as owner from ${leases} l
-      left join ${replicas} r on r.replica_id = l.replica_id and r.expires_at > ${NOW}
-      where l.instance_id = ${instanceId}`.execute(this.#db);
+      left join ${replicas} r on r.replica_id = l.replica_id
+      where l.instance_id = ${instanceId}`.execute(this.#control);
     return row?.owner;
   }
 
   async #isPresent(replica: ReplicaId): Promise<boolean> {
-    const row = await this.#db.selectFrom(REPLICAS).select("replica_id").where("replica_id", "=", replica)
-      .where("expires_at", ">", sql<string>`utc_timestamp(3)`).executeTakeFirst();
+    const row = await this.#control.selectFrom(REPLICAS).select("replica_id")
+      .where("replica_id", "=", replica).executeTakeFirst();
     return row !== undefined;
   }
 
-  /** Removes what replicas that ended without a word have left. Their leases stay, as orphans. */
-  async #tidy(): Promise<void> {
-    const stale = sql<string>`utc_timestamp(3) - interval ${STALE_MINUTES} minute`;
-    await this.#db.deleteFrom(REPLICAS).where("expires_at", "<", stale).execute();
-    await this.#db.deleteFrom(ERRANDS).where("created_at", "<", stale).execute();
+  /** For what may wait for a row. */
+  #guarded<T>(operation: () => Promise<T>): Promise<T> {
+    return runGuarded(() => this.#lanes.run(operation));
   }
+}
+
+/** Without the key, which is the database's affair. */
+function errandIn(text: string): Errand {
+  const { key: _, ...errand } = JSON.parse(text);
+  return errand as Errand;
+}
+
+interface CensusRow {
+  readonly replica: string | null;
+  readonly sessions: unknown;
+  readonly mark: string | null;
+  readonly is_over: unknown;
+  readonly now: unknown;
 }
 
 function inMs(ms: number): RawBuilder<string> {
   return sql<string>`utc_timestamp(3) + interval ${ms * 1_000} microsecond`;
 }
+
+/**
+ * Whether the replica `r` has renewed its presence lately, and not in what is the future by now: then the server's
+ * clock has been set back, and the instants that were written before say nothing.
+ */
+const isVouched = sql`r.doubtful_at > ${NOW} and r.doubtful_at <= ${NOW} + interval ${
+  sql.lit(SLACK_SECONDS)
+} second + interval timestampdiff(microsecond, r.doubtful_at, r.expires_at) * ${
+  sql.lit(DOUBT / (1 - DOUBT))
+} microsecond`;
 
 /** Whether something is to be done for this session and no replica vouches for it; 1 or 0. */
 export function isOrphan(instanceId: string): RawBuilder<unknown> {
@@ -227,6 +310,6 @@ export function isOrphan(instanceId: string): RawBuilder<unknown> {
 /** From the leases `l` of those among these sessions for which something is to be done and no replica vouches. */
 export function orphans(instanceIds: readonly string[]): RawBuilder<unknown> {
   return sql`from ${leases} l
-    left join ${replicas} r on r.replica_id = l.replica_id and r.doubtful_at > ${NOW}
+    left join ${replicas} r on r.replica_id = l.replica_id and ${isVouched}
     where l.instance_id in (${sql.join(instanceIds)}) and l.resting = 0 and r.replica_id is null`;
 }

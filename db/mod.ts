@@ -12,6 +12,7 @@ import { SqlStore, type Store } from "./store.ts";
 
 export { parseDatabaseUrl } from "./database_url.ts";
 export { DatabaseUnusableError } from "./errors.ts";
+export { isOutage } from "./faults.ts";
 export { keyFilePath, loadOrCreateKeyFile } from "./key_file.ts";
 export { describeMigration, isRefused, migrate, type MigrationReport } from "./migrate.ts";
 export { asRefusal, whyUnavailable } from "./refusals.ts";

@@ -27,7 +27,9 @@ const PREPARED_STATEMENTS = 256;
 
 /**
  * What every connection is told before its first statement, whatever the server's defaults are, and whatever it has
- * told the connection itself (`init_connect`, `skip_character_set_client_handshake`).
+ * told the connection itself (`init_connect`, `skip_character_set_client_handshake`). A table whose definition is about to
+ * change is waited for no longer than a locked row, where it would be a year. What a comment with a version holds is read
+ * by MySQL alone: that a new primary first applies what the last one has committed.
  */
 const SETUP: readonly string[] = [
   [
@@ -35,7 +37,8 @@ const SETUP: readonly string[] = [
     "names utf8mb4 collate utf8mb4_general_ci",
     "autocommit = 1",
     "innodb_lock_wait_timeout = 2",
-    "sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
+    "lock_wait_timeout = 2",
+    "/*!80014 group_replication_consistency = 'BEFORE_ON_PRIMARY_FAILOVER', */ sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
     "sql_select_limit = 18446744073709551615", // every row
     "completion_type = 'NO_CHAIN'", // what follows a commit is no transaction of its own
     "sql_auto_is_null = 0",

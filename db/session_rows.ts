@@ -116,6 +116,12 @@ export class SessionRows {
     });
   }
 
+  /** Fails immediately where somebody has locked the session's row; on MySQL alone. */
+  async probe(instanceId: string): Promise<void> {
+    await sql`select 1 from ${sql.table(SESSIONS)} where instance_id = ${instanceId} for update nowait`
+      .execute(this.#database.db);
+  }
+
   /** Makes the session's row, unless another caller is first. */
   async make(instanceId: string, now: Instant): Promise<void> {
     const { db, dialect } = this.#database;

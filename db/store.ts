@@ -31,6 +31,7 @@ import { gathering, glancing, type ReadOutline } from "./outlines.ts";
 import { SqlRetiredLogins } from "./retired_logins.ts";
 import { CREDENTIALS, LOGIN_KIND, SESSIONS, type Tables } from "./schema.ts";
 import { type CredentialKeys, unseal } from "./sealing.ts";
+import { WriteLanes } from "./write_lanes.ts";
 import { SessionRows } from "./session_rows.ts";
 
 /** The product's store: all its ports over one database. */
@@ -55,6 +56,8 @@ export class SqlStore implements Store {
   readonly #rows: SessionRows;
   readonly #logins: LoginChanges;
   readonly #retired: SqlRetiredLogins;
+  /** Null where writes cannot be in the way of reads. */
+  readonly #lanes: WriteLanes | null;
   readonly #running = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
   readonly #readOutline: ReadOutline;
@@ -65,7 +68,8 @@ export class SqlStore implements Store {
     this.#rows = new SessionRows(database);
     this.#logins = new LoginChanges(database);
     this.#retired = new SqlRetiredLogins(database, keys);
-    this.leases = database.dialect === "mysql" ? new SqlLeases(database.db) : null;
+    this.#lanes = database.dialect === "mysql" ? new WriteLanes(database.connections) : null;
+    this.leases = this.#lanes === null ? null : new SqlLeases(database, this.#lanes);
     const later = async (instanceId: string) => outlineIn(await this.find(instanceId));
     this.#readOutline = database.glance === null
       ? gathering(database.db, (read) => this.#run(read), later)
@@ -81,7 +85,7 @@ export class SqlStore implements Store {
   }
 
   findOrCreate(instanceId: string, now: Instant): Promise<StoredSession> {
-    return this.#run(async () => {
+    return this.#runWrite(instanceId, async () => {
       const found = await this.#rows.find(instanceId);
       if (found !== null) return found;
       await this.#rows.make(instanceId, now);
@@ -97,7 +101,7 @@ export class SqlStore implements Store {
   }
 
   save(session: Session, credentials: CredentialsChange, lease: Lease | null = null): Promise<void> {
-    return this.#run(async () => {
+    return this.#runWrite(session.instanceId, async () => {
       switch (credentials.kind) {
         case "keep":
           return await this.#write(session, lease);
@@ -178,7 +182,7 @@ export class SqlStore implements Store {
     credentials?: string,
     lease: Lease | null = null,
   ): Promise<void> {
-    return this.#run(async () => {
+    return this.#runWrite(null, async () => {
       const chunks = this.#chunks(sealRows(this.#keys, instanceId, keys, credentials));
       const [only] = chunks;
       if (only === undefined) return;
@@ -198,7 +202,7 @@ export class SqlStore implements Store {
   }
 
   claimRetiredLogin(login: RetiredLogin, pauseMs: number): Promise<boolean> {
-    return this.#run(() => this.#retired.claimRetiredLogin(login, pauseMs));
+    return this.#runWrite(null, () => this.#retired.claimRetiredLogin(login, pauseMs));
   }
 
   loadRetiredLogin(id: string): Promise<string | null> {
@@ -206,11 +210,11 @@ export class SqlStore implements Store {
   }
 
   postponeRetiredLogin(id: string, pauseMs: number): Promise<void> {
-    return this.#run(() => this.#retired.postponeRetiredLogin(id, pauseMs));
+    return this.#runWrite(null, () => this.#retired.postponeRetiredLogin(id, pauseMs));
   }
 
   forgetRetiredLogin(id: string): Promise<void> {
-    return this.#run(() => this.#retired.forgetRetiredLogin(id));
+    return this.#runWrite(null, () => this.#retired.forgetRetiredLogin(id));
   }
 
   countRetiredLogins(): Promise<number> {
@@ -218,7 +222,7 @@ export class SqlStore implements Store {
   }
 
   async ping(): Promise<void> {
-    await this.#run(() => sql`select 1`.execute(this.#db));
+    await this.#run(() => sql`select 1`.execute(this.#database.control));
   }
 
   countByStatus(): Promise<Map<SessionStatus, number>> {
@@ -257,6 +261,14 @@ export class SqlStore implements Store {
     const running = runGuarded(operation).finally(() => this.#running.delete(running));
     this.#running.add(running);
     return running;
+  }
+
+  /** @param instanceId of the session that is written; null where its row is not */
+  #runWrite<T>(instanceId: string | null, write: () => Promise<T>): Promise<T> {
+    const lanes = this.#lanes;
+    if (lanes === null) return this.#run(write);
+    const probe = instanceId === null ? undefined : () => this.#rows.probe(instanceId);
+    return this.#run(() => lanes.run(write, probe));
   }
 
   /** @throws {FencedError} when the lease is not held any more */

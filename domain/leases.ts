@@ -2,8 +2,9 @@
  * Who may act for a session where several replicas share one database: the words, and what is asked of the
  * database. `db/` implements it, `replicas/` lives by it.
  *
- * A replica is present until its presence runs out, by the database's clock. A lease belongs to a replica and
- * lasts for as long as its owner is present, so that one statement renews them all. Each taking has an epoch
+ * A replica is present until it leaves, or until others have seen it not renew its presence for the length of one, by
+ * clocks that nobody sets. A lease belongs to a replica and lasts for as long as its owner is present, so that one
+ * statement renews them all. Each taking has an epoch
  * of its own, and every write of the owner names it: after another has taken the session, none gets through.
  * @module
  */
@@ -29,10 +30,20 @@ export type Taking =
   /** A replica that is present has it. */
   | { readonly kind: "held"; readonly by: ReplicaId };
 
+/** A presence as it was found. */
+export interface SeenPresence {
+  /** Another one after each renewal. */
+  readonly mark: string;
+  /** Whether it has run out by the database's clock, if that has not been set in the meantime. */
+  readonly isOver: boolean;
+}
+
 /** Who is present, and who has how much to do. */
 export interface Census {
   /** How many sessions each present replica acts for. */
   readonly sessions: ReadonlyMap<ReplicaId, number>;
+  /** The presence of each. */
+  readonly presences: ReadonlyMap<ReplicaId, SeenPresence>;
   /** How many sessions nobody acts for, though something is to be done for them. */
   readonly orphans: number;
   /** The database's clock. */
@@ -71,9 +82,14 @@ export interface LeaseStore {
   join(replica: ReplicaId, ttlMs: number): Promise<void>;
   /**
    * Extends this replica's presence, and with it every lease that it has, to `ttlMs` from now.
-   * @returns false when it had run out before; it stays so
+   * @returns false when it is over, for others have ended it; it stays so
    */
   renew(replica: ReplicaId, ttlMs: number): Promise<boolean>;
+  /**
+   * Ends the presence of a replica that has not renewed it since it was seen so.
+   * @returns false when it has, or is over already
+   */
+  evict(replica: ReplicaId, mark: string): Promise<boolean>;
   /** Ends this replica's presence, and frees what it had for others to take at once. */
   leave(replica: ReplicaId): Promise<void>;
   /**
@@ -104,6 +120,8 @@ export interface LeaseStore {
   errandState(id: number): Promise<ErrandState>;
   /** Takes an errand back that nobody waits for any more. */
   dropErrand(id: number): Promise<void>;
+  /** Removes errands that their senders never took back. */
+  tidy(): Promise<void>;
 }
 
 /** The session is another replica's by now, or its presence has run out: nothing was written. */
@@ -114,8 +132,11 @@ export class FencedError extends Error {
   }
 }
 
+/** As much of a census as tells who has how much to do. */
+export type Shares = Pick<Census, "sessions" | "orphans">;
+
 /** How many sessions a replica should act for, so that all have the same to do. */
-export function fairShare({ sessions, orphans }: Pick<Census, "sessions" | "orphans">): number {
+export function fairShare({ sessions, orphans }: Shares): number {
   const total = orphans + [...sessions.values()].reduce((sum, count) => sum + count, 0);
   return Math.ceil(total / Math.max(sessions.size, 1));
 }
@@ -132,7 +153,7 @@ export type Adjustment =
  * What this replica should do about its share. It gives up `step` at a time: each of them is without a
  * connection for a moment.
  */
-export function adjustmentOf(census: Census, replica: ReplicaId, step: number): Adjustment {
+export function adjustmentOf(census: Shares, replica: ReplicaId, step: number): Adjustment {
   const mine = census.sessions.get(replica);
   if (mine === undefined) return { kind: "none" };
   const share = fairShare(census);

@@ -89,6 +89,10 @@ export function createMetrics() {
       "operation",
     ]),
     databaseErrors: counter("database_errors_total", "Store operations that failed.", ["operation"]),
+    failuresSurvived: counter(
+      "failures_survived_total",
+      "Failures of the database that nobody was waiting for, after which the process went on.",
+    ),
     logLinesDropped: counter("log_lines_dropped_total", "Lines of the log that could not be written."),
   };
 }

@@ -27,6 +27,7 @@ export interface Sources {
     readonly restarts: number;
   };
   readonly log: { readonly dropped: number };
+  readonly process: { readonly survived: number };
 }
 
 /**
@@ -34,7 +35,7 @@ export interface Sources {
  * from it, and no others.
  */
 export async function readMetrics(metrics: Metrics, sources: Sources): Promise<string> {
-  const { requests, sessions, admission, pairings, replica, workers, log } = sources;
+  const { requests, sessions, admission, pairings, replica, workers, log, process } = sources;
   requests.tell();
   metrics.supervised.set(sessions.supervised);
   metrics.stalled.set(sessions.stalled);
@@ -51,6 +52,8 @@ export async function readMetrics(metrics: Metrics, sources: Sources): Promise<s
   metrics.databaseErrors.inc({ operation: "countByStatus" }, 0);
   metrics.logLinesDropped.reset();
   metrics.logLinesDropped.inc(log.dropped);
+  metrics.failuresSurvived.reset();
+  metrics.failuresSurvived.inc(process.survived);
   try {
     const [counts, loggedOut, retired] = await Promise.all([
       sources.countByStatus(),

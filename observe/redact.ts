@@ -8,6 +8,8 @@
 export interface LoggedError {
   readonly type: string;
   readonly code?: string;
+  /** The number of a server's or an operating system's error. */
+  readonly errno?: number;
   readonly message: string;
   /** Where it was thrown, without its text. */
   readonly stack?: string;
@@ -40,13 +42,14 @@ export function redact(text: string): string {
 /** An error for the log: its kind, its code, its redacted text, and where it came from. */
 export function describeError(error: unknown, depth = 3): LoggedError {
   if (!(error instanceof Error)) return { type: typeof error, message: redact(textOf(error)) };
-  const { name, message, code, cause } = error as {
-    [field in "name" | "message" | "code" | "cause"]?: unknown;
+  const { name, message, code, errno, cause } = error as {
+    [field in "name" | "message" | "code" | "errno" | "cause"]?: unknown;
   };
   const stack = framesOf(error);
   return {
     type: nameOr(KIND, name),
     ...(typeof code === "string" ? { code: nameOr(CODE, code) } : {}),
+    ...(Number.isInteger(errno) ? { errno: errno as number } : {}),
     message: redact(textOf(message)),
     ...(stack ? { stack } : {}),
     ...(cause !== undefined && depth > 0 ? { cause: describeError(cause, depth - 1) } : {}),

@@ -23,9 +23,21 @@ export interface ErrandDeskOptions {
 /** Does what is asked; resolves with what came of it. */
 export type RunErrand = (instanceId: string, errand: Errand) => Promise<string>;
 
+/** An errand that this replica has begun. */
+interface Begun {
+  /** Null while it is under way. */
+  outcome: string | null;
+  /** Whether the outcome is being told. */
+  isSettling: boolean;
+}
+
+/** What is told of one that threw; its sender makes its own error of it. */
+const FAILED = "failed";
+
 export class ErrandDesk {
   readonly #options: ErrandDeskOptions;
-  readonly #underWay = new Set<number>();
+  /** What must not be begun again: until it is known that nobody finds it any more. */
+  readonly #begun = new Map<number, Begun>();
 
   constructor(options: ErrandDeskOptions) {
     this.#options = options;
@@ -51,25 +63,48 @@ export class ErrandDesk {
     }
   }
 
-  /** Begins every errand that waits for this replica. */
+  /**
+   * Begins every errand that waits for this replica, each once: one that is found again, because it was settled while it
+   * was looked for or because its outcome could not be told, is only settled.
+   */
   async serve(replica: ReplicaId, run: RunErrand): Promise<void> {
-    for (const errand of await this.#options.leases.errandsFor(replica)) {
-      if (!this.#underWay.has(errand.id)) void this.#do(errand, run);
+    const before = [...this.#begun].filter(([, { outcome }]) => outcome !== null).map(([id]) => id);
+    const waiting = await this.#options.leases.errandsFor(replica);
+    const found = new Set(waiting.map(({ id }) => id));
+    // It was over before anybody looked, and is not there: it has been settled, or taken back.
+    for (const id of before) if (!found.has(id)) this.#begun.delete(id);
+    const isOld = new Set(before);
+    for (const errand of waiting) {
+      const begun = this.#begun.get(errand.id);
+      if (begun === undefined) void this.#do(errand, run);
+      else if (isOld.has(errand.id)) void this.#settle(errand.id, begun);
     }
   }
 
   async #do({ id, instanceId, errand }: AddressedErrand, run: RunErrand): Promise<void> {
-    const { leases, log } = this.#options;
-    this.#underWay.add(id);
+    const begun: Begun = { outcome: null, isSettling: false };
+    this.#begun.set(id, begun);
     try {
-      await leases.settleErrand(id, await run(instanceId, errand));
+      begun.outcome = await run(instanceId, errand);
     } catch (error) {
-      // Whoever waits for it gives up by himself.
+      this.#options.log.error({ event: "errand_failed", instance_id: instanceId, err: error });
+      begun.outcome = FAILED;
+    }
+    await this.#settle(id, begun);
+  }
+
+  async #settle(id: number, begun: Begun): Promise<void> {
+    if (begun.outcome === null || begun.isSettling) return;
+    begun.isSettling = true;
+    try {
+      await this.#options.leases.settleErrand(id, begun.outcome);
+    } catch (error) {
+      // Found again, it is told again; whoever waits for it gives up by himself.
       if (!(error instanceof StoreUnavailableError)) {
-        log.error({ event: "errand_failed", instance_id: instanceId, err: error });
+        this.#options.log.error({ event: "errand_failed", err: error });
       }
     } finally {
-      this.#underWay.delete(id);
+      begun.isSettling = false;
     }
   }
 }

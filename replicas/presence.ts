@@ -28,7 +28,7 @@ export interface PresenceOptions {
   readonly stopwatch: Stopwatch;
   readonly bounds: PresenceBounds;
   readonly log: Log;
-  /** Lets go of every session; resolves once no connection is left. */
+  /** Lets go of every session; resolves once no connection is left, and never rejects. */
   readonly onLost: () => Promise<void>;
 }
 
@@ -75,7 +75,7 @@ export class Presence {
     await this.#renewing;
     const id = this.#id ?? await this.#lost;
     this.#id = null;
-    // Where the database cannot be told, it finds out by itself.
+    // Where the database cannot be told, the others find out by themselves.
     if (id !== null) await this.#options.leases.leave(id).catch(() => {});
   }
 
@@ -92,14 +92,19 @@ export class Presence {
   async #renewForEver(): Promise<void> {
     const { clock, bounds, log } = this.#options;
     const { signal } = this.#ending;
+    let isLate = false;
     for (;;) {
       await pause(clock, bounds.renewMs, signal);
       if (signal.aborted) return;
       try {
         await (this.#id === null ? this.#rejoin() : this.#renew(this.#id));
+        isLate = false;
       } catch (error) {
-        // The deadline goes on, and says when it is too late.
+        // Whatever it is, the deadline goes on, and says when it is too late.
         if (!(error instanceof StoreUnavailableError)) log.error({ event: "replica_failed", err: error });
+        // Once an outage: what the database says is the same every time.
+        else if (!isLate) log.warn({ event: "replica_not_renewed", err: error });
+        isLate = true;
       }
     }
   }

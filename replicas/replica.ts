@@ -12,6 +12,7 @@ import { ErrandDesk } from "./errand_desk.ts";
 import { Presence, type PresenceBounds } from "./presence.ts";
 import type { SharedClock } from "./shared_clock.ts";
 import { type Stopwatch, systemStopwatch } from "./stopwatch.ts";
+import { Vigil } from "./vigil.ts";
 
 /** In milliseconds, where nothing else is said. */
 export interface ReplicaBounds extends PresenceBounds {
@@ -19,17 +20,20 @@ export interface ReplicaBounds extends PresenceBounds {
   readonly censusMs: number;
   /** How often errands are looked for while there are others. */
   readonly errandMs: number;
+  /** How often errands are removed that nobody took back. */
+  readonly tidyMs: number;
   /** How many sessions are given up at a time for others to take. */
   readonly giveStep: number;
 }
 
-/** A replica that ends without a word is replaced within the life of its presence and one census. */
+/** A replica that ends without a word is replaced within the life of its presence and two censuses. */
 export const REPLICA_BOUNDS: ReplicaBounds = {
   ttlMs: 10_000,
   renewMs: 1_000,
   marginMs: 3_000,
   censusMs: 1_000,
   errandMs: 100,
+  tidyMs: 600_000,
   giveStep: 5,
 };
 
@@ -57,6 +61,7 @@ export class Replica implements Ownership {
   readonly #options: ReplicaOptions;
   readonly #presence: Presence;
   readonly #desk: ErrandDesk;
+  readonly #vigil: Vigil;
   readonly #stopping = new AbortController();
   /** Leases that the database could not be told of when they ended. */
   readonly #unreleased = new Map<Lease, boolean>();
@@ -79,6 +84,7 @@ export class Replica implements Ownership {
         await this.#sessions?.abandonAll();
       },
     });
+    this.#vigil = new Vigil(stopwatch, bounds);
     this.#desk = new ErrandDesk({
       leases,
       clock,
@@ -110,6 +116,7 @@ export class Replica implements Ownership {
     await this.#adjust();
     void this.#repeat(bounds.censusMs, () => this.#adjust());
     void this.#repeat(bounds.errandMs, () => this.#serve());
+    void this.#repeat(bounds.tidyMs, () => leases.tidy());
   }
 
   /** Takes nothing more and serves nobody; what it has stays its own until it leaves. */
@@ -160,6 +167,13 @@ export class Replica implements Ownership {
     const asked = clock.steady();
     this.#census = await leases.census();
     clock.follow(this.#census.now, asked);
+    const lapsed = this.#vigil.look(this.#census.presences, id);
+    if (lapsed.length > 0) {
+      for (const { replica, mark } of lapsed) {
+        if (await leases.evict(replica, mark)) log.warn({ event: "replica_replaced", replica });
+      }
+      this.#census = await leases.census(); // with what they had
+    }
     await this.#reconcile(id, this.#census, this.#sessions);
     const adjustment = adjustmentOf(this.#census, id, bounds.giveStep);
     switch (adjustment.kind) {

@@ -132,8 +132,17 @@ export class Roster {
   async abandonAll(): Promise<void> {
     const supervisors = [...this.#entries.values()].flatMap(({ supervisor }) => supervisor ?? []);
     for (const supervisor of supervisors) {
-      supervisor.abandon();
       this.#entries.delete(supervisor.instanceId);
+      try {
+        supervisor.abandon();
+      } catch (error) {
+        // The others are let go of all the same; this one's connection is waited for like theirs.
+        this.#options.log.error({
+          event: "supervision_failed",
+          instance_id: supervisor.instanceId,
+          err: error,
+        });
+      }
     }
     await Promise.all(supervisors.map((supervisor) => supervisor.alone));
   }

@@ -55,6 +55,27 @@ Deno.test("judgeFault() knows each driver's errors, with a code or with a text a
     [driverError({ code: "ER_TOO_MANY_USER_CONNECTIONS", errno: 1203 }), "unavailable"],
     [driverError({ code: "ER_SERVER_SHUTDOWN", errno: 1053 }), "unavailable"],
     [driverError({ code: "ER_LOCK_WAIT_TIMEOUT", errno: 1205 }), "contended"],
+    // About the server, the account or something between, in a list of ours or in none.
+    [driverError({ code: "ER_ACCESS_DENIED_ERROR", errno: 1045, sqlState: "28000" }), "unavailable"],
+    [driverError({ code: "ER_UNKNOWN_COM_ERROR", errno: 1047, sqlState: "08S01" }), "unavailable"],
+    [driverError({ code: "ER_TABLEACCESS_DENIED_ERROR", errno: 1142, sqlState: "42000" }), "unavailable"],
+    [driverError({ code: "ER_NO_SUCH_TABLE", errno: 1146, sqlState: "42S02" }), "unavailable"],
+    [driverError({ errno: 2003, sqlState: "HY000" }), "unavailable"],
+    [driverError({ code: "ER_SERVER_OFFLINE_MODE", errno: 3032, sqlState: "HY000" }), "unavailable"],
+    [driverError({ errno: 9001, sqlState: "HY000" }), "unavailable"],
+    [driverError({ errno: 65_000 }), "unavailable"],
+    [driverError({ code: "HANDSHAKE_SSL_ERROR", fatal: true }), "unavailable"],
+    [driverError({ code: "ER_UNKNOWN_STMT_HANDLER", errno: 1243, sqlState: "HY000" }), "disconnected"],
+    // About one statement and what it holds.
+    [driverError({ code: "ER_BAD_NULL_ERROR", errno: 1048, sqlState: "23000" }), "other"],
+    [driverError({ code: "ER_DUP_ENTRY", errno: 1062, sqlState: "23000" }), "other"],
+    [driverError({ code: "ER_DATA_TOO_LONG", errno: 1406, sqlState: "22001" }), "other"],
+    [driverError({ code: "ER_NET_PACKET_TOO_LARGE", errno: 1153, sqlState: "08S01" }), "other"],
+    [driverError({ errno: 1366, sqlState: "HY000" }), "other"],
+    [driverError({ errno: 3819, sqlState: "HY000" }), "other"],
+    [driverError({ errno: 4025, sqlState: "23000" }), "other"],
+    [driverError({ errno: 1644, sqlState: "45000" }), "other"],
+    [driverError({ code: "ER_PARSE_ERROR", errno: 1064, sqlState: "42000" }), "other"],
     [driverError({ code: "EPIPE", errno: -32 }), "disconnected"],
     [driverError({ code: "ECONNRESET" }), "disconnected"],
     [
@@ -74,4 +95,14 @@ Deno.test("judgeFault() knows each driver's errors, with a code or with a text a
   for (const [error, fault] of cases) assert.equal(judgeFault(error), fault, error.message);
   const damaged = cases.find(([, fault]) => fault === "damaged")![0];
   await assert.rejects(runGuarded(() => Promise.reject(damaged)), DatabaseUnusableError);
+});
+
+Deno.test("runGuarded() tells an error that is in no list by its number, and not by its text", async () => {
+  const unknown = driverError({ errno: 65_000, sqlState: "HY000" }, "near 'a value of the statement'");
+  await assert.rejects(runGuarded(() => Promise.reject(unknown)), (error) => {
+    assert.ok(error instanceof StoreUnavailableError);
+    assert.equal((error.cause as Error).message, "The server answered with error 65000 (HY000).");
+    assert.equal((error.cause as { errno?: unknown }).errno, 65_000);
+    return true;
+  });
 });

@@ -5,6 +5,7 @@ import { FencedError, type Lease, type LeaseStore } from "../../domain/leases.ts
 import { StoreUnavailableError } from "../../domain/ports.ts";
 import { createSession } from "../../domain/session.ts";
 import { migrateDatabase } from "../../db/migrate.ts";
+import { RefusingProxy } from "./refusing_proxy.ts";
 import { testServer, untilLockWait } from "./server.ts";
 import { adopt, KEYS, mysql, query, type TestDialect } from "./helpers.ts";
 
@@ -19,7 +20,7 @@ interface Desk {
   readonly url: string;
   /** Takes a session that is free. */
   hold(instanceId: string, replica: string): Promise<Lease>;
-  /** Ends a replica's presence by the server's clock, as time does. */
+  /** Ends a replica's presence, as others do that have watched it not being renewed. */
   expire(replica: string): Promise<void>;
 }
 
@@ -48,10 +49,8 @@ function test(name: string, body: (desk: Desk) => Promise<void>): void {
           return taking.lease;
         },
         expire: async (replica) => {
-          await query(
-            database.url,
-            `update ll_whatsapp_replicas set expires_at = utc_timestamp(3) where replica_id = '${replica}'`,
-          );
+          const { presences } = await leases.census();
+          assert.equal(await leases.evict(replica, presences.get(replica)!.mark), true);
         },
       });
     },
@@ -80,11 +79,70 @@ test("take() is refused to a replica whose presence has run out", async ({ lease
   await assert.rejects(leases.take("sender_52", ONE), StoreUnavailableError);
 });
 
-test("renew() extends a presence in one statement, and never one that has run out", async (desk) => {
+test("renew() extends a presence in one statement, and never one that others have ended", async (desk) => {
   assert.equal(await desk.leases.renew(ONE, TTL_MS), true);
   await desk.expire(ONE);
   assert.equal(await desk.leases.renew(ONE, TTL_MS), false);
   assert.equal(await desk.leases.renew(ONE, TTL_MS), false);
+});
+
+test("evict() ends no presence that has been renewed in the meantime", async ({ leases }) => {
+  const { mark } = (await leases.census()).presences.get(ONE)!;
+  for (let renewed = mark; renewed === mark;) {
+    await leases.renew(ONE, TTL_MS);
+    renewed = (await leases.census()).presences.get(ONE)!.mark;
+  }
+  assert.equal(await leases.evict(ONE, mark), false);
+  assert.equal(await leases.renew(ONE, TTL_MS), true);
+});
+
+/** By so much the server's clock is set, by another reading of what was written before. */
+for (const minutes of [-90, 90]) {
+  test(`nobody's sessions can be taken, and no presence is lost, when the clock is set by ${minutes} minutes`, async (desk) => {
+    const { leases, hold, url } = desk;
+    await hold("a", ONE);
+    await query(
+      url,
+      "update ll_whatsapp_replicas set " +
+        ["doubtful_at", "expires_at"].map((name) => `${name} = ${name} - interval ${minutes} minute`).join(),
+    );
+    assert.deepEqual(await leases.take("a", TWO), { kind: "held", by: ONE });
+    const { sessions, orphans, presences } = await leases.census();
+    assert.deepEqual([...sessions].sort(), [[ONE, 1], [TWO, 0]]);
+    assert.equal(orphans, 0);
+    assert.deepEqual([...presences.values()].map(({ isOver }) => isOver), [minutes > 0, minutes > 0]);
+    assert.equal(await leases.renew(ONE, TTL_MS), true);
+    assert.equal((await leases.census()).presences.get(ONE)!.isOver, false);
+  });
+}
+
+for (const seconds of [-90, -86_400]) {
+  test(`nobody is vouched for that has not renewed since the clock was set by ${seconds} seconds`, async (desk) => {
+    const { leases, hold, store, url } = desk;
+    await store.findOrCreate("a", NOW);
+    await hold("a", ONE);
+    assert.equal((await store.find("a"))?.isOrphan, undefined);
+    await query(
+      url,
+      "update ll_whatsapp_replicas set " +
+        ["doubtful_at", "expires_at"].map((name) => `${name} = ${name} - interval ${seconds} second`).join(),
+    );
+    assert.equal((await store.find("a"))?.isOrphan, true);
+    assert.equal((await store.outline("a"))?.isOrphan, true);
+    await leases.renew(ONE, TTL_MS);
+    assert.equal((await store.find("a"))?.isOrphan, undefined);
+    assert.equal((await store.outline("a"))?.isOrphan, undefined);
+  });
+}
+
+test("leave() and heldBy() look at the rows of one replica alone", async ({ hold, url }) => {
+  for (let i = 0; i < 20; i++) await hold(`s${i}`, i % 10 === 0 ? ONE : TWO);
+  const [plan] = await query(
+    url,
+    `explain update ll_whatsapp_leases set replica_id = null where resting in (0, 1) and replica_id = '${ONE}'`,
+  );
+  assert.equal(plan.key, "ll_whatsapp_leases_owner");
+  assert.ok(Number(plan.rows) <= 4, `${plan.rows} rows`);
 });
 
 test("release() frees a session, and does nothing by a lease that has been overtaken", async (desk) => {
@@ -226,4 +284,42 @@ test("an errand is found by its addressee, settled, and lost with it", async ({ 
   assert.deepEqual(await leases.errandState(second), { kind: "lost" });
   await leases.dropErrand(second);
   assert.deepEqual(await leases.errandState(second), { kind: "lost" });
+});
+
+test("sendErrand() leaves one errand when its connection is lost after it was written", async ({ url, leases }) => {
+  const { proxy, url: through } = await RefusingProxy.before(url);
+  await using _ = proxy;
+  const connected = await connect(through);
+  await using store = new SqlStore(connected, KEYS);
+  proxy.loseAnswerTo(/insert into `ll_whatsapp_errands`/);
+  const id = await store.leases!.sendErrand(TWO, "a", { type: "qr_requested" });
+  const errands = await leases.errandsFor(TWO);
+  assert.deepEqual(errands, [{ id, instanceId: "a", errand: { type: "qr_requested" } }]);
+});
+
+test("a year of joins, leaves, deaths and errands leaves no more rows than there are sessions", async (desk) => {
+  const { leases, hold, url } = desk;
+  const names = ["a", "b", "c", "d"];
+  const rows = async (table: string) => Number((await query(url, `select count(*) as n from ${table}`))[0].n);
+  for (let week = 0; week < 52; week++) {
+    const replica = crypto.randomUUID();
+    await leases.join(replica, TTL_MS);
+    for (const name of names) await hold(name, replica);
+    const taken = await leases.sendErrand(replica, "a", { type: "qr_requested" });
+    await leases.settleErrand(taken, "done");
+    // Its sender died, too, and never took it back.
+    const forgotten = await leases.sendErrand(replica, "b", { type: "qr_requested" });
+    if (week % 2 === 0) await leases.leave(replica);
+    else await desk.expire(replica);
+    // The week passes, by the rows; some weeks the clock was wrong.
+    await query(
+      url,
+      `update ll_whatsapp_errands set created_at = created_at - interval ${week % 3 === 0 ? -7 : 7} day ` +
+        `where id in (${taken}, ${forgotten})`,
+    );
+    await leases.tidy();
+    assert.equal(await rows("ll_whatsapp_errands"), 0);
+    assert.equal(await rows("ll_whatsapp_replicas"), 2);
+    assert.equal(await rows("ll_whatsapp_leases"), names.length);
+  }
 });

@@ -42,20 +42,37 @@ scenario("any replica answers any call, and has the owner do what only the owner
 }, { only: "mysql" });
 
 scenario(
-  "a replica whose presence has run out lets go before it comes back, and no write of it gets through",
+  "a replica whose presence others have ended lets go before it comes back, and no write of it gets through",
   async (start) => {
     await using world = await start({ supervision: { replica: BRISK } });
     const phone = await world.link("sender_1");
     const [before] = await world.rows("select epoch from ll_whatsapp_leases");
     const fenced = world.log.next(({ event }) => event === "replica_fenced");
     const back = world.gateway.when("online", { phone: phone.number });
-    await world.rows("update ll_whatsapp_replicas set expires_at = utc_timestamp(3) - interval 1 second");
+    await world.rows("delete from ll_whatsapp_replicas");
     await fenced;
     await back;
     await world.untilStatus("sender_1", "connected");
     const [after] = await world.rows("select epoch from ll_whatsapp_leases");
     assert.ok(after.epoch > before.epoch);
     assert.equal(world.gateway.stats.overlaps, 0);
+  },
+  { only: "mysql" },
+);
+
+scenario(
+  "errands that nobody took back are removed while a replica runs, and not only when one joins",
+  async (start) => {
+    await using world = await start({ supervision: { replica: { ...BRISK, tidyMs: 20 } } });
+    const age = (interval: string) =>
+      "insert into ll_whatsapp_errands (replica_id, instance_id, errand, created_at) " +
+      `values (uuid(), 'gone', '{}', utc_timestamp(3) ${interval})`;
+    await world.rows(age("- interval 1 day"));
+    await world.rows(age("+ interval 1 day")); // the clock was wrong
+    await world.rows(age(""));
+    const left = async () => Number((await world.rows("select count(*) as n from ll_whatsapp_errands"))[0].n);
+    while (await left() > 1) await new Promise((resolve) => setTimeout(resolve, 1));
+    assert.equal(await left(), 1);
   },
   { only: "mysql" },
 );

@@ -13,6 +13,7 @@ function sources(
     admission: { waiting: 0 },
     pairings: { taken: 4 },
     log: { dropped: 0 },
+    process: { survived: 0 },
     replica: null,
     workers: { running: 1, load: [0, 0], memory: [0, 0], restarts: 0 },
     ...counts,

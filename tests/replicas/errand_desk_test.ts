@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { ErrandState } from "../../domain/leases.ts";
+import { StoreUnavailableError } from "../../domain/ports.ts";
 import { ErrandDesk } from "../../replicas/errand_desk.ts";
 import { DrivenClock } from "../whatsapp/driven_clock.ts";
 
@@ -71,4 +72,96 @@ Deno.test("ask() answers with what came of it, as soon as it is looked at again"
   await stage.pass(LOOK_MS);
   assert.deepEqual(await asked, stage.state);
   assert.equal(stage.dropped, 1);
+});
+
+/** A desk over a table of errands, each answer of which comes when the test says so. */
+class Table {
+  readonly rows = new Map<number, string | null>();
+  /** What was run, by the ids of the errands. */
+  readonly run: string[] = [];
+  /** What came of it, as far as it was told. */
+  isAway = false;
+  readonly errors: string[] = [];
+  /** Looks that have begun and not been answered yet. */
+  readonly looks: (() => void)[] = [];
+  readonly desk = new ErrandDesk({
+    clock: new DrivenClock(),
+    log: { ...SILENT_LOG, error: ({ event }) => void this.errors.push(event) },
+    lookMs: LOOK_MS,
+    leases: {
+      sendErrand: () => Promise.resolve(7),
+      errandsFor: () => {
+        const found = [...this.rows].filter(([, outcome]) => outcome === null).map(([id]) => ({
+          id,
+          instanceId: String(id),
+          errand: { type: "qr_requested" as const },
+        }));
+        return new Promise((resolve) => this.looks.push(() => resolve(found)));
+      },
+      settleErrand: (id, outcome) => {
+        if (this.isAway) return Promise.reject(new StoreUnavailableError());
+        if (this.rows.has(id)) this.rows.set(id, outcome);
+        return Promise.resolve();
+      },
+      errandState: () => Promise.resolve({ kind: "open" as const }),
+      dropErrand: () => Promise.resolve(),
+    },
+  });
+
+  look(run: (instanceId: string) => Promise<string>): void {
+    void this.desk.serve("self", (instanceId) => {
+      this.run.push(instanceId);
+      return run(instanceId);
+    });
+  }
+}
+
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+}
+
+Deno.test("serve() runs each errand once, whenever looks are answered and outcomes can be told", async () => {
+  const step = fc.constantFrom("look", "answer", "finish", "away", "back", "send", "drop");
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+      const table = new Table();
+      const underWay: (() => void)[] = [];
+      const run = () => new Promise<string>((resolve) => underWay.push(() => resolve("done")));
+      let next = 1;
+      const take = async (step: string) => {
+        // One look at a time.
+        if (step === "look" && table.looks.length === 0) table.look(run);
+        else if (step === "look") return;
+        else if (step === "answer") table.looks.shift()?.();
+        else if (step === "finish") underWay.shift()?.();
+        else if (step === "send") table.rows.set(next++, null);
+        else if (step === "drop") table.rows.delete(next - 1);
+        else table.isAway = step === "away";
+        await turns();
+      };
+      for (const step of steps) await take(step);
+      // In the end everything that is still there has been done and told.
+      await take("back");
+      for (let i = 0; i < 4; i++) {
+        await take("look");
+        while (table.looks.length > 0) await take("answer");
+        while (underWay.length > 0) await take("finish");
+      }
+      assert.equal(new Set(table.run).size, table.run.length, `run: ${table.run}`);
+      assert.ok([...table.rows.values()].every((outcome) => outcome === "done"));
+      assert.deepEqual(table.errors, []);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+Deno.test("serve() tells the sender of an errand that failed, and does not begin it again", async () => {
+  const table = new Table();
+  table.rows.set(1, null);
+  for (let i = 0; i < 3; i++) {
+    table.look(() => Promise.reject(new TypeError("a fault")));
+    table.looks.shift()?.();
+    await turns();
+  }
+  assert.deepEqual([table.run, table.errors, table.rows.get(1)], [["1"], ["errand_failed"], "failed"]);
 });

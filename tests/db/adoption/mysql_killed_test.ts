@@ -8,7 +8,8 @@ import { parseConfig } from "../../../config.ts";
 import { databasePermissionFlags } from "../../../permissions.ts";
 import { TestProcess } from "../../e2e/process.ts";
 import { dialectTest, mysql, query } from "../helpers.ts";
-import { ownServerProgram, TestServer, type TestSession } from "../mariadb.ts";
+import { TestServer, type TestSession } from "../server.ts";
+import { ownServerProgram } from "../server_program.ts";
 import { LARAVEL, place } from "./tables.ts";
 
 const fill = (rows: number) =>

@@ -283,8 +283,7 @@ class Run {
     if (!this.#options.runsOutOnDemand) return;
     await query(
       this.#cluster.url,
-      "update ll_whatsapp_replicas set doubtful_at = utc_timestamp(3), expires_at = utc_timestamp(3) " +
-        `where replica_id = '${id}'`,
+      `delete from ll_whatsapp_replicas where replica_id = '${id}'`,
     );
   }
 

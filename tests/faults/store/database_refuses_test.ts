@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { RefusingProxy } from "../../db/refusing_proxy.ts";
+import type { SessionView } from "../../../domain/view.ts";
+import type { World, WorldOptions } from "../../e2e/world.ts";
+import { startGateway } from "../../gateway/mod.ts";
+import { faultScenario, ownServer } from "./own_server.ts";
+
+const server = await ownServer();
+
+/** Presences that are soon given up. */
+const BRIEF: WorldOptions["supervision"] = {
+  replica: { ttlMs: 3_000, renewMs: 100, marginMs: 1_500, censusMs: 100, errandMs: 20 },
+};
+
+/** A list of what servers, routers, proxies and clusters say; the last two are in no list of ours. */
+const ERRNOS = [1045, 1047, 1142, 1180, 2003, 3032, 3100, 3101, 3118, 3159, 4151, 9001, 65_000];
+
+faultScenario(
+  server,
+  "no error of the server ends a replica: sockets are closed in good time, and come back by themselves",
+  async (start, server) => {
+    await using gateway = await startGateway();
+    const { url, drop } = await server.database();
+    const { proxy, url: through } = await RefusingProxy.before(url);
+    try {
+      await using first = await start({ gateway, databaseUrl: through, supervision: BRIEF });
+      await using second = await start({ gateway, databaseUrl: through, supervision: BRIEF });
+      const names = ["a", "b", "c"];
+      for (const [i, name] of names.entries()) await [first, second][i % 2]!.link(name);
+      for (const [round, errno] of ERRNOS.entries()) {
+        const worlds = [first, second];
+        const fenced = worlds.map(({ log }) => log.next(({ event }) => event === "replica_fenced"));
+        const failed = Promise.all(
+          worlds.map(({ log }) =>
+            log.next(({ event, err }) => event === "replica_not_renewed" && errnoOf(err) === errno)
+          ),
+        );
+        proxy.refuse({ errno, of: "everything" });
+        // As a server does that goes offline, and in other rounds as one that leaves its clients where they are.
+        if (round % 2 === 0) proxy.throwOut({ errno: 3169, sqlState: "HY000" });
+        await failed;
+        await Promise.all(fenced);
+        while (gateway.connections.length > 0) await turn();
+        proxy.permit();
+        for (const name of names) await untilConnected(worlds, name);
+      }
+      assert.equal(gateway.stats.overlaps, 0);
+      for (const { log } of [first, second]) {
+        assert.deepEqual(log.lines.filter(({ event }) => event === "replica_failed"), []);
+      }
+    } finally {
+      await proxy[Symbol.asyncDispose]();
+      await drop();
+    }
+  },
+);
+
+faultScenario(
+  server,
+  "a replica whose account is locked waits for it to be unlocked, and has lost nothing",
+  async (start, server) => {
+    await using gateway = await startGateway();
+    const { url, name, drop } = await server.database();
+    try {
+      await server.run("create user 'app'@'%' identified by 'x'");
+      await server.run("create user 'app'@'localhost' identified by 'x'");
+      await server.run(`grant all on ${name}.* to 'app'@'%'`);
+      await server.run(`grant all on ${name}.* to 'app'@'localhost'`);
+      const databaseUrl = url.replace("//root:@", "//app:x@").replace("//root@", "//app:x@");
+      await using world = await start({ gateway, databaseUrl, supervision: BRIEF });
+      const phone = await world.link("sender_1");
+      const fenced = world.log.next(({ event }) => event === "replica_fenced");
+      const told = world.log.next(({ event, err }) =>
+        event === "replica_not_renewed" && errnoOf(err) === 4151
+      );
+      for (const host of ["%", "localhost"]) await server.run(`alter user 'app'@'${host}' account lock`);
+      for (
+        const { id } of await server.run("select id from information_schema.processlist where user = 'app'")
+      ) {
+        await server.run(`kill ${id}`).catch(() => {}); // it has ended by itself
+      }
+      await told;
+      await fenced;
+      const back = gateway.when("online", { phone: phone.number });
+      for (const host of ["%", "localhost"]) await server.run(`alter user 'app'@'${host}' account unlock`);
+      await back;
+      await world.untilStatus("sender_1", "connected");
+      assert.equal(gateway.stats.overlaps, 0);
+    } finally {
+      await server.run("drop user if exists 'app'@'%', 'app'@'localhost'");
+      await drop();
+    }
+  },
+);
+
+/** Until both say so, whichever of them it is that acts for the session. */
+async function untilConnected(worlds: readonly World[], name: string): Promise<void> {
+  for (const { hub } of worlds) {
+    for (;;) {
+      const { status, body } = await hub.get(name);
+      if (status === 200 && (body as SessionView).status === "connected") break;
+      await turn();
+    }
+  }
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+function errnoOf(error: unknown): unknown {
+  return ((error as Error | undefined)?.cause as { errno?: unknown } | undefined)?.errno;
+}
