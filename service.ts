@@ -13,6 +13,7 @@ import {
   parseCredentialKeys,
   parseDatabaseUrl,
   type Store,
+  type StoreBounds,
 } from "./db/mod.ts";
 import { DEFAULT_POLICY, type Policy } from "./domain/life.ts";
 import { StoreUnavailableError } from "./domain/ports.ts";
@@ -67,6 +68,11 @@ export interface ServiceOptions {
   readonly workerScript?: URL;
   /** Pauses between attempts to reach the database, in milliseconds; as many retries as there are pauses. */
   readonly storePausesMs?: readonly number[];
+  /** How long the database is waited for. */
+  readonly storeBounds?: Partial<StoreBounds> & {
+    /** How long a call waits for what has to be written, in milliseconds. */
+    readonly patienceMs?: number;
+  };
 }
 
 /** A running service, without its listener. */
@@ -90,7 +96,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const clock = new SharedClock(options.clock ?? systemClock);
   using claims = new DisposableStack();
   claims.use(claimDatabase(config.databaseUrl));
-  const store = await openStorePatiently(config, clock, log, options.storePausesMs ?? STORE_PAUSES_MS);
+  const store = await openStorePatiently(options, clock);
   const replica = store.leases === null ? null : new Replica({
     leases: store.leases,
     clock,
@@ -138,6 +144,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     },
     log,
     qrWaitMs: config.qrWaitMs,
+    ...(options.storeBounds?.patienceMs === undefined
+      ? {}
+      : { storePatienceMs: options.storeBounds.patienceMs }),
   });
   const requests = new RequestMeter(metrics);
   const meter = new SessionMeter(metrics, () => clock.steady());
@@ -208,15 +217,13 @@ async function readiness(store: Store, pool: WorkerPool, isStopping: boolean): P
 
 /** A database may be starting at the same time as the service: it is waited for, but not for ever. */
 async function openStorePatiently(
-  config: Config,
+  { config, log, storeBounds: bounds, storePausesMs = STORE_PAUSES_MS }: ServiceOptions,
   clock: Clock,
-  log: Log,
-  pausesMs: readonly number[],
 ): Promise<Store> {
   const keys = await credentialKeys(config);
-  for (const pauseMs of [...pausesMs, null]) {
+  for (const pauseMs of [...storePausesMs, null]) {
     try {
-      return await openStore({ url: config.databaseUrl, keys });
+      return await openStore({ url: config.databaseUrl, keys, bounds });
     } catch (error) {
       if (pauseMs === null || !(error instanceof StoreUnavailableError)) throw error;
       log.warn({ event: "store_unavailable", retry_ms: pauseMs });

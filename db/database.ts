@@ -9,11 +9,19 @@ import { DatabaseUnusableError } from "./errors.ts";
 import { runGuarded } from "./faults.ts";
 import type { Tables } from "./schema.ts";
 import { type Glance, openSqlite } from "./sqlite.ts";
+import { STORE_BOUNDS, type StoreBounds } from "./terms.ts";
 
 /** A database that answers. */
 export interface Database {
   readonly dialect: DialectName;
+  /** Gives every statement its time. */
   readonly db: Kysely<Tables>;
+  /** The same, except that what is known not to be answered is refused immediately. */
+  readonly writes: Kysely<Tables>;
+  /** The same for what a call waits for: no statement takes long. */
+  readonly calls: Kysely<Tables>;
+  /** The same for presences and leases. */
+  readonly control: Kysely<Tables>;
   /** Reads without waiting; null where the database is elsewhere. */
   readonly glance: ((text: string) => Glance) | null;
   /** How many bytes one statement may take; infinite where there is no limit. */
@@ -25,8 +33,8 @@ export interface Database {
 export interface ConnectOptions {
   /** Look only. On SQLite nothing is made or touched; on MySQL it is up to the caller. */
   readonly readOnly?: boolean;
-  /** After which an unanswered statement is given up, in milliseconds; MySQL only. */
-  readonly statementTimeoutMs?: number;
+  /** Bounds other than {@link STORE_BOUNDS}; MySQL only. */
+  readonly bounds?: Partial<StoreBounds> | undefined;
   /** Kysely's own hook; tests count statements with it. */
   readonly log?: LogConfig;
 }
@@ -39,28 +47,43 @@ export interface ConnectOptions {
  */
 export async function connect(url: string, options: ConnectOptions = {}): Promise<Database> {
   const target = parseDatabaseUrl(url);
-  const { dialect, glance } = await openDialect(target, options);
-  const db = new Kysely<Tables>({ dialect, log: options.log ?? [] });
+  const { glance, ...dialects } = await openDialect(target, options);
+  const over = (dialect: Dialect) => new Kysely<Tables>({ dialect, log: options.log ?? [] });
+  const db = over(dialects.patient);
   const close = () => db.destroy();
+  const { writes, calls, control } = dialects.guarded === null ? { writes: db, calls: db, control: db } : {
+    writes: over(dialects.guarded.writes),
+    calls: over(dialects.guarded.calls),
+    control: over(dialects.guarded.control),
+  };
   try {
-    return { dialect: target.dialect, db, glance, statementBytes: await greet(target, db), close };
+    const statementBytes = await greet(target, db);
+    return { dialect: target.dialect, db, writes, calls, control, glance, statementBytes, close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function openDialect(
-  target: DatabaseTarget,
-  options: ConnectOptions,
-): Promise<{ dialect: Dialect; glance: Database["glance"] }> {
+/** The ways to one database. */
+interface Dialects {
+  readonly patient: Dialect;
+  /** Null where the database is embedded, which answers or fails immediately. */
+  readonly guarded: { readonly writes: Dialect; readonly calls: Dialect; readonly control: Dialect } | null;
+  readonly glance: Database["glance"];
+}
+
+async function openDialect(target: DatabaseTarget, options: ConnectOptions): Promise<Dialects> {
   switch (target.dialect) {
-    case "sqlite":
-      return openSqlite(target, { readOnly: options.readOnly });
+    case "sqlite": {
+      const { dialect, glance } = openSqlite(target, { readOnly: options.readOnly });
+      return { patient: dialect, guarded: null, glance };
+    }
     case "mysql": {
       // Only here: an embedded database starts without the driver and its packages.
       const { openMysql } = await import("./mysql.ts");
-      return { dialect: openMysql(target, options.statementTimeoutMs), glance: null };
+      const { patient, ...guarded } = openMysql(target, { ...STORE_BOUNDS, ...options.bounds });
+      return { patient, guarded, glance: null };
     }
     default:
       return target satisfies never;

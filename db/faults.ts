@@ -3,6 +3,7 @@
  * @module
  */
 import { StoreUnavailableError } from "../domain/ports.ts";
+import { SilenceError } from "./breaker.ts";
 import { DatabaseUnusableError } from "./errors.ts";
 
 /** What an error calls for. */
@@ -142,7 +143,7 @@ export async function runGuarded<T>(operation: () => Promise<T>): Promise<T> {
           disconnected = true;
           break;
         case "unavailable":
-          throw new StoreUnavailableError(error);
+          throw new StoreUnavailableError(error, error instanceof SilenceError ? error.recovery : null);
         case "damaged":
           throw new DatabaseUnusableError("The database file is damaged or is not a SQLite database.", {
             cause: error,

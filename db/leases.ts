@@ -33,10 +33,15 @@ const NOW = sql`utc_timestamp(3)`;
 
 export class SqlLeases implements LeaseStore {
   readonly #db: Kysely<Tables>;
+  readonly #patient: Kysely<Tables>;
 
-  /** @param db of MySQL or MariaDB */
-  constructor(db: Kysely<Tables>) {
+  /**
+   * @param db of MySQL or MariaDB
+   * @param patient the same, for what takes its time
+   */
+  constructor(db: Kysely<Tables>, patient: Kysely<Tables> = db) {
     this.#db = db;
+    this.#patient = patient;
   }
 
   join(replica: ReplicaId, ttlMs: number): Promise<void> {
@@ -104,7 +109,7 @@ export class SqlLeases implements LeaseStore {
       const rows = instanceIds.slice(start, start + CHUNK)
         .map((instance_id) => ({ instance_id, replica_id: null, epoch: 0, resting: 0 }));
       await runGuarded(() =>
-        this.#db.insertInto(LEASES).values(rows)
+        this.#patient.insertInto(LEASES).values(rows)
           .onDuplicateKeyUpdate({ resting: sql`if(replica_id is null, 0, resting)` }).execute()
       );
     }

@@ -53,6 +53,7 @@ export class SqlStore implements Store {
   readonly #database: Database;
   readonly #keys: CredentialKeys;
   readonly #rows: SessionRows;
+  readonly #unsettled: Pick<SessionRows, "listUnsettled">;
   readonly #logins: LoginChanges;
   readonly #retired: SqlRetiredLogins;
   readonly #running = new Set<Promise<unknown>>();
@@ -62,13 +63,15 @@ export class SqlStore implements Store {
   constructor(database: Database, keys: CredentialKeys) {
     this.#database = database;
     this.#keys = keys;
-    this.#rows = new SessionRows(database);
+    const calls = { ...database, db: database.calls };
+    this.#rows = new SessionRows(calls);
+    this.#unsettled = new SessionRows(database);
     this.#logins = new LoginChanges(database);
-    this.#retired = new SqlRetiredLogins(database, keys);
-    this.leases = database.dialect === "mysql" ? new SqlLeases(database.db) : null;
+    this.#retired = new SqlRetiredLogins(calls, keys);
+    this.leases = database.dialect === "mysql" ? new SqlLeases(database.control, database.db) : null;
     const later = async (instanceId: string) => outlineIn(await this.find(instanceId));
     this.#readOutline = database.glance === null
-      ? gathering(database.db, (read) => this.#run(read), later)
+      ? gathering(database.calls, (read) => this.#run(read), later)
       : glancing(database.glance, later);
   }
 
@@ -93,7 +96,7 @@ export class SqlStore implements Store {
   }
 
   listUnsettled(): Promise<StoredSession[]> {
-    return this.#run(() => this.#rows.listUnsettled());
+    return this.#run(() => this.#unsettled.listUnsettled());
   }
 
   save(session: Session, credentials: CredentialsChange, lease: Lease | null = null): Promise<void> {
@@ -109,7 +112,7 @@ export class SqlStore implements Store {
         case "confirm":
           // Nearly always nothing is held, and then it costs one look more than `keep`. Nobody but the session's
           // owner could hold one in between.
-          if (await this.#logins.heldId(this.#db, session.instanceId) === null) {
+          if (await this.#logins.heldId(this.#calls, session.instanceId) === null) {
             return await this.#write(session, lease);
           }
           return await this.#change(session, lease, (db) => this.#logins.confirm(db, session.instanceId));
@@ -137,7 +140,7 @@ export class SqlStore implements Store {
 
   loadCredentials(instanceId: string): Promise<string | null> {
     return this.#run(async () => {
-      const row = await this.#db.selectFrom(CREDENTIALS).select("sealed")
+      const row = await this.#calls.selectFrom(CREDENTIALS).select("sealed")
         .where("instance_id", "=", instanceId).where("kind", "=", LOGIN_KIND).where(
           "name",
           "=",
@@ -154,7 +157,7 @@ export class SqlStore implements Store {
       const values = new Map<string, string>();
       if (type === LOGIN_KIND) return values; // the login itself is nobody's signal key
       for (const slice of inLists(ids)) {
-        const rows = await this.#db.selectFrom(CREDENTIALS).select(["name", "sealed"])
+        const rows = await this.#calls.selectFrom(CREDENTIALS).select(["name", "sealed"])
           .where("instance_id", "=", instanceId).where("kind", "=", type)
           .where("name", "in", slice.map(nameBytes)).where("sealed", "is not", null)
           .execute();
@@ -178,7 +181,7 @@ export class SqlStore implements Store {
       const chunks = this.#chunks(sealRows(this.#keys, instanceId, keys, credentials));
       const [only] = chunks;
       if (only === undefined) return;
-      if (chunks.length === 1) return await this.#writeChunk(this.#db, instanceId, only, lease);
+      if (chunks.length === 1) return await this.#writeChunk(this.#writes, instanceId, only, lease);
       await this.#transaction(lease, async (db) => {
         for (const chunk of chunks) await this.#writeChunk(db, instanceId, chunk, null);
       });
@@ -214,12 +217,12 @@ export class SqlStore implements Store {
   }
 
   async ping(): Promise<void> {
-    await this.#run(() => sql`select 1`.execute(this.#db));
+    await this.#run(() => sql`select 1`.execute(this.#calls));
   }
 
   countByStatus(): Promise<Map<SessionStatus, number>> {
     return this.#run(async () => {
-      const rows = await this.#db.selectFrom(SESSIONS)
+      const rows = await this.#calls.selectFrom(SESSIONS)
         .select(["status", (count) => count.fn.countAll().as("count")]).groupBy("status").execute();
       return new Map(rows.map(({ status, count }) => [status as SessionStatus, Number(count)]));
     });
@@ -227,7 +230,7 @@ export class SqlStore implements Store {
 
   countLoggedOut(): Promise<number> {
     return this.#run(async () => {
-      const { count } = await this.#db.selectFrom(SESSIONS).select((row) => row.fn.countAll().as("count"))
+      const { count } = await this.#calls.selectFrom(SESSIONS).select((row) => row.fn.countAll().as("count"))
         .where("status", "=", "disconnected").where("last_error_code", "=", "LOGOUT")
         .executeTakeFirstOrThrow();
       return Number(count);
@@ -242,8 +245,12 @@ export class SqlStore implements Store {
     return this.close();
   }
 
-  get #db(): Kysely<Tables> {
-    return this.#database.db;
+  get #calls(): Kysely<Tables> {
+    return this.#database.calls;
+  }
+
+  get #writes(): Kysely<Tables> {
+    return this.#database.writes;
   }
 
   #run<T>(operation: () => Promise<T>): Promise<T> {
@@ -257,7 +264,7 @@ export class SqlStore implements Store {
 
   /** @throws {FencedError} when the lease is not held any more */
   #transaction(lease: Lease | null, work: (db: Kysely<Tables>) => Promise<void>): Promise<void> {
-    return this.#db.transaction().execute(async (db) => {
+    return this.#writes.transaction().execute(async (db) => {
       if (lease !== null) await assertHeld(db, lease);
       await work(db);
     });
@@ -269,7 +276,7 @@ export class SqlStore implements Store {
 
   /** One statement, the fence included. */
   async #write(session: Session, lease: Lease | null): Promise<void> {
-    if (await this.#rows.update(this.#db, session, lease)) return;
+    if (await this.#rows.update(this.#writes, session, lease)) return;
     // Another replica's by now, or a row that somebody has deleted.
     await this.#transaction(lease, (db) => this.#rows.put(db, session));
   }
