@@ -19,6 +19,7 @@ export class HoldingProxy implements AsyncDisposable {
   readonly #target: { host: string; port: number };
   readonly #ways = new Set<Way>();
   #isHolding = false;
+  #text: string | null = null;
   /** How many connections have been opened. */
   connections = 0;
 
@@ -39,10 +40,12 @@ export class HoldingProxy implements AsyncDisposable {
     return { proxy, url: through.href };
   }
 
-  /** Keeps what is sent over the connections that there are; new ones are refused. */
-  hold(): void {
-    this.#isHolding = true;
-    for (const way of this.#ways) way.isHeld = true;
+  /**
+   * From the next statement on that has this text in it, keeps what is sent over the connections that there are then, and
+   * refuses new ones.
+   */
+  holdFrom(text: string): void {
+    this.#text = text;
   }
 
   /** New connections are carried again; those that are held remain so. */
@@ -64,6 +67,12 @@ export class HoldingProxy implements AsyncDisposable {
     return held.length;
   }
 
+  #hold(): void {
+    this.#text = null;
+    this.#isHolding = true;
+    for (const way of this.#ways) way.isHeld = true;
+  }
+
   #carry(client: Socket): void {
     this.connections++;
     client.on("error", () => {});
@@ -71,7 +80,11 @@ export class HoldingProxy implements AsyncDisposable {
     const server = connect(this.#target);
     const way: Way = { client, server, kept: [], isHeld: false };
     this.#ways.add(way);
-    client.on("data", (data: Buffer) => void (way.isHeld ? way.kept.push(data) : server.write(data)));
+    client.on("data", (data: Buffer) => {
+      if (this.#text !== null && data.includes(this.#text)) this.#hold();
+      if (way.isHeld) way.kept.push(data);
+      else server.write(data);
+    });
     server.on("data", (data: Buffer) => void (way.isHeld || client.write(data)));
     const end = () => {
       if (way.isHeld) return;

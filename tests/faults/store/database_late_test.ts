@@ -23,7 +23,7 @@ faultScenario(
     assert.equal((await world.hub.disconnected("told", "TIMEOUT")).status, 200);
     await world.untilStatus("told", "connected");
 
-    proxy.hold();
+    proxy.holdFrom("NETWORK"); // in the row that says so
     const stalled = world.untilStalled("told");
     assert.equal(fault(await world.hub.disconnected("told", "NETWORK")), "500 SESSION_MANAGER_ERROR");
     await stalled;
