@@ -176,7 +176,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const app = createApp({
     sessions,
     operations: {
-      readiness: () => readiness(store, pool, isStopping),
+      readiness: () => readiness(store, replica, pool, isStopping),
       metrics: () =>
         readMetrics(metrics, {
           requests,
@@ -207,9 +207,19 @@ async function unsettledOf(store: Store): Promise<string[]> {
   return (await store.listUnsettled()).map(({ session }) => session.instanceId);
 }
 
-/** Ready is who can reach the database, has a worker for the next socket, and is not on its way out. */
-async function readiness(store: Store, pool: WorkerPool, isStopping: boolean): Promise<Readiness> {
-  const database = await store.ping().then(() => "ok" as const, () => "failed" as const);
+/**
+ * Ready is who can reach and write the database, is present where there can be others, has a worker for the next
+ * socket, and is not on its way out.
+ */
+async function readiness(
+  store: Store,
+  replica: Replica | null,
+  pool: WorkerPool,
+  isStopping: boolean,
+): Promise<Readiness> {
+  const isThere = await store.ping().then(() => true, () => false);
+  const isPresent = replica?.isPresent ?? true;
+  const database = isThere && isPresent ? "ok" : "failed";
   const workers = pool.isManned ? "ok" : "failed";
   const isReady = database === "ok" && workers === "ok";
   return { status: isStopping ? "stopping" : isReady ? "ready" : "not_ready", checks: { database, workers } };

@@ -84,6 +84,7 @@ const SQLITE_FAULTS: readonly { code: number; text: string; fault: Fault }[] = [
   { code: 5, text: "database is locked", fault: "contended" },
   { code: 6, text: "database table is locked", fault: "contended" },
   { code: 7, text: "out of memory", fault: "unavailable" },
+  { code: 8, text: "attempt to write a readonly database", fault: "unavailable" },
   { code: 10, text: "disk I/O error", fault: "unavailable" },
   { code: 11, text: "database disk image is malformed", fault: "damaged" },
   { code: 13, text: "database or disk is full", fault: "unavailable" },
@@ -103,6 +104,25 @@ export function judgeFault(error: unknown): Fault {
   if (mysql !== undefined) return mysql;
   // The driver gives no code for a statement on a connection whose end it has seen.
   return fatal === true && code === undefined ? "disconnected" : "other";
+}
+
+/** Why a database does not take what it is to write, although it answers. */
+export type WriteRefusal = "full" | "damaged";
+
+const MYSQL_FULL: ReadonlySet<unknown> = new Set([1021, 1114]);
+/** I/O errors among them: a disk that is full to the last byte. */
+const SQLITE_FULL: ReadonlySet<number> = new Set([8, 10, 13, 14]);
+
+/** What an error of the store says of writing; null where it says nothing. */
+export function judgeRefusal(error: unknown): WriteRefusal | null {
+  if (error instanceof DatabaseUnusableError) return "damaged";
+  const cause = error instanceof StoreUnavailableError ? error.cause : error;
+  if (!(cause instanceof Error)) return null;
+  const { code, errno, errcode }: DriverError = cause;
+  const isFull = code === "ERR_SQLITE_ERROR"
+    ? typeof errcode === "number" && SQLITE_FULL.has(errcode & 0xff)
+    : MYSQL_FULL.has(errno);
+  return isFull ? "full" : null;
 }
 
 function judgeSqlite(errcode: unknown, message: string): Fault {

@@ -4,7 +4,7 @@
  * `save` without a change of credentials and `saveKeys` are the hot paths: one statement, no transaction.
  * @module
  */
-import { type Kysely, sql } from "kysely";
+import type { Kysely } from "kysely";
 import { FencedError, type Lease, type LeaseStore } from "../domain/leases.ts";
 import {
   type CredentialsChange,
@@ -32,12 +32,16 @@ import { SqlRetiredLogins } from "./retired_logins.ts";
 import { CREDENTIALS, LOGIN_KIND, SESSIONS, type Tables } from "./schema.ts";
 import { type CredentialKeys, unseal } from "./sealing.ts";
 import { SessionRows } from "./session_rows.ts";
+import { WriteCheck } from "./write_check.ts";
 
 /** The product's store: all its ports over one database. */
 export interface Store extends SessionStore, CredentialStore, RetiredLoginStore, AsyncDisposable {
   /** Waits for what is running and closes the connections. Safe to call twice. */
   close(): Promise<void>;
-  /** @throws {StoreUnavailableError} when the database does not answer */
+  /**
+   * @throws {StoreUnavailableError} when the database does not answer, or cannot be written
+   * @throws {DatabaseUnusableError} when the file is damaged
+   */
   ping(): Promise<void>;
   /** Who acts for which session; null where only one process can. */
   readonly leases: LeaseStore | null;
@@ -59,6 +63,7 @@ export class SqlStore implements Store {
   readonly #running = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
   readonly #readOutline: ReadOutline;
+  readonly #writeCheck: WriteCheck;
 
   constructor(database: Database, keys: CredentialKeys) {
     this.#database = database;
@@ -69,6 +74,7 @@ export class SqlStore implements Store {
     this.#logins = new LoginChanges(database);
     this.#retired = new SqlRetiredLogins(calls, keys);
     this.leases = database.dialect === "mysql" ? new SqlLeases(database.control, database.db) : null;
+    this.#writeCheck = new WriteCheck(database);
     const later = async (instanceId: string) => outlineIn(await this.find(instanceId));
     this.#readOutline = database.glance === null
       ? gathering(database.calls, (read) => this.#run(read), later)
@@ -100,7 +106,7 @@ export class SqlStore implements Store {
   }
 
   save(session: Session, credentials: CredentialsChange, lease: Lease | null = null): Promise<void> {
-    return this.#run(async () => {
+    return this.#runWrite(async () => {
       switch (credentials.kind) {
         case "keep":
           return await this.#write(session, lease);
@@ -177,7 +183,7 @@ export class SqlStore implements Store {
     credentials?: string,
     lease: Lease | null = null,
   ): Promise<void> {
-    return this.#run(async () => {
+    return this.#runWrite(async () => {
       const chunks = this.#chunks(sealRows(this.#keys, instanceId, keys, credentials));
       const [only] = chunks;
       if (only === undefined) return;
@@ -217,7 +223,7 @@ export class SqlStore implements Store {
   }
 
   async ping(): Promise<void> {
-    await this.#run(() => sql`select 1`.execute(this.#calls));
+    await this.#track(() => runGuarded(() => this.#writeCheck.check()));
   }
 
   countByStatus(): Promise<Map<SessionStatus, number>> {
@@ -254,12 +260,29 @@ export class SqlStore implements Store {
   }
 
   #run<T>(operation: () => Promise<T>): Promise<T> {
+    return this.#track(async () => {
+      try {
+        return await runGuarded(operation);
+      } catch (error) {
+        this.#writeCheck.failed(error);
+        throw error;
+      }
+    });
+  }
+
+  #track<T>(work: () => Promise<T>): Promise<T> {
     if (this.#closing !== undefined) {
       return Promise.reject(new StoreUnavailableError(new Error("The store is closed.")));
     }
-    const running = runGuarded(operation).finally(() => this.#running.delete(running));
+    const running = work().finally(() => this.#running.delete(running));
     this.#running.add(running);
     return running;
+  }
+
+  /** As {@link #run}, for what is written in any case. */
+  async #runWrite(operation: () => Promise<void>): Promise<void> {
+    await this.#run(operation);
+    this.#writeCheck.written();
   }
 
   /** @throws {FencedError} when the lease is not held any more */
