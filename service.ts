@@ -13,6 +13,7 @@ import {
   parseCredentialKeys,
   parseDatabaseUrl,
   type Store,
+  type StoreBounds,
 } from "./db/mod.ts";
 import { DEFAULT_POLICY, type Policy } from "./domain/life.ts";
 import { StoreUnavailableError } from "./domain/ports.ts";
@@ -70,6 +71,11 @@ export interface ServiceOptions {
   readonly workerScript?: URL;
   /** Pauses between attempts to reach the database, in milliseconds; as many retries as there are pauses. */
   readonly storePausesMs?: readonly number[];
+  /** How long the database is waited for. */
+  readonly storeBounds?: Partial<StoreBounds> & {
+    /** How long a call waits for what has to be written, in milliseconds. */
+    readonly patienceMs?: number;
+  };
 }
 
 /** A running service, without its listener. */
@@ -93,7 +99,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const clock = new SharedClock(options.clock ?? systemClock);
   using claims = new DisposableStack();
   claims.use(claimDatabase(config.databaseUrl));
-  const store = await openStorePatiently(config, clock, log, options.storePausesMs ?? STORE_PAUSES_MS);
+  const store = await openStorePatiently(options, clock);
   const replica = store.leases === null ? null : new Replica({
     leases: store.leases,
     clock,
@@ -141,6 +147,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     },
     log,
     qrWaitMs: config.qrWaitMs,
+    ...(options.storeBounds?.patienceMs === undefined
+      ? {}
+      : { storePatienceMs: options.storeBounds.patienceMs }),
   });
   const requests = new RequestMeter(metrics);
   const meter = new SessionMeter(metrics, () => clock.steady());
@@ -170,7 +179,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const app = createApp({
     sessions,
     operations: {
-      readiness: () => readiness(store, pool, isStopping),
+      readiness: () => readiness(store, replica, pool, isStopping),
       metrics: () =>
         readMetrics(metrics, {
           requests,
@@ -202,9 +211,19 @@ async function unsettledOf(store: Store, log: Log): Promise<string[]> {
   return withoutForeign(await store.listUnsettled(), log).map(({ session }) => session.instanceId);
 }
 
-/** Ready is who can reach the database, has a worker for the next socket, and is not on its way out. */
-async function readiness(store: Store, pool: WorkerPool, isStopping: boolean): Promise<Readiness> {
-  const database = await store.ping().then(() => "ok" as const, () => "failed" as const);
+/**
+ * Ready is who can reach and write the database, is present where there can be others, has a worker for the next
+ * socket, and is not on its way out.
+ */
+async function readiness(
+  store: Store,
+  replica: Replica | null,
+  pool: WorkerPool,
+  isStopping: boolean,
+): Promise<Readiness> {
+  const isThere = await store.ping().then(() => true, () => false);
+  const isPresent = replica?.isPresent ?? true;
+  const database = isThere && isPresent ? "ok" : "failed";
   const workers = pool.isManned ? "ok" : "failed";
   const isReady = database === "ok" && workers === "ok";
   return { status: isStopping ? "stopping" : isReady ? "ready" : "not_ready", checks: { database, workers } };
@@ -212,15 +231,13 @@ async function readiness(store: Store, pool: WorkerPool, isStopping: boolean): P
 
 /** A database may be starting at the same time as the service: it is waited for, but not for ever. */
 async function openStorePatiently(
-  config: Config,
+  { config, log, storeBounds: bounds, storePausesMs = STORE_PAUSES_MS }: ServiceOptions,
   clock: Clock,
-  log: Log,
-  pausesMs: readonly number[],
 ): Promise<Store> {
   const keys = await credentialKeys(config);
-  for (const pauseMs of [...pausesMs, null]) {
+  for (const pauseMs of [...storePausesMs, null]) {
     try {
-      return await openStore({ url: config.databaseUrl, keys });
+      return await openStore({ url: config.databaseUrl, keys, bounds });
     } catch (error) {
       if (pauseMs === null || !(error instanceof StoreUnavailableError)) throw error;
       log.warn({ event: "store_unavailable", retry_ms: pauseMs });

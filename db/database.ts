@@ -7,20 +7,27 @@ import { StoreUnavailableError } from "../domain/ports.ts";
 import { type DatabaseTarget, parseDatabaseUrl } from "./database_url.ts";
 import type { DialectName } from "./dialect.ts";
 import { runGuarded } from "./faults.ts";
+import type { Mysql } from "./mysql.ts";
 import { asGreetingRefusal } from "./refusals.ts";
 import type { Tables } from "./schema.ts";
 import { type Glance, openSqlite } from "./sqlite.ts";
+import { STORE_BOUNDS, type StoreBounds } from "./terms.ts";
 import { assertOneWriter } from "./topology.ts";
 
 /** A database that answers. */
 export interface Database {
   readonly dialect: DialectName;
+  /** Gives every statement its time. */
   readonly db: Kysely<Tables>;
+  /** The same, except that what is known not to be answered is refused immediately. */
+  readonly writes: Kysely<Tables>;
+  /** The same for what a call waits for: no statement takes long. */
+  readonly calls: Kysely<Tables>;
   /** The same by two connections of its own, for what is small and must not wait behind the rest. */
   readonly control: Kysely<Tables>;
   /** The same by one connection of its own, for the presence of this replica alone. */
   readonly presence: Kysely<Tables>;
-  /** How many statements `db` takes at a time. */
+  /** How many statements `db`, `writes` and `calls` take at a time. */
   readonly connections: number;
   /** Reads without waiting; null where the database is elsewhere. */
   readonly glance: ((text: string) => Glance) | null;
@@ -33,8 +40,8 @@ export interface Database {
 export interface ConnectOptions {
   /** Look only. On SQLite nothing is made or touched; on MySQL it is up to the caller. */
   readonly readOnly?: boolean;
-  /** After which an unanswered statement is given up, in milliseconds; MySQL only. */
-  readonly statementTimeoutMs?: number;
+  /** Bounds other than {@link STORE_BOUNDS}; MySQL only. */
+  readonly bounds?: Partial<StoreBounds> | undefined;
   /** Kysely's own hook; tests count statements with it. */
   readonly log?: LogConfig;
 }
@@ -47,55 +54,49 @@ export interface ConnectOptions {
  */
 export async function connect(url: string, options: ConnectOptions = {}): Promise<Database> {
   const target = parseDatabaseUrl(url);
-  const { dialect, glance, connections, beside } = await openDialect(target, options);
+  const { glance, connections, ...dialects } = await openDialect(target, options);
   const over = (dialect: Dialect) => new Kysely<Tables>({ dialect, log: options.log ?? [] });
-  const db = over(dialect);
-  const control = beside === null ? db : over(beside(CONTROL_CONNECTIONS));
-  const presence = beside === null ? db : over(beside(1));
-  const close = async () => {
-    await Promise.all([...new Set([db, control, presence])].map((each) => each.destroy()));
+  const db = over(dialects.patient);
+  const close = () => db.destroy();
+  const guarded = dialects.guarded === null ? { writes: db, calls: db, control: db, presence: db } : {
+    writes: over(dialects.guarded.writes),
+    calls: over(dialects.guarded.calls),
+    control: over(dialects.guarded.control),
+    presence: over(dialects.guarded.presence),
   };
   try {
-    return {
-      dialect: target.dialect,
-      db,
-      control,
-      presence,
-      connections,
-      glance,
-      statementBytes: await greet(target, db),
-      close,
-    };
+    const statementBytes = await greet(target, db);
+    return { dialect: target.dialect, db, ...guarded, connections, glance, statementBytes, close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-/** A database that is opened. */
-interface Opened extends Pick<Database, "glance" | "connections"> {
-  readonly dialect: Dialect;
-  /** Opens it once more, over so many connections; null where there is but one. */
-  readonly beside: ((connections: number) => Dialect) | null;
+/** The ways to one database. */
+interface Dialects extends Pick<Database, "glance" | "connections"> {
+  readonly patient: Dialect;
+  /** Null where the database is embedded, which answers or fails immediately. */
+  readonly guarded: Omit<Mysql, "patient"> | null;
 }
 
-async function openDialect(target: DatabaseTarget, options: ConnectOptions): Promise<Opened> {
+async function openDialect(target: DatabaseTarget, options: ConnectOptions): Promise<Dialects> {
   switch (target.dialect) {
-    case "sqlite":
-      return { ...openSqlite(target, { readOnly: options.readOnly }), connections: 1, beside: null };
+    case "sqlite": {
+      const { dialect, glance } = openSqlite(target, { readOnly: options.readOnly });
+      return { patient: dialect, guarded: null, glance, connections: 1 };
+    }
     case "mysql": {
       // Only here: an embedded database starts without the driver and its packages.
       const { openMysql } = await import("./mysql.ts");
-      const open = (poolSize: number) => openMysql({ ...target, poolSize }, options.statementTimeoutMs);
-      return { dialect: open(target.poolSize), glance: null, connections: target.poolSize, beside: open };
+      const { patient, ...guarded } = openMysql(target, { ...STORE_BOUNDS, ...options.bounds });
+      return { patient, guarded, glance: null, connections: target.poolSize };
     }
     default:
       return target satisfies never;
   }
 }
 
-/** Beside those of the pool: for what replicas ask of each other, and for whoever asks whether this one is ready. */
-const CONTROL_CONNECTIONS = 2;
 /** Room for the statement's own words in a packet. */
 const PACKET_RESERVE = 64 * 1_024;
 

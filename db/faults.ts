@@ -3,6 +3,7 @@
  * @module
  */
 import { StoreUnavailableError } from "../domain/ports.ts";
+import { SilenceError } from "./breaker.ts";
 import { DatabaseUnusableError } from "./errors.ts";
 import { isAboutStatement, isServerError, ServerError } from "./server_errors.ts";
 
@@ -105,6 +106,7 @@ const SQLITE_FAULTS: readonly { code: number; text: string; fault: Fault }[] = [
   { code: 5, text: "database is locked", fault: "contended" },
   { code: 6, text: "database table is locked", fault: "contended" },
   { code: 7, text: "out of memory", fault: "unavailable" },
+  { code: 8, text: "attempt to write a readonly database", fault: "unavailable" },
   { code: 10, text: "disk I/O error", fault: "unavailable" },
   { code: 11, text: "database disk image is malformed", fault: "damaged" },
   { code: 13, text: "database or disk is full", fault: "unavailable" },
@@ -139,6 +141,25 @@ export function isOutage(error: unknown): boolean {
 function tellable(error: unknown): unknown {
   const { errno, sqlState }: Partial<DriverError> = error instanceof Error ? error : {};
   return isServerError(errno) && !MYSQL_FAULTS.has(errno) ? new ServerError(errno, sqlState) : error;
+}
+
+/** Why a database does not take what it is to write, although it answers. */
+export type WriteRefusal = "full" | "damaged";
+
+const MYSQL_FULL: ReadonlySet<unknown> = new Set([1021, 1114]);
+/** I/O errors among them: a disk that is full to the last byte. */
+const SQLITE_FULL: ReadonlySet<number> = new Set([8, 10, 13, 14]);
+
+/** What an error of the store says of writing; null where it says nothing. */
+export function judgeRefusal(error: unknown): WriteRefusal | null {
+  if (error instanceof DatabaseUnusableError) return "damaged";
+  const cause = error instanceof StoreUnavailableError ? error.cause : error;
+  if (!(cause instanceof Error)) return null;
+  const { code, errno, errcode }: DriverError = cause;
+  const isFull = code === "ERR_SQLITE_ERROR"
+    ? typeof errcode === "number" && SQLITE_FULL.has(errcode & 0xff)
+    : MYSQL_FULL.has(errno);
+  return isFull ? "full" : null;
 }
 
 function judgeSqlite(errcode: unknown, message: string): Fault {
@@ -184,7 +205,10 @@ export async function runGuarded<T>(operation: () => Promise<T>): Promise<T> {
           disconnected = true;
           break;
         case "unavailable":
-          throw new StoreUnavailableError(tellable(error));
+          throw new StoreUnavailableError(
+            tellable(error),
+            error instanceof SilenceError ? error.recovery : null,
+          );
         case "damaged":
           throw new DatabaseUnusableError("The database file is damaged or is not a SQLite database.", {
             cause: error,

@@ -47,6 +47,8 @@ export interface LeaseConnections {
   /** For what is small and never waits for a row that others may have locked. */
   readonly control: Kysely<Tables>;
   /** For what may wait for such a row. */
+  readonly writes: Kysely<Tables>;
+  /** For what takes its time. */
   readonly db: Kysely<Tables>;
 }
 
@@ -54,13 +56,15 @@ export class SqlLeases implements LeaseStore {
   readonly #presence: Kysely<Tables>;
   readonly #control: Kysely<Tables>;
   readonly #db: Kysely<Tables>;
+  readonly #patient: Kysely<Tables>;
   readonly #lanes: WriteLanes;
 
   /** @param connections of MySQL or MariaDB */
-  constructor({ presence, control, db }: LeaseConnections, lanes: WriteLanes) {
+  constructor({ presence, control, writes, db }: LeaseConnections, lanes: WriteLanes) {
     this.#presence = presence;
     this.#control = control;
-    this.#db = db;
+    this.#db = writes;
+    this.#patient = db;
     this.#lanes = lanes;
   }
 
@@ -139,7 +143,7 @@ export class SqlLeases implements LeaseStore {
       const rows = instanceIds.slice(start, start + CHUNK)
         .map((instance_id) => ({ instance_id, replica_id: null, epoch: 0, resting: 0 }));
       await this.#guarded(() =>
-        this.#db.insertInto(LEASES).values(rows)
+        this.#patient.insertInto(LEASES).values(rows)
           .onDuplicateKeyUpdate({ resting: sql`if(replica_id is null, 0, resting)` }).execute()
       );
     }

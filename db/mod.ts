@@ -9,6 +9,7 @@ import { refusing } from "./refusals.ts";
 import { purgeErased } from "./credentials.ts";
 import type { CredentialKeys } from "./sealing.ts";
 import { SqlStore, type Store } from "./store.ts";
+import type { StoreBounds } from "./terms.ts";
 
 export { parseDatabaseUrl } from "./database_url.ts";
 export { DatabaseUnusableError } from "./errors.ts";
@@ -20,17 +21,23 @@ export { rotateCredentials, type RotationOptions, type RotationReport } from "./
 export { CredentialKeys, generateCredentialKey, parseCredentialKeys } from "./sealing.ts";
 export { claimDatabase } from "./sole_process.ts";
 export type { Store } from "./store.ts";
+export type { StoreBounds } from "./terms.ts";
 
 /**
  * Connects, migrates, removes what erased keys left, and gives the store.
  * @param options.url see `database_url.ts`: `sqlite:path`, `sqlite::memory:`, `mysql://user:pass@host:3306/db`
  * @param options.keys seal and open the credentials; `parseCredentialKeys` or `loadOrCreateKeyFile`
+ * @param options.bounds other than the product's own
  * @throws {DatabaseUnusableError} one sentence for an operator: the address, a table or the file does not fit
  * @throws {StoreUnavailableError} when the database cannot be reached for now
  */
-export function openStore(options: { url: string; keys: CredentialKeys }): Promise<Store> {
+export function openStore(options: {
+  readonly url: string;
+  readonly keys: CredentialKeys;
+  readonly bounds?: Partial<StoreBounds> | undefined;
+}): Promise<Store> {
   return refusing(async () => {
-    const database = await connect(options.url);
+    const database = await connect(options.url, { bounds: options.bounds });
     try {
       await migrateDatabase(database);
       await runGuarded(() => purgeErased(database.db));

@@ -3,16 +3,18 @@
  * @module
  */
 import { connect as connectSocket, type Socket } from "node:net";
-import { createPool, type Pool, type PoolConnection, type PoolOptions } from "mysql2";
+import { type ConnectionOptions, createPool, type Pool, type PoolConnection, type PoolOptions } from "mysql2";
 import { type Dialect, MysqlDialect } from "kysely";
 import type { MysqlPool, MysqlPoolConnection, MysqlQueryResult, MysqlStream } from "kysely";
+import { Breaker } from "./breaker.ts";
 import type { MysqlTarget } from "./database_url.ts";
 import { DatabaseUnusableError } from "./errors.ts";
 import { judgeFault } from "./faults.ts";
+import { probeMysql } from "./mysql_probe.ts";
+import { STORE_BOUNDS, type StoreBounds, type Terms, waitOn } from "./terms.ts";
+import { type Turn, Turns } from "./turns.ts";
 
 const CONNECT_TIMEOUT_MS = 5_000;
-/** After which a statement is given up and its connection with it: a silent server blocks nobody for ever. */
-const STATEMENT_TIMEOUT_MS = 15_000;
 /** How long a close waits for the connections to say goodbye. */
 const CLOSE_TIMEOUT_MS = 5_000;
 const KEEP_ALIVE_DELAY_MS = 10_000;
@@ -49,33 +51,97 @@ const SETUP: readonly string[] = [
   "set session transaction isolation level read committed",
 ];
 
+/** One server, on several terms. */
+export interface Mysql {
+  /** Every statement is given its time, whatever the others say. */
+  readonly patient: Dialect;
+  /** The same, but for what is known not to be answered. */
+  readonly writes: Dialect;
+  /** For what somebody waits for. */
+  readonly calls: Dialect;
+  /** For leases, and for what replicas ask of each other: over connections of their own. */
+  readonly control: Dialect;
+  /** For the presence of this replica: over a connection of its own. */
+  readonly presence: Dialect;
+}
+
+/** Connections beside those of the pool. */
+const CONTROL_CONNECTIONS = 2;
+const PRESENCE_CONNECTIONS = 1;
+
 /**
- * A pool of connections, none of them open yet.
- * @param statementTimeoutMs after which an unanswered statement is given up
+ * Pools of connections, none of them open yet. They are closed with the dialect that is `patient`.
  * @throws {DatabaseUnusableError} when the file of authorities cannot be read
  */
-export function openMysql(target: MysqlTarget, statementTimeoutMs = STATEMENT_TIMEOUT_MS): Dialect {
+export function openMysql(target: MysqlTarget, bounds: StoreBounds = STORE_BOUNDS): Mysql {
   const sockets = new Set<Socket>();
-  const options: PoolOptions = {
+  const ssl = tlsOptions(target);
+  const connectionOptions: ConnectionOptions = {
     host: target.host,
     port: target.port,
     user: target.user,
     password: target.password,
     database: target.database,
-    connectionLimit: target.poolSize,
-    maxIdle: target.poolSize,
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    stream: () => openSocket(target, sockets),
-    maxPreparedStatements: PREPARED_STATEMENTS,
     charset: "utf8mb4",
     timezone: "Z",
     dateStrings: true,
     // A server must not be able to ask this client for files.
     flags: ["-LOCAL_FILES"],
+    ...(ssl === undefined ? {} : { ssl }),
   };
-  const ssl = tlsOptions(target);
-  if (ssl !== undefined) options.ssl = ssl;
-  return new MysqlDialect({ pool: new KyselyPool(createPool(options), sockets, statementTimeoutMs) });
+  const breaker = new Breaker({
+    probe: (signal) => probeMysql(connectionOptions, () => openSocket(target, sockets), signal),
+    onOpen: () => pools.forEach((pool) => pool.distrust()),
+    bounds: bounds.breaker,
+  });
+  const open = (places: number) => {
+    /** Connections that nobody has been given yet. */
+    const fresh = new Set<Socket>();
+    const options: PoolOptions = {
+      ...connectionOptions,
+      connectionLimit: places,
+      maxIdle: places,
+      connectTimeout: CONNECT_TIMEOUT_MS,
+      stream: () => {
+        const socket = openSocket(target, sockets);
+        fresh.add(socket);
+        socket.once("close", () => fresh.delete(socket));
+        return socket;
+      },
+      maxPreparedStatements: PREPARED_STATEMENTS,
+    };
+    return new KyselyPool(createPool(options), { fresh, breaker, places });
+  };
+  const pools = [open(target.poolSize), open(CONTROL_CONNECTIONS), open(PRESENCE_CONNECTIONS)] as const;
+  const [data, control, presence] = pools;
+  const closeAll: MysqlPool["end"] = (callback) => {
+    breaker.end();
+    const goodbye = Promise.all(pools.map((pool) => pool.sayGoodbye()));
+    hangUp(sockets, goodbye).then(() => callback(null), callback);
+  };
+  const leaveOpen: MysqlPool["end"] = (callback) => callback(null);
+  const dialect = (pool: KyselyPool, boundMs: number, isGuarded = true, end = leaveOpen) => {
+    const terms: Terms = { boundMs, breaker: isGuarded ? breaker : null };
+    return new MysqlDialect({
+      pool: { getConnection: (callback) => pool.getConnection(terms, callback), end },
+    });
+  };
+  return {
+    patient: dialect(data, bounds.statementMs, false, closeAll),
+    writes: dialect(data, bounds.statementMs),
+    calls: dialect(data, bounds.callMs),
+    control: dialect(control, bounds.controlMs),
+    presence: dialect(presence, bounds.controlMs),
+  };
+}
+
+/** Waits until every connection has said goodbye and the last socket is gone, but not for ever. */
+async function hangUp(sockets: ReadonlySet<Socket>, goodbye: Promise<unknown>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const deadline = new Promise<void>((resolve) => timer = setTimeout(resolve, CLOSE_TIMEOUT_MS));
+  await Promise.race([goodbye.then(() => Promise.all([...sockets].map(closed))), deadline]);
+  clearTimeout(timer);
+  for (const socket of sockets) socket.destroy();
 }
 
 /** The sockets are ours, so that a close can wait until each of them is gone. */
@@ -115,40 +181,78 @@ function readAuthorities(path: string): string {
   }
 }
 
+/** What the pool works with. */
+interface PoolParts {
+  /** Those that nobody has been given yet. */
+  readonly fresh: Set<Socket>;
+  readonly breaker: Breaker;
+  /** Connections at most. */
+  readonly places: number;
+}
+
 /**
- * The pool, with two habits of its own: a new connection is set up before anybody gets it, and once one
- * connection has been lost, none that is as old is handed out any more. After a restart of the server that
- * one loss is all there is, and the store's second attempt goes over a new connection.
+ * The pool, with three habits of its own: a new connection is set up before anybody gets it; once one connection has
+ * been lost, or has fallen silent, none that is as old is handed out any more, so that after a restart of the server that
+ * one loss is all there is, and the store's second attempt goes over a new connection; and who waits for a connection
+ * may be told at any time not to.
  */
-class KyselyPool implements MysqlPool {
+class KyselyPool {
   readonly #pool: Pool;
-  readonly #sockets: ReadonlySet<Socket>;
-  readonly #statementTimeoutMs: number;
+  readonly #parts: PoolParts;
+  readonly #turns: Turns;
   readonly #known = new WeakMap<PoolConnection, KyselyConnection>();
   #generation = 0;
 
-  constructor(pool: Pool, sockets: ReadonlySet<Socket>, statementTimeoutMs: number) {
+  constructor(pool: Pool, parts: PoolParts) {
     this.#pool = pool;
-    this.#sockets = sockets;
-    this.#statementTimeoutMs = statementTimeoutMs;
+    this.#parts = parts;
+    this.#turns = new Turns(parts.places);
   }
 
-  getConnection(callback: (error: unknown, connection: MysqlPoolConnection) => void): void {
-    this.#acquire().then(
-      (connection) => callback(null, connection),
-      (error) => callback(error, undefined as unknown as MysqlPoolConnection),
+  getConnection(
+    terms: Terms,
+    callback: (error: unknown, connection: MysqlPoolConnection) => void,
+  ): void {
+    const none = undefined as unknown as MysqlPoolConnection;
+    try {
+      terms.breaker?.admit();
+    } catch (error) {
+      return callback(error, none);
+    }
+    const turn = this.#turns.ask();
+    const end = waitOn(terms, (error) => {
+      turn.leave();
+      callback(error, none);
+    });
+    turn.come.then(() => this.#acquire(terms)).then(
+      (connection) => {
+        connection.lend(terms, turn);
+        if (end()) callback(null, connection);
+        else connection.release();
+      },
+      (error) => {
+        turn.end();
+        if (end()) callback(error, none);
+      },
     );
   }
 
-  end(callback: (error: unknown) => void): void {
-    this.#close().then(() => callback(null), callback);
+  /** Ends every connection as the protocol wants it. */
+  sayGoodbye(): Promise<void> {
+    return new Promise((resolve) => this.#pool.end(() => resolve()));
   }
 
-  async #acquire(): Promise<MysqlPoolConnection> {
+  /** The server does not answer: what is being connected is given up, and what is connected is not used again. */
+  distrust(): void {
+    this.#generation++;
+    for (const socket of this.#parts.fresh) socket.destroy();
+  }
+
+  async #acquire(terms: Terms): Promise<KyselyConnection> {
     for (;;) {
       const raw = await this.#take();
       const known = this.#known.get(raw);
-      if (known === undefined) return await this.#setUp(raw);
+      if (known === undefined) return await this.#setUp(raw, terms);
       if (known.generation === this.#generation) return known;
       raw.destroy();
     }
@@ -160,33 +264,28 @@ class KyselyPool implements MysqlPool {
     );
   }
 
-  async #setUp(raw: PoolConnection): Promise<MysqlPoolConnection> {
+  async #setUp(raw: PoolConnection, terms: Terms): Promise<KyselyConnection> {
+    const { breaker, fresh } = this.#parts;
     // The driver reports a dead connection once to the pool and then to whoever listens; nobody listening
     // would end the process.
     raw.on("error", () => {});
     const generation = this.#generation;
-    const connection = new KyselyConnection(raw, this.#statementTimeoutMs, generation, () => {
-      // The loss of a connection that was old already says nothing about the new ones.
-      if (generation === this.#generation) this.#generation++;
+    const connection = new KyselyConnection(raw, terms, generation, {
+      onHeard: () => breaker.heard(),
+      onLost: () => {
+        // The loss of a connection that was old already says nothing about the new ones.
+        if (generation === this.#generation) this.#generation++;
+      },
     });
     this.#known.set(raw, connection);
     try {
       for (const statement of SETUP) await run(connection, statement);
+      fresh.delete(socketOf(raw));
       return connection;
     } catch (error) {
       raw.destroy();
       throw error;
     }
-  }
-
-  /** Says goodbye on every connection and waits for the last socket, but not for ever. */
-  async #close(): Promise<void> {
-    const goodbye = new Promise<void>((resolve) => this.#pool.end(() => resolve()));
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const deadline = new Promise<void>((resolve) => timer = setTimeout(resolve, CLOSE_TIMEOUT_MS));
-    await Promise.race([goodbye.then(() => Promise.all([...this.#sockets].map(closed))), deadline]);
-    clearTimeout(timer);
-    for (const socket of this.#sockets) socket.destroy();
   }
 }
 
@@ -200,18 +299,39 @@ function run(connection: KyselyConnection, statement: string): Promise<unknown> 
   );
 }
 
+/** The socket of a connection; one of ours, see {@link openSocket}. */
+function socketOf(raw: PoolConnection): Socket {
+  return (raw as unknown as { readonly stream: Socket }).stream;
+}
+
+/** What a connection tells its pool. */
+interface ConnectionEvents {
+  /** Something has come back from the server. */
+  readonly onHeard: () => void;
+  /** The connection is of no use any more. */
+  readonly onLost: () => void;
+}
+
 class KyselyConnection implements MysqlPoolConnection {
   /** How many losses the pool had seen when this connection was made. */
   readonly generation: number;
   readonly #raw: PoolConnection;
-  readonly #statementTimeoutMs: number;
-  readonly #onLost: () => void;
+  readonly #events: ConnectionEvents;
+  /** Those of whoever has it. */
+  #terms: Terms;
+  #turn: Turn | null = null;
 
-  constructor(raw: PoolConnection, statementTimeoutMs: number, generation: number, onLost: () => void) {
+  constructor(raw: PoolConnection, terms: Terms, generation: number, events: ConnectionEvents) {
     this.#raw = raw;
-    this.#statementTimeoutMs = statementTimeoutMs;
+    this.#terms = terms;
     this.generation = generation;
-    this.#onLost = onLost;
+    this.#events = events;
+  }
+
+  /** Somebody has it from now on, for a turn. */
+  lend(terms: Terms, turn: Turn): void {
+    this.#terms = terms;
+    this.#turn = turn;
   }
 
   get config(): object {
@@ -232,6 +352,8 @@ class KyselyConnection implements MysqlPoolConnection {
 
   release(): void {
     this.#raw.release();
+    this.#turn?.end();
+    this.#turn = null;
   }
 
   query(
@@ -239,36 +361,44 @@ class KyselyConnection implements MysqlPoolConnection {
     parameters: readonly unknown[],
     callback: (error: unknown, result: MysqlQueryResult) => void = () => {},
   ): { stream: () => MysqlStream } {
-    let open = true;
-    const done = (error: unknown, result: unknown) => {
-      if (!open) return;
-      open = false;
-      clearTimeout(timer);
-      if (error) this.#onError(error);
-      // A connection on which a rollback fails is closed, and the server rolls back.
-      if (error && text === "rollback") return callback(null, []);
-      callback(error, result as MysqlQueryResult);
-    };
+    // A connection on which a rollback fails is closed, and the server rolls back.
+    const fail = (error: unknown) => callback(text === "rollback" ? null : error, []);
     // Not the driver's own timeout: that one leaves out the preparing of a statement.
-    const timer = setTimeout(
-      () => done(silence(this.#statementTimeoutMs), undefined),
-      this.#statementTimeoutMs,
-    );
+    const end = waitOn(this.#terms, (error) => {
+      this.#abandon();
+      fail(error);
+    });
+    const done = (error: unknown, result: unknown) => {
+      if (!end()) return;
+      this.#events.onHeard();
+      if (!error) return callback(null, result as MysqlQueryResult);
+      this.#onError(error);
+      fail(error);
+    };
     const statement = { sql: text, values: [...parameters] };
     if (parameters.length === 0 || parameters.length > PREPARED_PARAMETERS) this.#raw.query(statement, done);
     else this.#raw.execute(statement as Parameters<PoolConnection["execute"]>[0], done);
     return { stream: refuseToStream };
   }
 
+  /**
+   * The answer may still come; nobody may take it for the answer to the next statement. The driver alone would wait for
+   * the server to close the connection, which it may never do.
+   */
+  #abandon(): void {
+    this.#events.onLost();
+    this.#raw.destroy();
+    socketOf(this.#raw).destroy();
+  }
+
   #onError(error: unknown): void {
     switch (judgeFault(error)) {
       case "disconnected":
-        this.#onLost();
+        this.#events.onLost();
         this.#raw.destroy();
         break;
       case "unavailable":
-        // The answer may still come; nobody may take it for the answer to the next statement. A server
-        // that has become read-only is left as well, for the one that takes over.
+        // A server that has become read-only is left, for the one that takes over.
         this.#raw.destroy();
         break;
       case "contended":
@@ -277,12 +407,6 @@ class KyselyConnection implements MysqlPoolConnection {
         break;
     }
   }
-}
-
-function silence(milliseconds: number): Error {
-  return Object.assign(new Error(`The server did not answer within ${milliseconds} ms.`), {
-    code: "ETIMEDOUT",
-  });
 }
 
 function refuseToStream(): never {

@@ -4,7 +4,7 @@
  * `save` without a change of credentials and `saveKeys` are the hot paths: one statement, no transaction.
  * @module
  */
-import { type Kysely, sql } from "kysely";
+import type { Kysely } from "kysely";
 import { FencedError, type Lease, type LeaseStore } from "../domain/leases.ts";
 import {
   type CredentialsChange,
@@ -33,12 +33,16 @@ import { CREDENTIALS, LOGIN_KIND, SESSIONS, type Tables } from "./schema.ts";
 import { type CredentialKeys, unseal } from "./sealing.ts";
 import { WriteLanes } from "./write_lanes.ts";
 import { SessionRows } from "./session_rows.ts";
+import { WriteCheck } from "./write_check.ts";
 
 /** The product's store: all its ports over one database. */
 export interface Store extends SessionStore, CredentialStore, RetiredLoginStore, AsyncDisposable {
   /** Waits for what is running and closes the connections. Safe to call twice. */
   close(): Promise<void>;
-  /** @throws {StoreUnavailableError} when the database does not answer */
+  /**
+   * @throws {StoreUnavailableError} when the database does not answer, or cannot be written
+   * @throws {DatabaseUnusableError} when the file is damaged
+   */
   ping(): Promise<void>;
   /** Who acts for which session; null where only one process can. */
   readonly leases: LeaseStore | null;
@@ -54,6 +58,7 @@ export class SqlStore implements Store {
   readonly #database: Database;
   readonly #keys: CredentialKeys;
   readonly #rows: SessionRows;
+  readonly #unsettled: Pick<SessionRows, "listUnsettled">;
   readonly #logins: LoginChanges;
   readonly #retired: SqlRetiredLogins;
   /** Null where writes cannot be in the way of reads. */
@@ -61,18 +66,22 @@ export class SqlStore implements Store {
   readonly #running = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
   readonly #readOutline: ReadOutline;
+  readonly #writeCheck: WriteCheck;
 
   constructor(database: Database, keys: CredentialKeys) {
     this.#database = database;
     this.#keys = keys;
-    this.#rows = new SessionRows(database);
+    const calls = { ...database, db: database.calls };
+    this.#rows = new SessionRows(calls);
+    this.#unsettled = new SessionRows(database);
     this.#logins = new LoginChanges(database);
-    this.#retired = new SqlRetiredLogins(database, keys);
+    this.#retired = new SqlRetiredLogins(calls, keys);
     this.#lanes = database.dialect === "mysql" ? new WriteLanes(database.connections) : null;
     this.leases = this.#lanes === null ? null : new SqlLeases(database, this.#lanes);
+    this.#writeCheck = new WriteCheck(database);
     const later = async (instanceId: string) => outlineIn(await this.find(instanceId));
     this.#readOutline = database.glance === null
-      ? gathering(database.db, (read) => this.#run(read), later)
+      ? gathering(database.calls, (read) => this.#run(read), later)
       : glancing(database.glance, later);
   }
 
@@ -85,7 +94,7 @@ export class SqlStore implements Store {
   }
 
   findOrCreate(instanceId: string, now: Instant): Promise<StoredSession> {
-    return this.#runWrite(instanceId, async () => {
+    return this.#runInLane(instanceId, async () => {
       const found = await this.#rows.find(instanceId);
       if (found !== null) return found;
       await this.#rows.make(instanceId, now);
@@ -97,7 +106,7 @@ export class SqlStore implements Store {
   }
 
   listUnsettled(): Promise<StoredSession[]> {
-    return this.#run(() => this.#rows.listUnsettled());
+    return this.#run(() => this.#unsettled.listUnsettled());
   }
 
   save(session: Session, credentials: CredentialsChange, lease: Lease | null = null): Promise<void> {
@@ -113,7 +122,7 @@ export class SqlStore implements Store {
         case "confirm":
           // Nearly always nothing is held, and then it costs one look more than `keep`. Nobody but the session's
           // owner could hold one in between.
-          if (await this.#logins.heldId(this.#db, session.instanceId) === null) {
+          if (await this.#logins.heldId(this.#calls, session.instanceId) === null) {
             return await this.#write(session, lease);
           }
           return await this.#change(session, lease, (db) => this.#logins.confirm(db, session.instanceId));
@@ -145,7 +154,7 @@ export class SqlStore implements Store {
 
   loadCredentials(instanceId: string): Promise<string | null> {
     return this.#run(async () => {
-      const row = await this.#db.selectFrom(CREDENTIALS).select("sealed")
+      const row = await this.#calls.selectFrom(CREDENTIALS).select("sealed")
         .where("instance_id", "=", instanceId).where("kind", "=", LOGIN_KIND).where(
           "name",
           "=",
@@ -162,7 +171,7 @@ export class SqlStore implements Store {
       const values = new Map<string, string>();
       if (type === LOGIN_KIND) return values; // the login itself is nobody's signal key
       for (const slice of inLists(ids)) {
-        const rows = await this.#db.selectFrom(CREDENTIALS).select(["name", "sealed"])
+        const rows = await this.#calls.selectFrom(CREDENTIALS).select(["name", "sealed"])
           .where("instance_id", "=", instanceId).where("kind", "=", type)
           .where("name", "in", slice.map(nameBytes)).where("sealed", "is not", null)
           .execute();
@@ -186,7 +195,7 @@ export class SqlStore implements Store {
       const chunks = this.#chunks(sealRows(this.#keys, instanceId, keys, credentials));
       const [only] = chunks;
       if (only === undefined) return;
-      if (chunks.length === 1) return await this.#writeChunk(this.#db, instanceId, only, lease);
+      if (chunks.length === 1) return await this.#writeChunk(this.#writes, instanceId, only, lease);
       await this.#transaction(lease, async (db) => {
         for (const chunk of chunks) await this.#writeChunk(db, instanceId, chunk, null);
       });
@@ -202,7 +211,7 @@ export class SqlStore implements Store {
   }
 
   claimRetiredLogin(login: RetiredLogin, pauseMs: number): Promise<boolean> {
-    return this.#runWrite(null, () => this.#retired.claimRetiredLogin(login, pauseMs));
+    return this.#runInLane(null, () => this.#retired.claimRetiredLogin(login, pauseMs));
   }
 
   loadRetiredLogin(id: string): Promise<string | null> {
@@ -210,11 +219,11 @@ export class SqlStore implements Store {
   }
 
   postponeRetiredLogin(id: string, pauseMs: number): Promise<void> {
-    return this.#runWrite(null, () => this.#retired.postponeRetiredLogin(id, pauseMs));
+    return this.#runInLane(null, () => this.#retired.postponeRetiredLogin(id, pauseMs));
   }
 
   forgetRetiredLogin(id: string): Promise<void> {
-    return this.#runWrite(null, () => this.#retired.forgetRetiredLogin(id));
+    return this.#runInLane(null, () => this.#retired.forgetRetiredLogin(id));
   }
 
   countRetiredLogins(): Promise<number> {
@@ -222,12 +231,12 @@ export class SqlStore implements Store {
   }
 
   async ping(): Promise<void> {
-    await this.#run(() => sql`select 1`.execute(this.#database.control));
+    await this.#track(() => runGuarded(() => this.#writeCheck.check()));
   }
 
   countByStatus(): Promise<Map<SessionStatus, number>> {
     return this.#run(async () => {
-      const rows = await this.#db.selectFrom(SESSIONS)
+      const rows = await this.#calls.selectFrom(SESSIONS)
         .select(["status", (count) => count.fn.countAll().as("count")]).groupBy("status").execute();
       return new Map(rows.map(({ status, count }) => [status as SessionStatus, Number(count)]));
     });
@@ -235,7 +244,7 @@ export class SqlStore implements Store {
 
   countLoggedOut(): Promise<number> {
     return this.#run(async () => {
-      const { count } = await this.#db.selectFrom(SESSIONS).select((row) => row.fn.countAll().as("count"))
+      const { count } = await this.#calls.selectFrom(SESSIONS).select((row) => row.fn.countAll().as("count"))
         .where("status", "=", "disconnected").where("last_error_code", "=", "LOGOUT")
         .executeTakeFirstOrThrow();
       return Number(count);
@@ -250,30 +259,53 @@ export class SqlStore implements Store {
     return this.close();
   }
 
-  get #db(): Kysely<Tables> {
-    return this.#database.db;
+  get #calls(): Kysely<Tables> {
+    return this.#database.calls;
+  }
+
+  get #writes(): Kysely<Tables> {
+    return this.#database.writes;
   }
 
   #run<T>(operation: () => Promise<T>): Promise<T> {
+    return this.#track(async () => {
+      try {
+        return await runGuarded(operation);
+      } catch (error) {
+        this.#writeCheck.failed(error);
+        throw error;
+      }
+    });
+  }
+
+  #track<T>(work: () => Promise<T>): Promise<T> {
     if (this.#closing !== undefined) {
       return Promise.reject(new StoreUnavailableError(new Error("The store is closed.")));
     }
-    const running = runGuarded(operation).finally(() => this.#running.delete(running));
+    const running = work().finally(() => this.#running.delete(running));
     this.#running.add(running);
     return running;
   }
 
-  /** @param instanceId of the session that is written; null where its row is not */
-  #runWrite<T>(instanceId: string | null, write: () => Promise<T>): Promise<T> {
+  /**
+   * As {@link #run}, for what may wait for a row that is locked.
+   * @param instanceId of the session that is written; null where its row is not
+   */
+  #runInLane<T>(instanceId: string | null, write: () => Promise<T>): Promise<T> {
     const lanes = this.#lanes;
-    if (lanes === null) return this.#run(write);
     const probe = instanceId === null ? undefined : () => this.#rows.probe(instanceId);
-    return this.#run(() => lanes.run(write, probe));
+    return this.#run(lanes === null ? write : () => lanes.run(write, probe));
+  }
+
+  /** As {@link #runInLane}, for what is written in any case. */
+  async #runWrite(instanceId: string | null, write: () => Promise<void>): Promise<void> {
+    await this.#runInLane(instanceId, write);
+    this.#writeCheck.written();
   }
 
   /** @throws {FencedError} when the lease is not held any more */
   #transaction(lease: Lease | null, work: (db: Kysely<Tables>) => Promise<void>): Promise<void> {
-    return this.#db.transaction().execute(async (db) => {
+    return this.#writes.transaction().execute(async (db) => {
       if (lease !== null) await assertHeld(db, lease);
       await work(db);
     });
@@ -285,7 +317,7 @@ export class SqlStore implements Store {
 
   /** One statement, the fence included. */
   async #write(session: Session, lease: Lease | null): Promise<void> {
-    if (await this.#rows.update(this.#db, session, lease)) return;
+    if (await this.#rows.update(this.#writes, session, lease)) return;
     // Another replica's by now, or a row that somebody has deleted.
     await this.#transaction(lease, (db) => this.#rows.put(db, session));
   }

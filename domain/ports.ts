@@ -181,8 +181,11 @@ export interface RetiredLoginStore {
 /** The database cannot be reached, or cannot take the statement for now. Trying again makes sense. */
 export class StoreUnavailableError extends Error {
   override readonly name = "StoreUnavailableError";
-  constructor(cause?: unknown) {
+  /** Resolves once trying again makes sense; null where nobody tells. */
+  readonly recovery: Promise<void> | null;
+  constructor(cause?: unknown, recovery: Promise<void> | null = null) {
     super("The database cannot be reached.", { cause });
+    this.recovery = recovery;
   }
 }
 

@@ -98,6 +98,11 @@ export class Replica implements Ownership {
     return this.#census?.sessions.size ?? 0;
   }
 
+  /** Whether this replica may act for sessions: the database has taken its presence, and it has not run out. */
+  get isPresent(): boolean {
+    return this.#presence.id !== null;
+  }
+
   /** How often this replica has let go of every session because it could not renew its presence. */
   get fencings(): number {
     return this.#fencings;

@@ -19,7 +19,7 @@ const Readiness = z.strictObject({
     example: "ready",
   }),
   checks: z.strictObject({
-    database: checkResult("The database can be reached."),
+    database: checkResult("The database can be reached and written."),
     workers: checkResult("There is a worker for the next connection to WhatsApp."),
   }).openapi({ description: "What the service needs, one by one." }),
 }).openapi("Readiness", { description: "Whether the service can do its work now." });
@@ -46,7 +46,8 @@ const readyz = createRoute({
   operationId: "isReady",
   ...tagged("Operations"),
   summary: "The service can do its work",
-  description: "Asks the database, and looks for a worker that can carry the next connection.",
+  description:
+    "Asks whether the database answers and takes writes, and looks for a worker that can carry the next connection.",
   security: NO_KEY,
   responses: {
     ...errors(NO_KEY_FAULTS),

@@ -10,23 +10,45 @@ import type { Log } from "./log.ts";
 
 /** Bounds of the pause between two attempts, in milliseconds. */
 const RETRY_MS = { first: 100, cap: 5_000 };
+/** How long whoever waits for a piece of work waits for the store before it counts as stalled, in milliseconds. */
+const PATIENCE_MS = 2_500;
+
+export interface PersistenceOptions {
+  /** How long the store may take before callers are told so; the work itself is given its time. In milliseconds. */
+  readonly patienceMs?: number | undefined;
+  /**
+   * Carried out before a piece of work is done again. Nobody knows whether the store has carried it out, or will some
+   * time: here it is seen to that it does not do so any more once it has been done again.
+   */
+  readonly beforeRetry?: () => Promise<void>;
+}
 
 export class Persistence {
   readonly #instanceId: string;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #signal: AbortSignal;
+  readonly #patienceMs: number;
+  readonly #beforeRetry: () => Promise<void>;
   /** What the store has refused with, while something waits. */
   #refusal: unknown = null;
   /** Those who wait for a piece of work, but not for the store. */
   readonly #waiting = new Set<(error: unknown) => void>();
   #isStalled = false;
 
-  constructor(instanceId: string, clock: Clock, log: Log, signal: AbortSignal) {
+  constructor(
+    instanceId: string,
+    clock: Clock,
+    log: Log,
+    signal: AbortSignal,
+    { patienceMs = PATIENCE_MS, beforeRetry = () => Promise.resolve() }: PersistenceOptions = {},
+  ) {
     this.#instanceId = instanceId;
     this.#clock = clock;
     this.#log = log;
     this.#signal = signal;
+    this.#patienceMs = patienceMs;
+    this.#beforeRetry = beforeRetry;
   }
 
   /** Whether something waits that the store has refused so far. */
@@ -52,15 +74,21 @@ export class Persistence {
 
   /**
    * Carries out one atomic, repeatable piece of work on the store, again and again while the store cannot be reached
-   * or refuses for now.
+   * or refuses for now. One that tells when it will be back is left alone until then.
    * @throws {CredentialsUnreadableError} which no repetition would mend
    * @throws {FencedError} likewise
    * @throws whatever else the work throws, which it would throw again for ever; it is logged
    * @throws {StoreUnavailableError} once the signal has aborted
    */
   async insist<T>(work: () => Promise<T>): Promise<T> {
+    let isRetry = false;
     for (let ms = RETRY_MS.first;; ms = Math.min(ms * 2, RETRY_MS.cap)) {
+      const callOff = this.#clock.after(
+        this.#patienceMs,
+        () => this.#stop(new StoreUnavailableError(new Error("The database takes its time."))),
+      );
       try {
+        if (isRetry) await this.#beforeRetry();
         const result = await work();
         this.#resume();
         return result;
@@ -68,8 +96,13 @@ export class Persistence {
         if (!(error instanceof StoreUnavailableError)) throw this.#failed(error);
         if (this.#signal.aborted) throw error;
         this.#stop(error);
-        await pause(this.#clock, ms, this.#signal);
+        callOff();
+        if (error.recovery === null) await pause(this.#clock, ms, this.#signal);
+        else await settled(error.recovery, this.#signal);
+      } finally {
+        callOff();
       }
+      isRetry = true;
     }
   }
 
@@ -96,4 +129,17 @@ export class Persistence {
     this.#refusal = null;
     this.#log.info({ event: "store_available", instance_id: this.#instanceId });
   }
+}
+
+/** Resolves with the promise, or as soon as the signal aborts. */
+function settled(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    signal.addEventListener("abort", done);
+    void promise.then(done, done);
+    if (signal.aborted) done();
+  });
 }

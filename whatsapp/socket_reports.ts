@@ -15,7 +15,6 @@ import type { SocketListener } from "./socket_layer.ts";
 /** The session that a socket reports to. */
 export interface ReportTarget {
   readonly instanceId: string;
-  readonly lease: Lease | null;
   readonly store: CredentialStore;
   readonly logins: Logins;
   readonly clock: Clock;
@@ -31,13 +30,16 @@ export interface ReportLine {
   end(event: SessionEvent): void;
   /** @returns resolves once the new login is durable; rejects when it is not kept */
   adopt(credentials: string, keys: readonly KeyWrite[]): Promise<void>;
-  /** Serves the login's keys, again and again until the store answers; rejects for a stale socket. */
-  serve<T>(work: () => Promise<T>): Promise<T>;
+  /**
+   * Serves the login's keys, again and again until the store answers; rejects for a stale socket.
+   * @param work is given the lease by which the session is held at the time
+   */
+  serve<T>(work: (lease: Lease | null) => Promise<T>): Promise<T>;
 }
 
 /** @param span ends with the socket's first report */
 export function listenTo(target: ReportTarget, line: ReportLine, span: Span): SocketListener {
-  const { instanceId, lease, store, logins, clock, log } = target;
+  const { instanceId, store, logins, clock, log } = target;
   return {
     qr: (string, ordinal, generatedAt) => {
       span.end();
@@ -67,6 +69,6 @@ export function listenTo(target: ReportTarget, line: ReportLine, span: Span): So
         if (error instanceof CredentialsUnreadableError) line.hear({ type: "credentials_unreadable" });
         throw error;
       }),
-    save: (keys, credentials) => line.serve(() => store.saveKeys(instanceId, keys, credentials, lease)),
+    save: (keys, credentials) => line.serve((lease) => store.saveKeys(instanceId, keys, credentials, lease)),
   };
 }

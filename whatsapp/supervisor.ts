@@ -36,6 +36,8 @@ export interface Surroundings {
   readonly clock: Clock;
   readonly policy: Policy;
   readonly log: Log;
+  /** How long a caller waits for the store, in milliseconds, where that is not the product's own. */
+  readonly storePatienceMs?: number;
   /** Called after each change that is durable and visible. */
   readonly onChange: (before: Life, after: Life) => void;
   /** Called when nothing is going on any more. */
@@ -56,8 +58,6 @@ interface Companions {
 
 export class Supervisor {
   readonly instanceId: string;
-  /** By which the session is held; null where there is nobody to share with. */
-  readonly lease: Lease | null;
   readonly #around: Surroundings;
   readonly #stopping = new AbortController();
   readonly #mailbox = new Mailbox(() => {
@@ -67,6 +67,7 @@ export class Supervisor {
   /** How many of the tasks in the mailbox are events. The others, on the login's keys, change no state. */
   #events = 0;
   #life: Life;
+  #lease: Lease | null;
   readonly #pairingLine = new SocketLine();
   readonly #loginLine = new SocketLine();
   readonly #retirements: Retirements;
@@ -78,11 +79,20 @@ export class Supervisor {
 
   constructor(life: Life, around: Surroundings, lease: Lease | null = null) {
     this.instanceId = life.session.instanceId;
-    this.lease = lease;
+    this.#lease = lease;
     this.#life = life;
     this.#around = around;
-    this.#persistence = new Persistence(this.instanceId, around.clock, around.log, this.#stopping.signal);
+    const { clock, log, storePatienceMs } = around;
+    this.#persistence = new Persistence(this.instanceId, clock, log, this.#stopping.signal, {
+      patienceMs: storePatienceMs,
+      beforeRetry: () => this.#renewLease(),
+    });
     this.#retirements = new Retirements(around.unlinker);
+  }
+
+  /** By which the session is held; null where there is nobody to share with. */
+  get lease(): Lease | null {
+    return this.#lease;
   }
 
   /** The last life that is durable and visible. */
@@ -249,6 +259,19 @@ export class Supervisor {
     }
   }
 
+  /**
+   * Fences off whatever has been sent under the lease so far. A write whose answer did not come may have been carried
+   * out, and that is right; but it may also be on its way still, and would undo what is written after it.
+   * @throws {FencedError} when the session is another replica's by now
+   */
+  async #renewLease(): Promise<void> {
+    if (this.#lease === null) return;
+    if (this.#isAbandoned) throw new FencedError(this.instanceId);
+    const taking = await this.#around.ownership.take(this.instanceId);
+    if (taking.kind === "held" || this.#isAbandoned) throw new FencedError(this.instanceId);
+    this.#lease = taking.lease;
+  }
+
   #break(): void {
     this.#isBroken = true;
     this.abandon();
@@ -345,7 +368,7 @@ export class Supervisor {
   #open(kind: ReportLine["kind"], line: SocketLine, purpose: Purpose): Promise<Departure> {
     if (!this.#around.ownership.holds(this.lease)) throw new FencedError(this.instanceId);
     const span = startSocketSpan(purpose.kind, this.instanceId);
-    const target = { ...this.#around, instanceId: this.instanceId, lease: this.lease };
+    const target = { ...this.#around, instanceId: this.instanceId };
     return line.open(
       (isStale) =>
         this.#around.sockets.open(purpose, listenTo(target, this.#reportLine(kind, line, isStale), span)),
@@ -381,7 +404,7 @@ export class Supervisor {
       serve: (work) =>
         this.#guard(this.#mailbox.put(async () => {
           fresh();
-          return await this.#persistence.insist(work);
+          return await this.#persistence.insist(() => work(this.#lease));
         })),
     };
   }

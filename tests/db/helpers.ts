@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { FAULT_CODES } from "../../domain/names.ts";
 import type { CredentialsChange, KeyWrite } from "../../domain/ports.ts";
 import type { Qr, Session, SessionState } from "../../domain/session.ts";
-import { connect } from "../../db/database.ts";
+import { connect, type Database } from "../../db/database.ts";
 import { migrateDatabase } from "../../db/migrate.ts";
 import { CredentialKeys, openStore, type Store } from "../../db/mod.ts";
 import { SqlStore } from "../../db/store.ts";
@@ -94,6 +94,11 @@ export async function openCounted(url: string): Promise<{ store: Store; statemen
   await migrateDatabase(database);
   statements.length = 0;
   return { store: new SqlStore(database, KEYS), statements };
+}
+
+/** The same database, everything of which goes over this. */
+export function over(database: Database, db: Database["db"]): Database {
+  return { ...database, db, writes: db, calls: db, control: db, presence: db };
 }
 
 /** The rows of a statement over a connection of its own; for looking behind the store's back. */

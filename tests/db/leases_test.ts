@@ -7,7 +7,7 @@ import { createSession } from "../../domain/session.ts";
 import { migrateDatabase } from "../../db/migrate.ts";
 import { RefusingProxy } from "./refusing_proxy.ts";
 import { testServer, untilLockWait } from "./server.ts";
-import { adopt, KEYS, mysql, query, type TestDialect } from "./helpers.ts";
+import { adopt, KEYS, mysql, over, query, type TestDialect } from "./helpers.ts";
 
 const TTL_MS = 60_000;
 const ONE = "00000000-0000-4000-8000-000000000001";
@@ -215,7 +215,7 @@ test("a session cannot be taken in the middle of a write of its owner", async ({
   try {
     // The write of an owner that has not noticed yet, as far as its last statement.
     const taking = await other.db.transaction().execute(async (db) => {
-      const inside = new SqlStore({ ...other, db, close: () => Promise.resolve() }, KEYS);
+      const inside = new SqlStore({ ...over(other, db), close: () => Promise.resolve() }, KEYS);
       await inside.save({ ...createSession("sender_51", NOW), updatedAt: NOW + 5 }, { kind: "keep" }, lease);
       const taking = leases.take("sender_51", TWO).then((taken) => taken.kind);
       await untilLockWait((await testServer())!);

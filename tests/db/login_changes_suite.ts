@@ -17,6 +17,7 @@ import {
   KEYS,
   open,
   openCounted,
+  over,
   query,
   record,
   type TestDialect,
@@ -380,7 +381,7 @@ async function openFailing(url: string): Promise<{ failing: Store; failAt: (n: n
     transformResult: ({ result }) => Promise.resolve(result),
   };
   const database = await connect(url);
-  const failing = new SqlStore({ ...database, db: database.db.withPlugin(plugin) }, KEYS);
+  const failing = new SqlStore(over(database, database.db.withPlugin(plugin)), KEYS);
   return {
     failing,
     failAt: (n) => {

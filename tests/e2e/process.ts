@@ -156,3 +156,11 @@ export async function hubOf(process: TestProcess): Promise<Hub> {
   const { port } = await process.event("listening");
   return new Hub(`http://127.0.0.1:${port}`);
 }
+
+/** What a listening process says at `/readyz`: 200 or 503. */
+export async function readinessOf(process: TestProcess): Promise<number> {
+  const { port } = await process.event("listening");
+  const response = await fetch(`http://127.0.0.1:${port}/readyz`);
+  await response.body?.cancel();
+  return response.status;
+}

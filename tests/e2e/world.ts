@@ -32,6 +32,12 @@ const ROOMY = {
   watch: { hangMs: PATIENCE_MS },
   // It outlasts a database that a test takes away.
   replica: { ttlMs: 4 * PATIENCE_MS, marginMs: 2 * PATIENCE_MS },
+  store: {
+    callMs: PATIENCE_MS,
+    controlMs: PATIENCE_MS,
+    patienceMs: PATIENCE_MS,
+    breaker: { silenceMs: PATIENCE_MS },
+  },
 };
 
 /** Logins that wait to be unlinked are seen to without a person's patience. */
@@ -63,6 +69,8 @@ export interface WorldOptions {
   readonly databaseUrl?: string;
   /** Pauses between attempts to reach the database, in milliseconds. */
   readonly storePausesMs?: readonly number[];
+  /** How long the database is waited for; by itself longer than the product does. */
+  readonly storeBounds?: ServiceOptions["storeBounds"];
   /** How long a request's body may take to arrive, in milliseconds. */
   readonly bodyMs?: number;
   /** How supervision is bounded and watched, where it matters. */
@@ -130,6 +138,7 @@ export class World implements AsyncDisposable {
         ...options.supervision,
         watch: { ...ROOMY.watch, ...options.supervision?.watch },
         replica: { ...ROOMY.replica, ...options.supervision?.replica },
+        storeBounds: { ...ROOMY.store, ...options.storeBounds },
         ...(options.bodyMs === undefined ? {} : { bodyMs: options.bodyMs }),
         ...(options.storePausesMs ? { storePausesMs: options.storePausesMs } : {}),
       });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { FencedError } from "../../domain/leases.ts";
 import { CredentialsUnreadableError, StoreUnavailableError } from "../../domain/ports.ts";
-import { Persistence } from "../../whatsapp/persistence.ts";
+import { Persistence, type PersistenceOptions } from "../../whatsapp/persistence.ts";
 import { DrivenClock } from "./driven_clock.ts";
 
 class Stage {
@@ -10,10 +10,10 @@ class Stage {
   readonly ending = new AbortController();
   readonly persistence: Persistence;
 
-  constructor() {
+  constructor(options: PersistenceOptions = {}) {
     const note = ({ event }: { event: string }) => void this.logged.push(event);
     const log = { debug: note, info: note, warn: note, error: note };
-    this.persistence = new Persistence("one", this.clock, log, this.ending.signal);
+    this.persistence = new Persistence("one", this.clock, log, this.ending.signal, options);
   }
 
   async pass(ms: number): Promise<void> {
@@ -93,4 +93,70 @@ Deno.test("unlessStalled() gives up with the store's error when something has to
   await stage.pass(10_000);
   assert.equal(await work, "done");
   assert.equal(await stage.persistence.unlessStalled(Promise.resolve("again")), "again");
+});
+
+Deno.test("insist() leaves a store alone that tells when it is back, and goes on as soon as it is", async () => {
+  const stage = new Stage();
+  const recovery = Promise.withResolvers<void>();
+  let attempts = 0;
+  const work = stage.persistence.insist(() =>
+    ++attempts === 1
+      ? Promise.reject(new StoreUnavailableError(undefined, recovery.promise))
+      : Promise.resolve("done")
+  );
+  await stage.pass(60_000);
+  assert.equal(attempts, 1);
+  assert.equal(stage.clock.pending, 0, "no timer is left meanwhile");
+  recovery.resolve();
+  assert.equal(await work, "done");
+  assert.equal(stage.persistence.isStalled, false);
+});
+
+Deno.test("insist() ends its wait for a store that is to tell when it is back, when the signal aborts", async () => {
+  const stage = new Stage();
+  const work = stage.persistence.insist(() =>
+    Promise.reject(new StoreUnavailableError(undefined, new Promise(() => {})))
+  );
+  await stage.pass(1_000);
+  stage.ending.abort();
+  await assert.rejects(work, StoreUnavailableError);
+});
+
+Deno.test("callers are told within 3 s when the store takes its time, and the work goes on once", async () => {
+  const stage = new Stage();
+  const answer = Promise.withResolvers<string>();
+  let attempts = 0;
+  const work = stage.persistence.insist(() => {
+    attempts++;
+    return answer.promise;
+  });
+  const called = stage.persistence.unlessStalled(work);
+  called.catch(() => {});
+  await stage.pass(2_400);
+  assert.equal(stage.persistence.isStalled, false);
+  await stage.pass(500);
+  assert.equal(stage.persistence.isStalled, true);
+  await assert.rejects(called, StoreUnavailableError);
+  answer.resolve("done");
+  assert.equal(await work, "done");
+  assert.equal(attempts, 1);
+  assert.equal(stage.persistence.isStalled, false);
+  assert.equal(stage.clock.pending, 0);
+});
+
+Deno.test("insist() sees to what it may have sent before each time that it sends it again", async () => {
+  const done: string[] = [];
+  const stage = new Stage({
+    beforeRetry: () => {
+      done.push("fence");
+      return done.length === 2 ? Promise.reject(new StoreUnavailableError()) : Promise.resolve();
+    },
+  });
+  const work = stage.persistence.insist(() => {
+    done.push("work");
+    return done.length < 6 ? Promise.reject(new StoreUnavailableError()) : Promise.resolve();
+  });
+  await stage.pass(10_000);
+  await work;
+  assert.deepEqual(done, ["work", "fence", "fence", "work", "fence", "work"]);
 });

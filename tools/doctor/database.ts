@@ -39,7 +39,7 @@ export async function checkDatabase(config: Config, target: DatabaseTarget): Pro
   using _traces = target.dialect === "sqlite" ? noTraces(target.path) : undefined;
   let database: Database;
   try {
-    database = await connect(config.databaseUrl, { readOnly: true, statementTimeoutMs: STATEMENT_MS });
+    database = await connect(config.databaseUrl, { readOnly: true, bounds: { statementMs: STATEMENT_MS } });
   } catch (error) {
     const why = "the database cannot be used";
     return [unreachable(target, error), notChecked("tables", why), broken ?? notChecked("credentials", why)];

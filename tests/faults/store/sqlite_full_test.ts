@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { query } from "../../db/helpers.ts";
 import { startGateway } from "../../gateway/mod.ts";
 import { type Answer, fault } from "../../e2e/hub.ts";
-import { flagsFor, hubOf, TestProcess } from "../../e2e/process.ts";
+import { flagsFor, hubOf, readinessOf, TestProcess } from "../../e2e/process.ts";
 import { programTest } from "../../programs.ts";
 
 const CODE = new URL("../../..", import.meta.url).pathname.replace(/\/$/, "");
@@ -57,6 +57,7 @@ async function fullDisk(): Promise<void> {
     await limit(service.pid, "0");
     assert.equal(((await hub.get("linked")).body as { status: string }).status, "connected");
     unavailable(await hub.requestQr("new"), "QR_GENERATION_FAILED");
+    assert.equal(await readinessOf(service), 503);
     assert.equal(fault(await hub.get("new")), "404 SESSION_NOT_FOUND");
     const before = service.lines.length;
     gateway.drop(phone);
@@ -68,6 +69,7 @@ async function fullDisk(): Promise<void> {
     await limit(service.pid, "unlimited");
     await service.event("session_changed", { instance_id: "linked", status: "disconnected" }, before);
     await online;
+    assert.equal(await readinessOf(service), 200);
     assert.equal((await hub.requestQr("new")).status, 200);
     assert.equal(phone.devices[0]?.logins, 2);
     assert.equal(gateway.stats.overlaps, 0);
