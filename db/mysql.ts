@@ -38,7 +38,6 @@ const SETUP: readonly string[] = [
     "sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
     "sql_select_limit = 18446744073709551615", // every row
     "completion_type = 'NO_CHAIN'", // what follows a commit is no transaction of its own
-    "sql_auto_is_null = 0",
     "foreign_key_checks = 1",
     "unique_checks = 1",
   ].join(", "),
@@ -49,7 +48,7 @@ const SETUP: readonly string[] = [
 /**
  * A pool of connections, none of them open yet.
  * @param statementTimeoutMs after which an unanswered statement is given up
- * @throws {DatabaseUnusableError} when the file of authorities cannot be read
+ * @throws {DatabaseUnusableError} when the file of authorities cannot be read, or holds none
  */
 export function openMysql(target: MysqlTarget, statementTimeoutMs = STATEMENT_TIMEOUT_MS): Dialect {
   const sockets = new Set<Socket>();
@@ -103,13 +102,21 @@ function tlsOptions(target: MysqlTarget): { [option: string]: unknown } | undefi
 }
 
 function readAuthorities(path: string): string {
+  let authorities: string;
   try {
-    return Deno.readTextFileSync(path);
+    authorities = Deno.readTextFileSync(path);
   } catch (error) {
     throw new DatabaseUnusableError("The file that ssl-ca in DATABASE_URL names cannot be read.", {
       cause: error,
     });
   }
+  // With none in it the runtime would trust the usual ones.
+  if (!/^-----BEGIN CERTIFICATE-----\s[^-]+-----END CERTIFICATE-----/m.test(authorities)) {
+    throw new DatabaseUnusableError(
+      "The file that ssl-ca in DATABASE_URL names holds no certificate in PEM.",
+    );
+  }
+  return authorities;
 }
 
 /**
