@@ -43,7 +43,6 @@ const SETUP: readonly string[] = [
     "/*!80014 group_replication_consistency = 'BEFORE_ON_PRIMARY_FAILOVER', */ sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
     "sql_select_limit = 18446744073709551615", // every row
     "completion_type = 'NO_CHAIN'", // what follows a commit is no transaction of its own
-    "sql_auto_is_null = 0",
     "foreign_key_checks = 1",
     "unique_checks = 1",
   ].join(", "),
@@ -71,7 +70,7 @@ const PRESENCE_CONNECTIONS = 1;
 
 /**
  * Pools of connections, none of them open yet. They are closed with the dialect that is `patient`.
- * @throws {DatabaseUnusableError} when the file of authorities cannot be read
+ * @throws {DatabaseUnusableError} when the file of authorities cannot be read, or holds none
  */
 export function openMysql(target: MysqlTarget, bounds: StoreBounds = STORE_BOUNDS): Mysql {
   const sockets = new Set<Socket>();
@@ -172,13 +171,21 @@ function tlsOptions(target: MysqlTarget): { [option: string]: unknown } | undefi
 }
 
 function readAuthorities(path: string): string {
+  let authorities: string;
   try {
-    return Deno.readTextFileSync(path);
+    authorities = Deno.readTextFileSync(path);
   } catch (error) {
     throw new DatabaseUnusableError("The file that ssl-ca in DATABASE_URL names cannot be read.", {
       cause: error,
     });
   }
+  // With none in it the runtime would trust the usual ones.
+  if (!/^-----BEGIN CERTIFICATE-----\s[^-]+-----END CERTIFICATE-----/m.test(authorities)) {
+    throw new DatabaseUnusableError(
+      "The file that ssl-ca in DATABASE_URL names holds no certificate in PEM.",
+    );
+  }
+  return authorities;
 }
 
 /** What the pool works with. */

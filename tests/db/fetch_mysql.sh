@@ -20,8 +20,6 @@ fail() {
 }
 
 command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || fail "this machine has no apt"
-mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' | head -n 1)
-[ -n "$mirror" ] || fail "no Debian mirror among this machine's package sources"
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 [ -r "$keyring" ] || fail "no $keyring to check the packages with"
 
@@ -35,14 +33,26 @@ chmod 755 "$work"
 state=$work/apt
 mkdir -p "$state/lists/partial" "$state/cache/archives/partial"
 : >"$state/status"
-echo "deb [signed-by=$keyring] $mirror sid main" >"$state/sources.list"
 apt() {
   apt-get -qq -o "Dir::State=$state" -o "Dir::State::Lists=$state/lists" -o "Dir::State::status=$state/status" \
     -o "Dir::Cache=$state/cache" -o "Dir::Etc::SourceList=$state/sources.list" -o Dir::Etc::SourceParts=/dev/null \
     -o "APT::Sandbox::User=$(id -un)" -o Debug::NoLocking=true -o Acquire::Languages=none \
     -o Acquire::Retries=3 "$@" >&2
 }
-apt update || fail "the packages of the unstable suite cannot be listed"
+# Others than Debian's may be among the sources, which have no such suite, or none that Debian has signed.
+from() {
+  echo "deb [signed-by=$keyring] $1 sid main" >"$state/sources.list"
+  apt update -o APT::Update::Error-Mode=any
+}
+mirrors=$(apt-get update --print-uris | sed -n "s|^'\(.*\)/dists/.*|\1|p" | awk '!seen[$0]++')
+found=
+for mirror in $mirrors; do
+  if from "$mirror"; then
+    found=$mirror
+    break
+  fi
+done
+[ -n "$found" ] || fail "no mirror among this machine's package sources has the unstable suite"
 apt install --yes --download-only --no-install-recommends mysql-server-core || fail "the packages cannot be had"
 
 root=$work/root

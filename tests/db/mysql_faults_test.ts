@@ -209,6 +209,20 @@ serverTest("openStore() says what is wrong with the address when the server refu
   }
 }, WITHOUT_TLS);
 
+Deno.test("mysql: openStore() trusts nobody when the file of authorities holds none", async () => {
+  const file = await Deno.makeTempFile();
+  try {
+    for (const text of ["", "no certificate", "-----BEGIN CERTIFICATE-----\n"]) {
+      await Deno.writeTextFile(file, text);
+      for (const ssl of ["true", "verify-ca"]) {
+        await refusedFor(`mysql://u@localhost:1/d?ssl=${ssl}&ssl-ca=${file}`, /holds no certificate in PEM/);
+      }
+    }
+  } finally {
+    await Deno.remove(file);
+  }
+});
+
 const named = await Deno.permissions.query({ name: "net", host: "localhost" });
 const whyNoTls = program === undefined
   ? whatIsMissing()

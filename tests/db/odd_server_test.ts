@@ -23,7 +23,7 @@ const OPTIONS = [
   "--log-bin=bin",
   "--server-id=1",
   "--binlog-format=ROW",
-  "--init-connect=set sql_select_limit = 1, sql_auto_is_null = 1, names latin1",
+  "--init-connect=set sql_select_limit = 1, names latin1",
 ];
 const OF_ITS_OWN: Readonly<Record<ServerKind, readonly string[]>> = {
   mariadb: ["--skip-character-set-client-handshake", "--innodb-snapshot-isolation=ON"],

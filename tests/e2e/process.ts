@@ -9,7 +9,7 @@ import { startCommand } from "../../tools/start.ts";
 import { Hub } from "./hub.ts";
 
 /** How long a process may take to what a test waits for, in milliseconds: it only ends what hangs. */
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 600_000;
 
 const root = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 

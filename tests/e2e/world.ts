@@ -15,7 +15,7 @@ import { isLeftOut, mysql, query, SQLITE, type TestDialect } from "../db/helpers
 import { Hub } from "./hub.ts";
 
 /** How long a test waits for something that has to happen, in milliseconds, before it fails: it only ends what hangs. */
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 300_000;
 
 /**
  * Bounds under which a test need not wait for minutes; what they bound is the same. Deadlines are longer than the

@@ -173,7 +173,7 @@ for (const [which, byMs] of [["back by an hour", -HOUR_MS], ["forward by a day",
       assert.deepEqual([dead.devices[0]?.logins, alive.devices[0]?.logins], [1, 1]);
 
       const ended = world.log.next(({ event }) => event === "socket_closed");
-      const back = world.gateway.when("online", { phone: dead.number, timeoutMs: 20_000 });
+      const back = world.gateway.when("online", { phone: dead.number });
       world.gateway.silence(dead);
       assert.equal((await ended).instance_id, "dead");
       await back;

@@ -38,7 +38,7 @@ for (const [what, lieOf] of Object.entries(LIES)) {
     assert.deepEqual(world.service.socketLoad(), [1, 1]);
     const lost = log.next(({ event }) => event === "worker_lost");
     const dropped = log.next(({ instance_id, status }) => instance_id === "two" && status === "disconnected");
-    const back = gateway.when("online", { phone: two.number, timeoutMs: 30_000 });
+    const back = gateway.when("online", { phone: two.number });
     lie(lieOf(4), 4);
     const { end, sockets, detail } = await lost;
     assert.deepEqual({ end, sockets }, { end: "misbehaved", sockets: 1 });

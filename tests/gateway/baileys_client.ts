@@ -17,7 +17,7 @@ import type { Gateway } from "./mod.ts";
 type Update = Partial<ConnectionState>;
 
 const silentLogger = pino({ level: "silent" });
-const UPDATE_TIMEOUT_MS = 120_000;
+const UPDATE_TIMEOUT_MS = 300_000;
 
 /** Makes Baileys trust a gateway's root until disposed. */
 export function trustRoot(gateway: Pick<Gateway, "rootKey">): Disposable {

@@ -48,11 +48,11 @@ export interface EventFilter {
   readonly connection?: number;
   /** The nth match from now on; 1 when omitted. */
   readonly nth?: number;
-  /** Milliseconds; 120 000 when omitted: it only ends what hangs. */
+  /** Milliseconds; 300 000 when omitted: it only ends what hangs. */
   readonly timeoutMs?: number;
 }
 
-const DEFAULT_TIMEOUT_MS = 120_000;
+const DEFAULT_TIMEOUT_MS = 300_000;
 
 interface Waiter {
   readonly kind: EventKind;

@@ -15,7 +15,7 @@ import { bytesOf, childOf } from "./stanzas.ts";
 
 const HEADER = Uint8Array.of(0x57, 0x41, 6, 3);
 const DEVICE_SIGNATURE = Uint8Array.of(6, 1);
-const WAIT_MS = 120_000;
+const WAIT_MS = 300_000;
 
 /** A client's long-lived keys. */
 export class LightKeys {

@@ -16,7 +16,7 @@ const OPTIONS: LineWriterOptions = {
 };
 
 /** Longer than any test waits for what has to happen, in milliseconds. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 300_000;
 
 /** A stream that answers by a script, and then takes everything. */
 class ScriptedSink {

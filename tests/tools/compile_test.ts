@@ -59,6 +59,8 @@ Deno.test("compile", async (t) => {
     WHATSAPP_WS_URL: gateway.url,
     WHATSAPP_ROOT_KEY: gateway.rootKey,
     SOCKET_WORKERS: "1",
+    // It only ends what hangs.
+    QR_WAIT_MS: "600000",
   };
   const config = parseConfig(environment, 2);
   await Deno.mkdir(`${folder}/data`);

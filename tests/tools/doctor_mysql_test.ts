@@ -77,6 +77,25 @@ serverTest("says why a MySQL server cannot be used", async (environment, url) =>
   }
 });
 
+serverTest("says why a MySQL server cannot be used for now", async (environment, url, server) => {
+  const login = `doctor_${new URL(url).pathname.slice(-8)}`;
+  const [row] = await server.run("select substring_index(user(), '@', -1) as host");
+  const user = `${login}@'${row?.host}'`;
+  await server.run(`create user ${user} identified by 'pw' with max_queries_per_hour 1`);
+  await server.run(`grant all on ${new URL(url).pathname.slice(1)}.* to ${user}`);
+  try {
+    const report = await doctor({ ...environment, DATABASE_URL: by(url, login, "pw") }, "--json");
+    assert.equal(report.code, 1);
+    const { host } = new URL(url);
+    assert.equal(
+      report.saw("database"),
+      `${host} cannot be used for now, since a limit of this user is reached: error 1226 (SQLSTATE 42000).`,
+    );
+  } finally {
+    await server.run(`drop user ${user}`);
+  }
+});
+
 serverTest("judges an account by what it may do", async (environment, url, server) => {
   const name = new URL(url).pathname.slice(1);
   const login = `doctor_${name.slice(-8)}`;

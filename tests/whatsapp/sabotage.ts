@@ -67,7 +67,7 @@ class Gate {
 }
 
 /** How long a worker may take to set its clock, in milliseconds. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 300_000;
 
 /**
  * Sets the wall clock of the one worker that there is forward or back; resolves once it is set.

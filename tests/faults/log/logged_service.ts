@@ -10,7 +10,7 @@ import { startCommand } from "../../../tools/start.ts";
 const root = new URL("../../..", import.meta.url).pathname.replace(/\/$/, "");
 
 /** How long a test waits for what has to happen, in milliseconds. */
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 600_000;
 const ASKED_EVERY_MS = 50;
 const CALLERS = 8;
 

@@ -63,6 +63,16 @@ databaseScenario("the service refuses with 78 and alters nothing when a table do
   assert.deepEqual(await tables(url), before);
 });
 
+databaseScenario(
+  "the service refuses with 78 and a number when a table of its name is another's",
+  async (url) => {
+    await query(url, "create table ll_whatsapp_migrations (a integer)");
+    const { code, sentence } = await failure(serviceProcess(environmentFor(url)));
+    assert.equal(code, 78);
+    assert.match(sentence, /^(The database|SQLite) refuses what the service asks of .*: error \d+[^:]*\.$/);
+  },
+);
+
 /** Every table with its columns, as the database tells them. */
 function tables(url: string): Promise<unknown[]> {
   return query(

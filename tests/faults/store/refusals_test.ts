@@ -66,6 +66,16 @@ const OBSTACLES: readonly Obstacle[] = [
     sentence: /^The server takes connections over TLS alone; set ssl in DATABASE_URL\.$/,
   },
   {
+    what: "the account logs in in a way that the driver does not know",
+    only: "mariadb",
+    put: "install plugin if not exists ed25519 soname 'auth_ed25519'; " +
+      "alter user $user identified via ed25519 using password('hunter2')",
+    remove: "alter user $user identified by 'hunter2'",
+    code: 78,
+    sentence:
+      /^The account in DATABASE_URL has to log in in a way that this service or the server does not know; /,
+  },
+  {
     what: "the account wants TLS",
     put: "alter user $user require ssl",
     remove: "alter user $user require none",
