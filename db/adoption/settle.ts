@@ -23,15 +23,15 @@ const table = sql.table(SESSIONS);
 
 /** How many rows there are to settle. */
 export async function countUnsettled(db: Kysely<Tables>): Promise<Settlement> {
-  const { rows: [row] } = await sql<Record<keyof Settlement, unknown>>`select
+  const { rows: [row] } = await sql<Record<"connected" | "connecting" | "shown", unknown>>`select
     coalesce(sum(status = 'connected'), 0) as connected,
     coalesce(sum(status = 'connecting'), 0) as connecting,
-    coalesce(sum(qr_status = 'generated' and status not in ('connected', 'connecting')), 0) as generated
+    coalesce(sum(qr_status = 'generated' and status not in ('connected', 'connecting')), 0) as shown
     from ${table}`.execute(db);
   return {
     connected: Number(row?.connected),
     connecting: Number(row?.connecting),
-    generated: Number(row?.generated),
+    generated: Number(row?.shown),
   };
 }
 
