@@ -137,6 +137,9 @@ export function describeTable(report: TableReport, dryRun: boolean): string[] {
     );
     lines.push(...report.statements.map((statement) => `${statement};`));
   }
+  if (!dryRun && report.statements.length > 0) {
+    lines.push("Altered by:", ...report.statements.map((statement) => `${statement};`));
+  }
   if (report.settlement !== null) lines.push(...describeSettlement(report.settlement, dryRun));
   return lines;
 }

@@ -50,7 +50,8 @@ function alterTable({ drops, changes, additions }: Draft, table: TableShape): st
 function judgeTable(table: TableShape, draft: Draft): void {
   if (table.engine !== "InnoDB") {
     draft.mended(`uses the engine ${table.engine}, and InnoDB is expected`);
-    draft.changes.push("engine = InnoDB");
+    // Another engine's row format may be none of InnoDB's.
+    draft.changes.push("engine = InnoDB", "row_format = default");
   }
   if (table.partitioned) {
     draft.mended("has partitions, and none are expected: instance_id is unique in all of it");

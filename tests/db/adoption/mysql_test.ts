@@ -338,6 +338,12 @@ const RULES: readonly [
   ],
   ["a row format of its own", ["alter table ll_whatsapp_qr_sessions row_format = compressed"], /./, "stays"],
   [
+    "another engine and its row format",
+    ["alter table ll_whatsapp_qr_sessions modify instance_id varchar(100) not null, engine = MyISAM, row_format = fixed"],
+    /uses the engine MyISAM/,
+    "gone",
+  ],
+  [
     "columns that are missing",
     [
       "alter table ll_whatsapp_qr_sessions drop column id, drop column qr_status, drop column created_at",
