@@ -13,7 +13,9 @@
  * | first question | `SELECT 1` | `SELECT @@max_allowed_packet` | only a server limits a statement's bytes |
  * | migrations: lock | `BEGIN IMMEDIATE` | `GET_LOCK`, its name made in the client | MySQL commits at every `CREATE TABLE`, and has no `SHA1()` any more since 9.6 |
  * | migrations: tables | `migrations/` | `migrations/` | types |
- * | migrations: look at a table | `PRAGMA table_xinfo` | `information_schema` | no common catalogue |
+ * | migrations: look at a table | `PRAGMA table_xinfo`, `sqlite_schema` | `information_schema`, `SHOW CREATE TABLE` | no common catalogue |
+ * | migrations: alter a client's table | rebuild it in the transaction | one `ALTER TABLE` | SQLite alters next to nothing in place |
+ * | compare a text character for character | `COLLATE BINARY` | `CAST(… AS BINARY)` | a client's column may have any collation |
  * | lock a lease while it is read | nothing | `LOCK IN SHARE MODE` | MariaDB does not know MySQL's `FOR SHARE` |
  * | errors at the start | result codes | numbers and SQLSTATEs, `refusals.ts` | MySQL and MariaDB have numbers of their own: a locked account is 3118 and 4151 |
  * | chunk size | 5,000 rows | 5,000 rows and `max_allowed_packet` | SQLite takes 32,766 parameters, MySQL one packet |

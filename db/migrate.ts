@@ -29,7 +29,7 @@ import { type Migration, MIGRATIONS as ALL } from "./migrations/mod.ts";
 import { LINKS, MIGRATIONS, SESSIONS, type Tables } from "./schema.ts";
 import { runPrivileged } from "./privileged.ts";
 import { claimDatabase } from "./sole_process.ts";
-import { lookAtTable } from "./table_shape.ts";
+import { hasTable, lookAtTable } from "./table_shape.ts";
 
 /** What a migration did, or with `dryRun` would do. */
 export interface MigrationReport {
@@ -170,12 +170,12 @@ async function plan(
     pending,
     adopts,
     table: sessions === null ? null : await inspectTable(database.dialect, db, sessions, { adopts, rows }),
-    hasLinks: adopts && await lookAtTable(database, db, LINKS) !== null,
+    hasLinks: adopts && await hasTable(database, db, LINKS),
   };
 }
 
 async function appliedNames(database: Database, db: Kysely<Tables>): Promise<string[]> {
-  if (await lookAtTable(database, db, MIGRATIONS) === null) return [];
+  if (!await hasTable(database, db, MIGRATIONS)) return [];
   const rows = await db.selectFrom(MIGRATIONS).select("name").orderBy("name").execute();
   return rows.map((row) => row.name);
 }

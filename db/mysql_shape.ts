@@ -147,6 +147,7 @@ async function lookAtIndexes(db: Kysely<Tables>, table: string): Promise<IndexSh
   }));
 }
 
+/** Within the database: to look through all the server's takes as long as it has tables. */
 async function foreignKeys(
   db: Kysely<Tables>,
   table: string,
@@ -157,8 +158,8 @@ async function foreignKeys(
   const { rows } = await sql<{ name: string; other: string; columnName: string }>`
     select constraint_name as name, ${sql.ref(`${there}_name`)} as other, ${sql.ref(column)} as columnName
     from information_schema.key_column_usage
-    where ${sql.ref(`${here}_schema`)} = database() and ${sql.ref(`${here}_name`)} = ${table}
-      and referenced_table_name is not null
+    where table_schema = database() and referenced_table_schema = database()
+      and ${sql.ref(`${here}_name`)} = ${table}
     order by constraint_name, ordinal_position`.execute(db);
   return [...Map.groupBy(rows, (row) => `${row.other}.${row.name}`).values()].map((parts) => ({
     name: parts[0]!.name,

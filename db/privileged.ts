@@ -6,7 +6,7 @@ import { CompiledQuery, type Kysely } from "kysely";
 import type { Database } from "./database.ts";
 import { DatabaseUnusableError } from "./errors.ts";
 import type { Tables } from "./schema.ts";
-import { lookAtTable } from "./table_shape.ts";
+import { hasTable } from "./table_shape.ts";
 
 /** The server's words for "you may not": its error numbers. */
 const DENIED: ReadonlySet<unknown> = new Set([1044, 1045, 1142, 1143, 1227, 1370]);
@@ -53,5 +53,5 @@ async function isMade(
   statement: string,
 ): Promise<boolean> {
   const [, table] = /^create table if not exists (\w+)/.exec(statement) ?? [];
-  return table !== undefined && await lookAtTable(database, db, table) !== null;
+  return table !== undefined && await hasTable(database, db, table);
 }

@@ -2,7 +2,7 @@
  * What a table in the database looks like, asked of each dialect's own catalogue.
  * @module
  */
-import type { Kysely } from "kysely";
+import { type Kysely, sql } from "kysely";
 import type { Database } from "./database.ts";
 import { lookAtMysql } from "./mysql_shape.ts";
 import type { Tables } from "./schema.ts";
@@ -104,6 +104,19 @@ export function lookAtTable(
     default:
       return dialect satisfies never;
   }
+}
+
+/** Whether there is a table or a view of this name. */
+export async function hasTable(
+  { dialect }: Pick<Database, "dialect">,
+  db: Kysely<Tables>,
+  table: string,
+): Promise<boolean> {
+  const { rows } = dialect === "mysql"
+    ? await sql`select 1 from information_schema.tables
+      where table_schema = database() and table_name = ${table}`.execute(db)
+    : await sql`select 1 from sqlite_schema where name = ${table} and type in ('table', 'view')`.execute(db);
+  return rows.length > 0;
 }
 
 /**

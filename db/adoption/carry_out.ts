@@ -10,7 +10,7 @@ import { DatabaseUnusableError } from "../errors.ts";
 import { judgeFault } from "../faults.ts";
 import { missingPrivilege } from "../privileged.ts";
 import { REPLICAS, SESSIONS, type Tables } from "../schema.ts";
-import { lookAtTable } from "../table_shape.ts";
+import { hasTable } from "../table_shape.ts";
 
 /** How long the statement waits for others who have the table in use, in seconds. */
 const LOCK_WAIT_SECONDS = 10;
@@ -20,7 +20,7 @@ const LOCK_WAIT_SECONDS = 10;
  * @throws {DatabaseUnusableError} while replicas are present
  */
 export async function refuseWhileServed(database: Database, db: Kysely<Tables>): Promise<void> {
-  if (database.dialect === "sqlite" || await lookAtTable(database, db, REPLICAS) === null) return;
+  if (database.dialect === "sqlite" || !await hasTable(database, db, REPLICAS)) return;
   const { rows: [row] } = await sql<{ present: unknown }>`
     select count(*) as present from ${sql.table(REPLICAS)} where expires_at > utc_timestamp(3)`.execute(db);
   const present = Number(row?.present);

@@ -131,10 +131,14 @@ export function describeTable(report: TableReport, dryRun: boolean): string[] {
   if (dryRun || report.flaws.some(({ todo }) => todo !== null)) lines.push(...describeFlaws(report));
   lines.push(...report.notes.map((note) => `${SESSIONS}: ${note}`));
   if (dryRun && report.statements.length > 0) {
+    if (report.rowFaults.length > 0) lines.push("Nothing is altered as long as one of these rows is there.");
     lines.push(
       "`deno task migrate -- --alter` would run this, once the service and whoever else writes is stopped:",
     );
     lines.push(...report.statements.map((statement) => `${statement};`));
+  }
+  if (!dryRun && report.statements.length > 0) {
+    lines.push("Altered by:", ...report.statements.map((statement) => `${statement};`));
   }
   if (report.settlement !== null) lines.push(...describeSettlement(report.settlement, dryRun));
   return lines;

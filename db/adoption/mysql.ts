@@ -6,32 +6,11 @@
 import { QR_STATUSES, SESSION_STATUSES } from "../../domain/names.ts";
 import { withoutStrings } from "../mysql_shape.ts";
 import { SESSIONS } from "../schema.ts";
-import { type ColumnShape, type IndexShape, type TableShape, wholeColumns } from "../table_shape.ts";
-import { FIELD_SET, FIELDS, type Flaw, INSTANTS, type Judgement } from "./judgement.ts";
+import type { ColumnShape, TableShape } from "../table_shape.ts";
+import { Draft, quoted } from "./draft.ts";
+import { FIELD_SET, INSTANTS, type Judgement } from "./judgement.ts";
 import { type ColumnDemand, describeColumn, MYSQL_COLUMNS } from "./mysql_columns.ts";
-
-/** The table's rules as they are gone through. */
-class Draft {
-  readonly flaws: Flaw[] = [];
-  readonly notes: string[] = [];
-  /** Clauses of the `ALTER TABLE`: what goes, then what changes, then what comes. */
-  readonly drops: string[] = [];
-  readonly changes: string[] = [];
-  readonly additions: string[] = [];
-  /** Columns whose type changes. */
-  readonly retyped = new Set<string>();
-  readonly lengths = new Map<string, number>();
-  readonly textInstants = new Set<string>();
-  readonly unique = new Set<string>();
-
-  mended(what: string): void {
-    this.flaws.push({ what, todo: null });
-  }
-
-  refused(what: string, todo: string): void {
-    this.flaws.push({ what, todo });
-  }
-}
+import { judgeRules } from "./mysql_rules.ts";
 
 /** Everything about the table that matters. */
 export function judgeMysql(table: TableShape): Judgement {
@@ -71,7 +50,8 @@ function alterTable({ drops, changes, additions }: Draft, table: TableShape): st
 function judgeTable(table: TableShape, draft: Draft): void {
   if (table.engine !== "InnoDB") {
     draft.mended(`uses the engine ${table.engine}, and InnoDB is expected`);
-    draft.changes.push("engine = InnoDB");
+    // Another engine's row format may be none of InnoDB's.
+    draft.changes.push("engine = InnoDB", "row_format = default");
   }
   if (table.partitioned) {
     draft.mended("has partitions, and none are expected: instance_id is unique in all of it");
@@ -80,21 +60,7 @@ function judgeTable(table: TableShape, draft: Draft): void {
   for (const column of table.columns.values()) {
     if (!FIELD_SET.has(column.name)) judgeOwnColumn(column, draft);
   }
-  judgePrimaryKey(table, draft);
-  judgeIndexes(table, draft);
-  judgeForeignKeys(table, draft);
-  judgeChecks(table, draft);
-  for (const { name, before } of table.triggers) {
-    if (before) {
-      draft.refused(
-        `has the trigger ${name}, which runs before a row is written and could change or refuse it`,
-        `Look at what it does, and run: drop trigger ${quoted(name)};`,
-      );
-    } else {draft.notes.push(
-        `The trigger ${name} stays, and runs after each write; a write that it fails is lost.`,
-      );}
-  }
-  for (const view of table.views) draft.notes.push(`The view ${view} stays as it is.`);
+  judgeRules(table, draft);
 }
 
 // ── Columns ──────────────────────────────────────────────────────────────────────────────────────
@@ -109,10 +75,12 @@ function judgeColumn(table: TableShape, demand: ColumnDemand, draft: Draft): voi
   if (column.generated !== null) {
     const what = `column ${name} is generated, and a column that can be written is expected`;
     if (column.generated === "stored") draft.mended(what);
-    else {draft.refused(
+    else {
+      draft.refused(
         what,
         "Replace it by an ordinary column of the same name, with the values that it has now.",
-      );}
+      );
+    }
   } else if (!isFit) {
     const what = `column ${name} is ${describeColumn(column)}, and ${wanted}`;
     if (demand.converts(column)) draft.mended(what);
@@ -211,109 +179,4 @@ function nullableDefinition(definition: string): string {
     /'(?:[^'\\]|''|\\.)*'|\bNOT NULL\b/g,
     (part) => part === "NOT NULL" ? "NULL" : part,
   );
-}
-
-// ── Keys ─────────────────────────────────────────────────────────────────────────────────────────
-
-function judgePrimaryKey(table: TableShape, draft: Draft): void {
-  if (table.primaryKey.join() === "id") return;
-  draft.mended("column id is not the primary key, and a primary key of id alone is expected");
-  if (table.primaryKey.length > 0) draft.drops.push("drop primary key");
-  draft.additions.push("add primary key (id)");
-  if (table.columns.has("id") && !isUnique(table, "id")) draft.unique.add("id");
-}
-
-function isUnique({ indexes, primaryKey }: TableShape, column: string): boolean {
-  return primaryKey.join() === column ||
-    indexes.some((index) => index.unique && wholeColumns(index)?.join() === column);
-}
-
-function judgeIndexes(table: TableShape, draft: Draft): void {
-  const isIndexed = table.indexes.some((index) =>
-    index.unique && wholeColumns(index)?.join() === "instance_id"
-  );
-  if (table.columns.has("instance_id") && !isIndexed) {
-    draft.mended("column instance_id has no unique index of its own, and one is expected");
-    if (!isUnique(table, "instance_id")) draft.unique.add("instance_id");
-    draft.additions.push(`add unique key ${freeName(table)} (instance_id)`);
-  }
-  for (const index of table.indexes) {
-    if (!index.unique) continue;
-    const isHarmless = index.parts.some(({ column, prefix }) =>
-      prefix === null && (column === "instance_id" || column === "id")
-    );
-    if (isHarmless) continue;
-    const [first] = index.parts;
-    draft.mended(
-      `column ${
-        first?.column ?? "(an expression)"
-      } has the unique index ${index.name}, and none but instance_id's is expected`,
-    );
-    draft.drops.push(`drop key ${quoted(index.name)}`);
-    const ordinary = ordinaryKey(index);
-    if (ordinary !== null) draft.additions.push(ordinary);
-  }
-}
-
-/** The same index for looking things up; null where there can be none. */
-function ordinaryKey({ name, parts, hashed }: IndexShape): string | null {
-  if (hashed || parts.some(({ column }) => column === null)) return null;
-  const columns = parts.map(({ column, prefix }) =>
-    `${quoted(column ?? "")}${prefix === null ? "" : `(${prefix})`}`
-  );
-  return `add key ${quoted(name)} (${columns.join(", ")})`;
-}
-
-function freeName({ indexes }: TableShape): string {
-  const taken = new Set(indexes.map(({ name }) => name.toLowerCase()));
-  let name = `${SESSIONS}_instance_id`;
-  while (taken.has(name)) name += "_";
-  return name;
-}
-
-// ── Rules ────────────────────────────────────────────────────────────────────────────────────────
-
-function judgeForeignKeys(table: TableShape, draft: Draft): void {
-  for (const { name, table: other, columns } of table.foreignKeys) {
-    const refuses = columns.some((column) => FIELD_SET.has(column)) ||
-      columns.every((column) => table.columns.get(column)?.nullable === false);
-    if (refuses) {
-      draft.mended(
-        `has the foreign key ${name} to ${other}, which could refuse a session, and none of the contract's columns ` +
-          "nor of those that have to have a value is expected to have one",
-      );
-      draft.drops.push(`drop foreign key ${quoted(name)}`);
-    } else draft.notes.push(`The foreign key ${name} to ${other} stays.`);
-  }
-  for (const { name, table: other, columns } of table.referencedBy) {
-    const changed = columns.filter((column) => draft.retyped.has(column));
-    if (changed.length === 0) {
-      draft.notes.push(`The foreign key ${name} of ${other} stays; the service deletes no row.`);
-      continue;
-    }
-    draft.refused(
-      `column ${changed[0]} changes its type, and the foreign key ${name} of ${other} leads to it`,
-      `Run: alter table ${quoted(other)} drop foreign key ${
-        quoted(name)
-      }; and make it again afterwards, over a column ` +
-        "of the new type.",
-    );
-  }
-}
-
-function judgeChecks(table: TableShape, draft: Draft): void {
-  for (const { name, column, speaksOf } of table.checks) {
-    if (column !== null && FIELD_SET.has(column)) continue; // altered with its column
-    if (!speaksOf(FIELDS)) continue;
-    const what = `has the CHECK ${name ?? `of ${column}`}, and none that could refuse a session is expected`;
-    if (name === null) draft.refused(what, `Take the CHECK from the definition of ${column}.`);
-    else {
-      draft.mended(what);
-      draft.drops.push(`drop constraint ${quoted(name)}`);
-    }
-  }
-}
-
-function quoted(name: string): string {
-  return `\`${name.replaceAll("`", "``")}\``;
 }

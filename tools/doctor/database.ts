@@ -13,7 +13,7 @@ import { migrateDatabase } from "../../db/migrate.ts";
 import { DatabaseUnusableError, whyUnavailable } from "../../db/mod.ts";
 import { SESSIONS, type Tables } from "../../db/schema.ts";
 import { SEALED_TABLES, type SealedTable } from "../../db/sealed_tables.ts";
-import { lookAtTable } from "../../db/table_shape.ts";
+import { hasTable } from "../../db/table_shape.ts";
 import { StoreUnavailableError } from "../../domain/ports.ts";
 import { checkCredentials, keysAtHand } from "./credentials.ts";
 import { checkPrivileges } from "./privileges.ts";
@@ -215,7 +215,7 @@ async function checkStored(database: Database, keys: Parameters<typeof checkCred
   // A database of an earlier version has some of them.
   const there: SealedTable[] = [];
   for (const table of SEALED_TABLES) {
-    if (await lookAtTable(database, database.db, table.table) !== null) there.push(table);
+    if (await hasTable(database, database.db, table.table)) there.push(table);
   }
   if (there.length === 0) {
     return ok("credentials", "The key is well-formed where there is one, and nothing is sealed yet.");

@@ -12,10 +12,14 @@ import { TestServer, type TestSession } from "../server.ts";
 import { ownServerProgram } from "../server_program.ts";
 import { LARAVEL, place } from "./tables.ts";
 
+const digits =
+  "(select 0 as n union all select 1 union all select 2 union all select 3 union all select 4 union all " +
+  "select 5 union all select 6 union all select 7 union all select 8 union all select 9)";
 const fill = (rows: number) =>
   `insert into ll_whatsapp_qr_sessions (instance_id, status, qr_status, qr_string, created_at, updated_at)
   select concat('sender_', seq), 'disconnected', 'expired', repeat('x', 400), '2026-01-03 00:00:00', '2026-01-04 12:35:10'
-  from seq_1_to_${rows}`;
+  from (select a.n + 10 * b.n + 100 * c.n + 1000 * d.n + 10000 * e.n as seq
+    from ${digits} a, ${digits} b, ${digits} c, ${digits} d, ${digits} e) numbers where seq < ${rows}`;
 const CHECKSUM =
   "select count(*) as n, sum(crc32(concat(id, cast(instance_id as char character set ascii), status, qr_string, " +
   "floor(unix_timestamp(created_at)), floor(unix_timestamp(updated_at))))) as checksum from ll_whatsapp_qr_sessions";

@@ -31,7 +31,7 @@ const shapes = record({
     "smallint not null",
   ),
   instance_id: fc.tuple(text(40), charset).map((parts) =>
-    `${parts.join(" ").replace(/^text/, "varchar(255)")} not null`
+    `${parts.join(" ").replace(/^text/, "varchar(200)")} not null`
   ),
   phone_number: fc.tuple(fc.oneof(text(16), fc.constant("varchar(15)")), charset).map((parts) =>
     parts.join(" ")
@@ -52,7 +52,7 @@ const shapes = record({
   key: fc.constantFrom(
     "unique key (instance_id)",
     "key (instance_id)",
-    "unique key (instance_id, phone_number)",
+    "unique key (instance_id, qr_status)",
   ),
   other: fc.constantFrom(
     "",

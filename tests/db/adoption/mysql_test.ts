@@ -4,7 +4,17 @@
 import assert from "node:assert/strict";
 import { describeMigration, isRefused, migrate } from "../../../db/mod.ts";
 import { dialectTest, mysql, open, query } from "../helpers.ts";
-import { BY_HAND, BY_HAND_KEYS, COLUMNS, insertRows, LARAVEL, ROWS, runLax, seconds } from "./tables.ts";
+import {
+  BY_HAND,
+  BY_HAND_KEYS,
+  COLUMNS,
+  insertRows,
+  LARAVEL,
+  place,
+  ROWS,
+  runLax,
+  seconds,
+} from "./tables.ts";
 
 const dialect = await mysql();
 const test = (name: string, body: (url: string) => Promise<void>) => dialectTest(dialect, name, body);
@@ -165,6 +175,32 @@ test("duplicates, long texts and impossible dates are found where altering would
   assert.notEqual(await store.find("Twice"), null);
 });
 
+test("instants of a TIMESTAMP are the same ones afterwards, whatever zone they were written in", async (url) => {
+  await query(url, LARAVEL);
+  const { server, name } = place(url);
+  {
+    await using session = await server.session(name);
+    await session.run("set time_zone = '-03:00'");
+    await session.run(insertRows(ROWS));
+  }
+  await migrate(url, { alter: true });
+  // 12:34:56 in Buenos Aires.
+  assert.equal((await rowsOf(url, "qr_generated_at"))[0].qr_generated_at, "2026-01-04 15:34:56.000");
+});
+
+test("an id of 0, and ids that were given once, stay", async (url) => {
+  await query(url, BY_HAND);
+  await query(
+    url,
+    insertRows(
+      ROWS.map((row) => row.replace("(1,", "(0,").replace(/\)$/, ", 1, 'n')")),
+      `${COLUMNS}, customer_id, kind`,
+    ),
+  );
+  await migrate(url, { alter: true });
+  assert.deepEqual((await rowsOf(url, "id")).map(({ id }) => id), [0, 2, 7]);
+});
+
 /** A rule of the table: what makes it, what is said of it, and what becomes of it. */
 const RULES: readonly [
   name: string,
@@ -301,6 +337,12 @@ const RULES: readonly [
     "gone",
   ],
   ["a row format of its own", ["alter table ll_whatsapp_qr_sessions row_format = compressed"], /./, "stays"],
+  [
+    "another engine and its row format",
+    ["alter table ll_whatsapp_qr_sessions modify instance_id varchar(100) not null, engine = MyISAM, row_format = fixed"],
+    /uses the engine MyISAM/,
+    "gone",
+  ],
   [
     "columns that are missing",
     [
