@@ -5,7 +5,7 @@
 import { StoreUnavailableError } from "../domain/ports.ts";
 import { SilenceError } from "./breaker.ts";
 import { DatabaseUnusableError } from "./errors.ts";
-import { isAboutStatement, isServerError, ServerError } from "./server_errors.ts";
+import { isAboutStatement, isLockWait, isServerError, ServerError } from "./server_errors.ts";
 
 /** What an error calls for. */
 export type Fault =
@@ -48,6 +48,7 @@ const MYSQL_FAULTS: ReadonlyMap<number, Fault> = new Map([
   [1044, "unavailable"], // no right to this database
   [1045, "unavailable"], // user or password refused
   [1047, "unavailable"], // Galera: not prepared, for want of a quorum
+  [1049, "unavailable"], // no such database: a restore is under way
   [1053, "unavailable"], // shutdown in progress
   [1114, "unavailable"], // table full
   [1129, "unavailable"], // host blocked after many errors
@@ -139,8 +140,8 @@ export function isOutage(error: unknown): boolean {
 
 /** What may be told of the cause of an outage. */
 function tellable(error: unknown): unknown {
-  const { errno, sqlState }: Partial<DriverError> = error instanceof Error ? error : {};
-  return isServerError(errno) && !MYSQL_FAULTS.has(errno) ? new ServerError(errno, sqlState) : error;
+  const { errno, sqlState, code }: Partial<DriverError> = error instanceof Error ? error : {};
+  return isServerError(errno) && !MYSQL_FAULTS.has(errno) ? new ServerError(errno, sqlState, code) : error;
 }
 
 /** Why a database does not take what it is to write, although it answers. */
@@ -171,8 +172,8 @@ function judgeSqlite(errcode: unknown, message: string): Fault {
 
 /** How often an operation that met another transaction is run, the first time included. */
 const CONTENDED_RUNS = 5;
-/** After so long in one that waits for a lock it is not run again, in milliseconds: whoever asked has waited enough. */
-const CONTENDED_MS = 1_800;
+/** How long a lock is waited for in all, in milliseconds; by then whoever asked has waited enough. */
+const LOCKED_MS = 3_000;
 
 /**
  * Runs an operation of the store, again where that is right, and names what remains.
@@ -189,13 +190,14 @@ export async function runGuarded<T>(operation: () => Promise<T>): Promise<T> {
   const since = performance.now();
   let disconnected = false;
   for (let run = 1;; run++) {
+    const begun = performance.now();
     try {
       return await operation();
     } catch (error) {
       const fault = judgeFault(error);
       switch (fault) {
         case "contended":
-          if (run >= CONTENDED_RUNS || performance.now() - since > CONTENDED_MS) {
+          if (isLockWait(error) ? isEnough(since, begun) : run >= CONTENDED_RUNS) {
             throw new StoreUnavailableError(error);
           }
           await pause(run);
@@ -222,8 +224,14 @@ export async function runGuarded<T>(operation: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Whether one more run, as long as the last one, would end too late. */
+function isEnough(since: number, begun: number): boolean {
+  const now = performance.now();
+  return now - since + (now - begun) > LOCKED_MS;
+}
+
 /** Longer each time and never the same for two, so that those who met do not meet again. */
 function pause(run: number): Promise<void> {
-  const milliseconds = 10 * 2 ** run * (0.5 + Math.random());
+  const milliseconds = 10 * 2 ** Math.min(run, 5) * (0.5 + Math.random());
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

@@ -50,14 +50,23 @@ export function isAboutStatement(errno: number, sqlState: unknown): boolean {
     (typeof sqlState === "string" && STATEMENT_CLASSES.has(sqlState.slice(0, 2)));
 }
 
+/** Whether somebody else has locked the row, or the table: lock wait timeout, and MySQL's word for not waiting at all. */
+export function isLockWait(error: unknown): boolean {
+  const errno = (error as { errno?: unknown } | null)?.errno;
+  return errno === 1205 || errno === 3572;
+}
+
 /** An error whose number this code has no word for: told by its number alone, for its text may quote the statement. */
 export class ServerError extends Error {
   override readonly name = "ServerError";
   readonly errno: number;
+  /** The driver's name for it, where it has one. */
+  readonly code: unknown;
 
-  constructor(errno: number, sqlState: unknown) {
+  constructor(errno: number, sqlState: unknown, code: unknown) {
     const state = typeof sqlState === "string" && /^[0-9A-Z]{5}$/.test(sqlState) ? ` (${sqlState})` : "";
     super(`The server answered with error ${errno}${state}.`);
     this.errno = errno;
+    this.code = code;
   }
 }

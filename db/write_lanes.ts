@@ -7,6 +7,7 @@
  * whether their session's row is free, which the server answers immediately, and those that are refused come back later.
  * @module
  */
+import { isLockWait } from "./server_errors.ts";
 
 /** Connections that are left to reads. */
 const RESERVE = 3;
@@ -50,10 +51,4 @@ export class WriteLanes {
     if (next === undefined) this.#free++;
     else next();
   }
-}
-
-/** Lock wait timeout, and MySQL's word for a row that is locked when nobody wants to wait. */
-function isLockWait(error: unknown): boolean {
-  const errno = (error as { errno?: unknown } | null)?.errno;
-  return errno === 1205 || errno === 3572;
 }
