@@ -26,7 +26,10 @@ const DRAIN_MS = 2_000;
 /** How long after the start the heap is tidied, in milliseconds. */
 const TIDY_MS = 1_000;
 
-type Bounds = Pick<ServiceOptions, "storePausesMs" | "clock" | "replica" | "policy" | "workerScript">;
+type Bounds = Pick<
+  ServiceOptions,
+  "storePausesMs" | "clock" | "replica" | "policy" | "workerScript" | "socketSettings" | "watch"
+>;
 
 async function readConfig(): Promise<Config> {
   const environment = Object.fromEntries(CONFIG_VARIABLES.map((name) => [name, Deno.env.get(name)]));
