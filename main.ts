@@ -32,7 +32,10 @@ interface Survivals {
   survived: number;
 }
 
-type Bounds = Pick<ServiceOptions, "storePausesMs" | "clock" | "replica" | "policy" | "workerScript">;
+type Bounds = Pick<
+  ServiceOptions,
+  "storePausesMs" | "clock" | "replica" | "policy" | "workerScript" | "socketSettings" | "watch"
+>;
 
 async function readConfig(): Promise<Config> {
   const environment = Object.fromEntries(CONFIG_VARIABLES.map((name) => [name, Deno.env.get(name)]));
