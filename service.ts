@@ -217,7 +217,11 @@ async function openStorePatiently(
   const keys = await credentialKeys(config);
   for (const pauseMs of [...pausesMs, null]) {
     try {
-      return await openStore({ url: config.databaseUrl, keys });
+      return await openStore({
+        url: config.databaseUrl,
+        keys,
+        onAdopted: (settlement) => log.warn({ event: "table_adopted", ...settlement }),
+      });
     } catch (error) {
       if (pauseMs === null || !(error instanceof StoreUnavailableError)) throw error;
       log.warn({ event: "store_unavailable", retry_ms: pauseMs });

@@ -2,6 +2,7 @@
  * The authority's memory, over SQLite or MySQL: `openStore`, and what an operator runs beside it.
  * @module
  */
+import type { Settlement } from "./adoption/settle.ts";
 import { connect } from "./database.ts";
 import { runGuarded } from "./faults.ts";
 import { migrateDatabase } from "./migrate.ts";
@@ -21,14 +22,20 @@ export type { Store } from "./store.ts";
 /**
  * Connects, migrates, removes what erased keys left, and gives the store.
  * @param options.url see `database_url.ts`: `sqlite:path`, `sqlite::memory:`, `mysql://user:pass@host:3306/db`
+ * @param options.onAdopted told of a table that was there already and has been taken over
  * @param options.keys seal and open the credentials; `parseCredentialKeys` or `loadOrCreateKeyFile`
  * @throws {DatabaseUnusableError} one sentence for an operator: the address, a table or the file does not fit
  * @throws {StoreUnavailableError} when the database cannot be reached for now
  */
-export async function openStore(options: { url: string; keys: CredentialKeys }): Promise<Store> {
+export async function openStore(options: {
+  url: string;
+  keys: CredentialKeys;
+  onAdopted?: (settlement: Settlement) => void;
+}): Promise<Store> {
   const database = await connect(options.url);
   try {
-    await migrateDatabase(database);
+    const { adopted, table } = await migrateDatabase(database);
+    if (adopted && table?.settlement) options.onAdopted?.(table.settlement);
     await runGuarded(() => purgeErased(database.db));
     return new SqlStore(database, options.keys);
   } catch (error) {
