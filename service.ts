@@ -237,7 +237,12 @@ async function openStorePatiently(
   const keys = await credentialKeys(config);
   for (const pauseMs of [...storePausesMs, null]) {
     try {
-      return await openStore({ url: config.databaseUrl, keys, bounds });
+      return await openStore({
+        url: config.databaseUrl,
+        keys,
+        bounds,
+        onAdopted: (settlement) => log.warn({ event: "table_adopted", ...settlement }),
+      });
     } catch (error) {
       if (pauseMs === null || !(error instanceof StoreUnavailableError)) throw error;
       log.warn({ event: "store_unavailable", retry_ms: pauseMs });

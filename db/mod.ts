@@ -2,6 +2,7 @@
  * The authority's memory, over SQLite or MySQL: `openStore`, and what an operator runs beside it.
  * @module
  */
+import type { Settlement } from "./adoption/settle.ts";
 import { connect } from "./database.ts";
 import { runGuarded } from "./faults.ts";
 import { migrateDatabase } from "./migrate.ts";
@@ -26,6 +27,7 @@ export type { StoreBounds } from "./terms.ts";
 /**
  * Connects, migrates, removes what erased keys left, and gives the store.
  * @param options.url see `database_url.ts`: `sqlite:path`, `sqlite::memory:`, `mysql://user:pass@host:3306/db`
+ * @param options.onAdopted told of a table that was there already and has been taken over
  * @param options.keys seal and open the credentials; `parseCredentialKeys` or `loadOrCreateKeyFile`
  * @param options.bounds other than the product's own
  * @throws {DatabaseUnusableError} one sentence for an operator: the address, a table or the file does not fit
@@ -35,11 +37,13 @@ export function openStore(options: {
   readonly url: string;
   readonly keys: CredentialKeys;
   readonly bounds?: Partial<StoreBounds> | undefined;
+  readonly onAdopted?: (settlement: Settlement) => void;
 }): Promise<Store> {
   return refusing(async () => {
     const database = await connect(options.url, { bounds: options.bounds });
     try {
-      await migrateDatabase(database);
+      const { adopted, table } = await migrateDatabase(database);
+      if (adopted && table?.settlement) options.onAdopted?.(table.settlement);
       await runGuarded(() => purgeErased(database.db));
       return new SqlStore(database, options.keys);
     } catch (error) {

@@ -64,10 +64,13 @@ dialectTest(
     {
       await using world = await World.start({ databaseUrl: url, environment });
       assert.equal((await world.hub.session("sender_51")).status, "disconnected");
+      const told = world.log.lines.filter(({ event }) => event === "table_adopted");
+      assert.deepEqual(told, [{ event: "table_adopted", connected: 1, connecting: 0, generated: 0 }]);
       // What somebody in this system reports is believed, over a restart too.
       await world.hub.connected("sender_51", "+5491155550001");
     }
     await using again = await World.start({ databaseUrl: url, environment });
     assert.equal((await again.hub.session("sender_51")).status, "connected");
+    assert.ok(!again.log.lines.some(({ event }) => event === "table_adopted"));
   },
 );
