@@ -21,9 +21,9 @@ async function fakeTime(): Promise<string | undefined> {
   return found || undefined;
 }
 
-/** Presences that do not last long; a busy machine may lose one, and then it has it again. */
+/** Presences that do not last long, with time to close a socket on a busy machine before another takes its session. */
 const BRIEF: WorldOptions["supervision"] = {
-  replica: { ttlMs: 6_000, renewMs: 200, marginMs: 2_000, censusMs: 100, errandMs: 20 },
+  replica: { ttlMs: 12_000, renewMs: 200, marginMs: 8_000, censusMs: 100, errandMs: 20 },
 };
 
 /** Presences that outlast every delay of a busy machine, but not what the clock is set by. */
