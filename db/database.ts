@@ -3,7 +3,6 @@
  * @module
  */
 import { type Dialect, Kysely, type LogConfig, sql } from "kysely";
-import { StoreUnavailableError } from "../domain/ports.ts";
 import { type DatabaseTarget, parseDatabaseUrl } from "./database_url.ts";
 import type { DialectName } from "./dialect.ts";
 import { runGuarded } from "./faults.ts";
@@ -112,6 +111,6 @@ async function greet(target: DatabaseTarget, db: Kysely<Tables>): Promise<number
     await assertOneWriter(db);
     return Math.max(Number(row?.bytes) - PACKET_RESERVE, PACKET_RESERVE);
   } catch (error) {
-    throw asGreetingRefusal(error instanceof StoreUnavailableError ? error.cause : error, target);
+    throw asGreetingRefusal(error, target);
   }
 }

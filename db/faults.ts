@@ -132,6 +132,17 @@ export function judgeFault(error: unknown): Fault {
   return code === undefined ? "disconnected" : "unavailable";
 }
 
+/** Whether what answers does not speak as a server does: the driver gives it up with a word of its own. */
+export function isMisunderstanding(error: unknown): boolean {
+  const { code, errno, fatal }: Partial<DriverError> = error instanceof Error ? error : {};
+  return fatal === true && typeof code === "string" && !NETWORK_FAULTS.has(code) && !isServerError(errno);
+}
+
+/** Whether the server's error with this number is known as one that passes. */
+export function isKnownOutage(errno: unknown): boolean {
+  return MYSQL_FAULTS.has(errno as number);
+}
+
 /** Whether this is a driver's word for a database that is away, and not for something that we did wrong. */
 export function isOutage(error: unknown): boolean {
   const fault = judgeFault(error);

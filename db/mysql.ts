@@ -10,6 +10,7 @@ import { Breaker } from "./breaker.ts";
 import type { MysqlTarget } from "./database_url.ts";
 import { DatabaseUnusableError } from "./errors.ts";
 import { judgeFault } from "./faults.ts";
+import { isDenied } from "./server_errors.ts";
 import { probeMysql } from "./mysql_probe.ts";
 import { STORE_BOUNDS, type StoreBounds, type Terms, waitOn } from "./terms.ts";
 import { type Turn, Turns } from "./turns.ts";
@@ -406,7 +407,7 @@ class KyselyConnection implements MysqlPoolConnection {
         break;
       case "unavailable":
         // A server that has become read-only is left, for the one that takes over.
-        this.#raw.destroy();
+        if (!isDenied(error)) this.#raw.destroy();
         break;
       case "contended":
       case "damaged":

@@ -6,10 +6,8 @@ import { CompiledQuery, type Kysely } from "kysely";
 import type { Database } from "./database.ts";
 import { DatabaseUnusableError } from "./errors.ts";
 import type { Tables } from "./schema.ts";
+import { isDenied } from "./server_errors.ts";
 import { hasTable } from "./table_shape.ts";
-
-/** The server's words for "you may not": its error numbers. */
-const DENIED: ReadonlySet<unknown> = new Set([1044, 1045, 1142, 1143, 1227, 1370]);
 
 /**
  * Runs a statement of the schema. One that makes what is there already, because somebody else has made it, needs no
@@ -41,9 +39,8 @@ export async function runPrivileged(
 
 /** Which privilege the server misses; null where it misses none. */
 export function missingPrivilege(error: unknown): string | null {
-  const { errno, message } = (error ?? {}) as { errno?: unknown; message?: unknown };
-  if (!DENIED.has(errno)) return null;
-  const [, privilege] = /^([A-Z][A-Z ,]*?) command denied/.exec(String(message)) ?? [];
+  if (!isDenied(error)) return null;
+  const [, privilege] = /^([A-Z][A-Z ,]*?) command denied/.exec(String((error as Error).message)) ?? [];
   return privilege ?? "for it";
 }
 

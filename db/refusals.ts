@@ -13,7 +13,8 @@
 import { StoreUnavailableError } from "../domain/ports.ts";
 import type { MysqlTarget } from "./database_url.ts";
 import { DatabaseUnusableError } from "./errors.ts";
-import { judgeFault } from "./faults.ts";
+import { isKnownOutage, isMisunderstanding } from "./faults.ts";
+import { isDenied } from "./server_errors.ts";
 
 /** An error as the drivers make them: a server's has an SQLSTATE, if an empty one before the greeting. */
 interface DriverError extends Error {
@@ -83,8 +84,7 @@ const CERTIFICATE_REFUSALS: readonly (readonly [text: RegExp, sentence: string])
 ];
 const CERTIFICATE = "The TLS certificate of the database is not accepted; see ssl in DATABASE_URL.";
 
-/** The server's words for "you may not", and where the privilege is named in them. */
-const DENIED: ReadonlySet<unknown> = new Set([1142, 1143, 1227, 1370]);
+/** Where the server's words for "you may not" name the privilege. */
 const PRIVILEGE = /^([A-Z][A-Z ,]*) command denied/;
 
 /** Why a server that answers cannot be used for now. */
@@ -112,10 +112,14 @@ const TRANSIENT = /^(08|40)/;
  */
 export function asRefusal(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof DatabaseUnusableError) return error;
-  if (error instanceof StoreUnavailableError) return error;
-  const { code, errno, errcode, sqlState, message }: DriverError = error;
-  const unusable = (sentence: string) => new DatabaseUnusableError(sentence, { cause: error });
+  // What is an outage once the service has started may be for ever before it has.
+  const isOutage = error instanceof StoreUnavailableError;
+  const cause = isOutage ? error.cause : error;
+  if (!(cause instanceof Error)) return error;
+  const { code, errno, errcode, sqlState, message }: DriverError = cause;
+  const unusable = (sentence: string) => new DatabaseUnusableError(sentence, { cause });
   if (code === "ERR_SQLITE_ERROR") {
+    if (isOutage) return error;
     return unusable(`SQLite refuses what the service asks of the database file: error ${Number(errcode)}.`);
   }
   if (code === "HANDSHAKE_SSL_ERROR") {
@@ -124,16 +128,18 @@ export function asRefusal(error: unknown): unknown {
   const byDriver = DRIVER_REFUSALS.get(code);
   if (byDriver !== undefined) return unusable(byDriver);
   if (typeof sqlState !== "string") return error;
-  if (judgeFault(error) !== "other" || TRANSIENT.test(sqlState)) return new StoreUnavailableError(error);
   const known = REFUSALS.get(errno);
   if (known !== undefined) return unusable(known);
-  if (DENIED.has(errno)) {
+  if (isDenied(cause)) {
     const privilege = PRIVILEGE.exec(message)?.[1] ?? "a privilege that it needs";
     return unusable(
       `The user in DATABASE_URL lacks ${privilege} on the database; \`deno task doctor\` tells all it needs.`,
     );
   }
-  return unusable(`The database refuses what the service asks of it: ${numberOf(error)}.`);
+  if (isKnownOutage(errno) || TRANSIENT.test(sqlState)) {
+    return isOutage ? error : new StoreUnavailableError(cause);
+  }
+  return unusable(`The database refuses what the service asks of it: ${numberOf(cause)}.`);
 }
 
 /**
@@ -146,7 +152,8 @@ export function asGreetingRefusal(error: unknown, { tls }: Pick<MysqlTarget, "tl
   if (refusal instanceof DatabaseUnusableError && refusal.message === LOGIN && tls === "none") {
     return new DatabaseUnusableError(LOGIN_WITHOUT_TLS, { cause: error });
   }
-  return refusal instanceof DatabaseUnusableError || refusal instanceof StoreUnavailableError
+  const isAway = refusal instanceof StoreUnavailableError && !isMisunderstanding(refusal.cause);
+  return refusal instanceof DatabaseUnusableError || isAway
     ? refusal
     : new DatabaseUnusableError(NO_SERVER, { cause: error });
 }

@@ -50,6 +50,14 @@ export function isAboutStatement(errno: number, sqlState: unknown): boolean {
     (typeof sqlState === "string" && STATEMENT_CLASSES.has(sqlState.slice(0, 2)));
 }
 
+/** What an account may not do is said of a statement: the connection is as good as before. */
+const DENIED: ReadonlySet<unknown> = new Set([1142, 1143, 1227, 1370]);
+
+/** Whether the account lacks a privilege for the statement. */
+export function isDenied(error: unknown): boolean {
+  return DENIED.has((error as { errno?: unknown } | null)?.errno);
+}
+
 /** Whether somebody else has locked the row, or the table: lock wait timeout, and MySQL's word for not waiting at all. */
 export function isLockWait(error: unknown): boolean {
   const errno = (error as { errno?: unknown } | null)?.errno;
@@ -62,10 +70,13 @@ export class ServerError extends Error {
   readonly errno: number;
   /** The driver's name for it, where it has one. */
   readonly code: unknown;
+  /** As the server has it; null where that is none. */
+  readonly sqlState: string | null;
 
   constructor(errno: number, sqlState: unknown, code: unknown) {
-    const state = typeof sqlState === "string" && /^[0-9A-Z]{5}$/.test(sqlState) ? ` (${sqlState})` : "";
-    super(`The server answered with error ${errno}${state}.`);
+    const state = typeof sqlState === "string" && /^[0-9A-Z]{5}$/.test(sqlState) ? sqlState : null;
+    super(`The server answered with error ${errno}${state === null ? "" : ` (${state})`}.`);
+    this.sqlState = state;
     this.errno = errno;
     this.code = code;
   }

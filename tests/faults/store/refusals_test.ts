@@ -110,7 +110,7 @@ const OBSTACLES: readonly Obstacle[] = [
     put: "revoke create on $name.* from $user",
     remove: `grant ${MAY} on $name.* to $user`,
     code: 78,
-    sentence: /^The user in DATABASE_URL lacks CREATE on the database; /,
+    sentence: /^The account in DATABASE_URL has not the privilege CREATE: grant it, /,
   },
   {
     what: "the account may do nothing",
@@ -202,7 +202,7 @@ serverTest("a tool ends with the same sentence and code as the service", async (
     await server.run(`revoke create on ${name}.* from 'app'@'${host}'`);
   }
   const denied = await tool();
-  assert.deepEqual([denied.code, /lacks CREATE on/.test(denied.sentence)], [78, true], denied.sentence);
+  assert.deepEqual([denied.code, /has not the privilege CREATE:/.test(denied.sentence)], [78, true], denied.sentence);
   for (const host of ["localhost", "127.0.0.1"]) {
     await server.run(`grant create on ${name}.* to 'app'@'${host}'`);
   }
