@@ -47,6 +47,8 @@ export interface BreakerOptions {
   readonly probe: (signal: AbortSignal) => Promise<void>;
   /** Called whenever the breaker opens, before anybody is refused. */
   readonly onOpen?: () => void;
+  /** Called whenever the database answers again. */
+  readonly onClose?: () => void;
   readonly bounds?: Partial<BreakerBounds>;
   readonly time?: Time;
 }
@@ -73,6 +75,7 @@ interface Question {
 export class Breaker {
   readonly #probe: BreakerOptions["probe"];
   readonly #onOpen: () => void;
+  readonly #onClose: () => void;
   readonly #bounds: BreakerBounds;
   readonly #time: Time;
   /** In the order in which they were asked. */
@@ -86,9 +89,10 @@ export class Breaker {
   /** Resolves when the silence is over; null while there is none. */
   #recovery: PromiseWithResolvers<void> | null = null;
 
-  constructor({ probe, onOpen = () => {}, bounds, time = MACHINE }: BreakerOptions) {
+  constructor({ probe, onOpen = () => {}, onClose = () => {}, bounds, time = MACHINE }: BreakerOptions) {
     this.#probe = probe;
     this.#onOpen = onOpen;
+    this.#onClose = onClose;
     this.#bounds = { ...BREAKER_BOUNDS, ...bounds };
     this.#time = time;
   }
@@ -120,11 +124,14 @@ export class Breaker {
     this.#answeredAt = this.#time.steady();
   }
 
-  /** Nothing is probed any more; what is still asked remains so. */
+  /** Gives up whatever is asked, and refuses from now on; nothing is probed any more. */
   end(): void {
+    if (this.#ending.signal.aborted) return;
     this.#ending.abort();
     this.#cancelLook?.();
-    this.#recovery?.resolve();
+    this.#recovery ??= Promise.withResolvers();
+    this.#recovery.resolve();
+    this.#giveUpAll(this.#recovery.promise);
   }
 
   // One timer for all questions: it goes off when there may have been silence for long enough, and no sooner.
@@ -153,12 +160,12 @@ export class Breaker {
     let cancelDoubt = this.#time.after(this.#bounds.doubtMs - LAST_LOOK_MS, () => {
       cancelDoubt = this.#time.after(LAST_LOOK_MS, () => this.#open());
     });
-    while (!await this.#isAnswered() && !signal.aborted) await this.#pause();
+    while (!signal.aborted && !await this.#isAnswered()) await this.#pause();
     cancelDoubt();
     this.#isProbing = false;
     this.heard();
-    this.#close();
-    if (this.#questions.size > 0) this.#lookIn(this.#bounds.silenceMs);
+    this.#close(); // and with that, something may be asked already
+    if (this.#questions.size > 0 && this.#cancelLook === null) this.#lookIn(this.#bounds.silenceMs);
   }
 
   async #isAnswered(): Promise<boolean> {
@@ -188,7 +195,11 @@ export class Breaker {
     if (this.#ending.signal.aborted) return;
     this.#recovery = Promise.withResolvers();
     this.#onOpen();
-    const error = new SilenceError(this.#recovery.promise);
+    this.#giveUpAll(this.#recovery.promise);
+  }
+
+  #giveUpAll(recovery: Promise<void>): void {
+    const error = new SilenceError(recovery);
     for (const question of [...this.#questions]) {
       if (this.#questions.delete(question)) question.giveUp(error);
     }
@@ -196,8 +207,9 @@ export class Breaker {
 
   #close(): void {
     const recovery = this.#recovery;
-    if (recovery === null) return;
+    if (recovery === null || this.#ending.signal.aborted) return;
     this.#recovery = null;
     recovery.resolve();
+    this.#onClose();
   }
 }

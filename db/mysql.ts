@@ -10,6 +10,7 @@ import { Breaker } from "./breaker.ts";
 import type { MysqlTarget } from "./database_url.ts";
 import { DatabaseUnusableError } from "./errors.ts";
 import { judgeFault } from "./faults.ts";
+import { Forsaken } from "./forsaken.ts";
 import { isDenied } from "./server_errors.ts";
 import { probeMysql } from "./mysql_probe.ts";
 import { STORE_BOUNDS, type StoreBounds, type Terms, waitOn } from "./terms.ts";
@@ -92,6 +93,7 @@ export function openMysql(target: MysqlTarget, bounds: StoreBounds = STORE_BOUND
   const breaker = new Breaker({
     probe: (signal) => probeMysql(connectionOptions, () => openSocket(target, sockets), signal),
     onOpen: () => pools.forEach((pool) => pool.distrust()),
+    onClose: () => pools.forEach((pool) => pool.endForsaken()),
     bounds: bounds.breaker,
   });
   const open = (places: number) => {
@@ -209,6 +211,7 @@ class KyselyPool {
   readonly #parts: PoolParts;
   readonly #turns: Turns;
   readonly #known = new WeakMap<PoolConnection, KyselyConnection>();
+  readonly #forsaken = new Forsaken();
   #generation = 0;
 
   constructor(pool: Pool, parts: PoolParts) {
@@ -256,6 +259,25 @@ class KyselyPool {
     for (const socket of this.#parts.fresh) socket.destroy();
   }
 
+  /** Ends at the server what was given up here; as soon as it answers, where it does not. */
+  endForsaken(): void {
+    const { breaker } = this.#parts;
+    if (this.#forsaken.size === 0 || breaker.isOpen) return;
+    const terms: Terms = { boundMs: STORE_BOUNDS.callMs, breaker };
+    void this.#forsaken.end((text, parameters) =>
+      new Promise((resolve, reject) =>
+        this.getConnection(terms, (error, connection) => {
+          if (error) return reject(error);
+          connection.query(text, parameters, (error, result) => {
+            connection.release();
+            if (error) reject(error);
+            else resolve(result);
+          });
+        })
+      )
+    );
+  }
+
   async #acquire(terms: Terms): Promise<KyselyConnection> {
     for (;;) {
       const raw = await this.#take();
@@ -284,11 +306,16 @@ class KyselyPool {
         // The loss of a connection that was old already says nothing about the new ones.
         if (generation === this.#generation) this.#generation++;
       },
+      onForsaken: () => {
+        this.#forsaken.add(raw.threadId, socketOf(raw).localPort);
+        this.endForsaken();
+      },
     });
     this.#known.set(raw, connection);
     try {
       for (const statement of SETUP) await run(connection, statement);
       fresh.delete(socketOf(raw));
+      this.endForsaken();
       return connection;
     } catch (error) {
       raw.destroy();
@@ -318,6 +345,8 @@ interface ConnectionEvents {
   readonly onHeard: () => void;
   /** The connection is of no use any more. */
   readonly onLost: () => void;
+  /** It is about to be closed here while the server may still be busy with it. */
+  readonly onForsaken: () => void;
 }
 
 class KyselyConnection implements MysqlPoolConnection {
@@ -395,6 +424,7 @@ class KyselyConnection implements MysqlPoolConnection {
    */
   #abandon(): void {
     this.#events.onLost();
+    this.#events.onForsaken();
     this.#raw.destroy();
     socketOf(this.#raw).destroy();
   }

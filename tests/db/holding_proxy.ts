@@ -17,23 +17,32 @@ interface Way {
 export class HoldingProxy implements AsyncDisposable {
   readonly #server: Server;
   readonly #target: { host: string; port: number };
+  readonly #keepsPorts: boolean;
   readonly #ways = new Set<Way>();
   #isHolding = false;
   #text: string | null = null;
   /** How many connections have been opened. */
   connections = 0;
 
-  private constructor(server: Server, target: { host: string; port: number }) {
+  private constructor(server: Server, target: { host: string; port: number }, keepsPorts: boolean) {
     this.#server = server;
+    this.#keepsPorts = keepsPorts;
     this.#target = target;
     server.on("connection", (client) => this.#carry(client as Socket));
   }
 
-  /** A proxy before the server of this URL, and the URL that leads through it. */
-  static async before(url: string): Promise<{ proxy: HoldingProxy; url: string }> {
+  /**
+   * A proxy before the server of this URL, and the URL that leads through it.
+   * @param keepsPorts whether the server is to see the ports of the clients, as without a proxy; from 127.0.0.2
+   */
+  static async before(url: string, keepsPorts = false): Promise<{ proxy: HoldingProxy; url: string }> {
     const through = new URL(url);
     const server = createServer();
-    const proxy = new HoldingProxy(server, { host: through.hostname, port: Number(through.port) });
+    const proxy = new HoldingProxy(
+      server,
+      { host: through.hostname, port: Number(through.port) },
+      keepsPorts,
+    );
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
     through.hostname = "127.0.0.1";
     through.port = String((server.address() as { port: number }).port);
@@ -77,7 +86,10 @@ export class HoldingProxy implements AsyncDisposable {
     this.connections++;
     client.on("error", () => {});
     if (this.#isHolding) return void client.destroy();
-    const server = connect(this.#target);
+    const server = connect({
+      ...this.#target,
+      ...(this.#keepsPorts ? { localAddress: "127.0.0.2", localPort: client.remotePort! } : {}),
+    });
     const way: Way = { client, server, kept: [], isHeld: false };
     this.#ways.add(way);
     client.on("data", (data: Buffer) => {

@@ -6,6 +6,7 @@ import { connect } from "../../db/database.ts";
 import { migrateDatabase } from "../../db/migrate.ts";
 import { SqlStore } from "../../db/store.ts";
 import { PROGRAMS_REQUIRED } from "../programs.ts";
+import { HoldingProxy } from "./holding_proxy.ts";
 import { adopt, KEYS, open, openCounted, query } from "./helpers.ts";
 import { countDeadlocks, TestServer, type TestSession, untilLockWait } from "./server.ts";
 import { ownServerProgram, whatIsMissing } from "./server_program.ts";
@@ -320,3 +321,27 @@ async function makeCertificates(folder: string): Promise<Certificates | undefine
     elsewhere: `${folder}/elsewhere.pem`,
   };
 }
+
+serverTest(
+  "a transaction whose connection was given up keeps no lock, when the server was not told",
+  async (server) => {
+    const { url, name } = await server.database();
+    await server.run("create user app@'%' identified by 'secret'");
+    await server.run(`grant all on ${name}.* to app@'%'`);
+    const { proxy, url: through } = await HoldingProxy.before(url.replace("root:@", "app:secret@"), true);
+    await using _ = proxy;
+    const database = await connect(through, { bounds: { statementMs: 3_000 } });
+    await migrateDatabase(database);
+    await using store = new SqlStore(database, KEYS);
+    await store.save(createSession("s", 1), adopt("first"));
+    const second = adopt("second");
+    proxy.holdFrom("commit");
+    await assert.rejects(store.save(createSession("s", 2), second), StoreUnavailableError);
+    const [held] = await server.run("select count(*) as n from information_schema.innodb_trx");
+    assert.equal(Number(held?.["n"]), 1);
+    proxy.pass();
+    await store.save(createSession("s", 2), second);
+    assert.equal(await store.loadCredentials("s"), "second");
+    assert.equal((await store.find("s"))?.session.updatedAt, 2);
+  },
+);

@@ -202,7 +202,11 @@ serverTest("a tool ends with the same sentence and code as the service", async (
     await server.run(`revoke create on ${name}.* from 'app'@'${host}'`);
   }
   const denied = await tool();
-  assert.deepEqual([denied.code, /has not the privilege CREATE:/.test(denied.sentence)], [78, true], denied.sentence);
+  assert.deepEqual(
+    [denied.code, /has not the privilege CREATE:/.test(denied.sentence)],
+    [78, true],
+    denied.sentence,
+  );
   for (const host of ["localhost", "127.0.0.1"]) {
     await server.run(`grant create on ${name}.* to 'app'@'${host}'`);
   }
