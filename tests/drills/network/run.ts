@@ -233,7 +233,8 @@ async function replicas(
       pause(2_000).then(() => true),
     ]);
     run.check(isSilent, "an answer has come over a link that drops everything");
-    run.check(await all([one], names), "a Hub that is away has cost a session its connection");
+    // Shares may still be moving after what was before.
+    await until("the other replica to tell all", () => all([one], names));
     other.set("hub", CLEAR);
     return { back: await until("both to tell all", () => all([one, other], names)) };
   });
