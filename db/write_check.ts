@@ -53,10 +53,10 @@ export class WriteCheck {
   }
 
   async #ask(): Promise<void> {
-    const { dialect, calls } = this.#database;
+    const { dialect, control } = this.#database;
     switch (dialect) {
       case "mysql":
-        await sql`update ${sql.table(REPLICAS)} set expires_at = expires_at where 1 = 0`.execute(calls);
+        await sql`update ${sql.table(REPLICAS)} set expires_at = expires_at where 1 = 0`.execute(control);
         break;
       case "sqlite":
         // Whoever looks every second wears no disk out.
