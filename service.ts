@@ -105,6 +105,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     clock,
     log,
     bounds: { ...REPLICA_BOUNDS, ...options.replica },
+    patiently: (work) => patiently(work, options, clock),
   });
   const pool = new WorkerPool({
     size: config.socketWorkers,
@@ -170,7 +171,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   try {
     pool.start();
     if (replica === null) await sessions.start();
-    else await replica.start(sessions, await unsettledOf(store, log));
+    else await replica.start(sessions, await patiently(() => unsettledOf(store, log), options, clock));
     unlinker.start();
   } catch (error) {
     await stop();
@@ -229,27 +230,38 @@ async function readiness(
   return { status: isStopping ? "stopping" : isReady ? "ready" : "not_ready", checks: { database, workers } };
 }
 
-/** A database may be starting at the same time as the service: it is waited for, but not for ever. */
-async function openStorePatiently(
-  { config, log, storeBounds: bounds, storePausesMs = STORE_PAUSES_MS }: ServiceOptions,
+/**
+ * Carries out what a start needs of the database. It may be starting at the same time, or have much to do: it is waited
+ * for, but not for ever.
+ */
+async function patiently<T>(
+  work: () => Promise<T>,
+  { log, storePausesMs = STORE_PAUSES_MS }: Pick<ServiceOptions, "log" | "storePausesMs">,
   clock: Clock,
-): Promise<Store> {
-  const keys = await credentialKeys(config);
-  for (const pauseMs of [...storePausesMs, null]) {
+): Promise<T> {
+  for (const pauseMs of storePausesMs) {
     try {
-      return await openStore({
-        url: config.databaseUrl,
-        keys,
-        bounds,
-        onAdopted: (settlement) => log.warn({ event: "table_adopted", ...settlement }),
-      });
+      return await work();
     } catch (error) {
-      if (pauseMs === null || !(error instanceof StoreUnavailableError)) throw error;
+      if (!(error instanceof StoreUnavailableError)) throw error;
       log.warn({ event: "store_unavailable", retry_ms: pauseMs });
       await pause(clock, pauseMs);
     }
   }
-  throw new StoreUnavailableError();
+  return await work();
+}
+
+async function openStorePatiently(options: ServiceOptions, clock: Clock): Promise<Store> {
+  const { config, log, storeBounds: bounds } = options;
+  const keys = await credentialKeys(config);
+  const open = () =>
+    openStore({
+      url: config.databaseUrl,
+      keys,
+      bounds,
+      onAdopted: (settlement) => log.warn({ event: "table_adopted", ...settlement }),
+    });
+  return await patiently(open, options, clock);
 }
 
 /** The configured keys; with SQLite, where none are configured, the key beside the database. */

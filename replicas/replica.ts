@@ -55,6 +55,8 @@ export interface ReplicaOptions {
   readonly log: Log;
   readonly bounds: ReplicaBounds;
   readonly stopwatch?: Stopwatch;
+  /** Carries out what a start needs of the database, again and again where it is away; once where it is not given. */
+  readonly patiently?: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
 export class Replica implements Ownership {
@@ -114,11 +116,11 @@ export class Replica implements Ownership {
    * @throws {StoreUnavailableError} when the database cannot be reached
    */
   async start(sessions: Sessions, unsettled: readonly string[]): Promise<void> {
-    const { leases, bounds } = this.#options;
+    const { leases, bounds, patiently = (work) => work() } = this.#options;
     this.#sessions = sessions;
-    await this.#presence.join();
-    await leases.putUp(unsettled);
-    await this.#adjust();
+    await patiently(() => this.#presence.join());
+    await patiently(() => leases.putUp(unsettled));
+    await patiently(() => this.#adjust());
     void this.#repeat(bounds.censusMs, () => this.#adjust());
     void this.#repeat(bounds.errandMs, () => this.#serve());
     void this.#repeat(bounds.tidyMs, () => leases.tidy());

@@ -57,6 +57,28 @@ faultScenario(
 
 faultScenario(
   server,
+  "a start waits for a database that it can open and not be present in yet",
+  async (start, server) => {
+    const { url, drop } = await server.database();
+    await using world = await start({ databaseUrl: url });
+    await world[Symbol.asyncDispose](); // the tables are there
+    const { proxy, url: through } = await RefusingProxy.before(url);
+    try {
+      proxy.refuse({ errno: 3032, of: "statements", text: /insert into `?ll_whatsapp_replicas/ });
+      const starting = start({ databaseUrl: through, storePausesMs: Array<number>(10_000).fill(10) });
+      while (proxy.refused < 2) await turn();
+      proxy.permit();
+      await using late = await starting;
+      await late.link("late");
+    } finally {
+      await proxy[Symbol.asyncDispose]();
+      await drop();
+    }
+  },
+);
+
+faultScenario(
+  server,
   "a replica whose account is locked waits for it to be unlocked, and has lost nothing",
   async (start, server) => {
     await using gateway = await startGateway();
