@@ -139,7 +139,7 @@ test("leave() and heldBy() look at the rows of one replica alone", async ({ hold
   for (let i = 0; i < 20; i++) await hold(`s${i}`, i % 10 === 0 ? ONE : TWO);
   const [plan] = await query(
     url,
-    `explain update ll_whatsapp_leases set replica_id = null where resting in (0, 1) and replica_id = '${ONE}'`,
+    `explain format = traditional update ll_whatsapp_leases set replica_id = null where resting in (0, 1) and replica_id = '${ONE}'`,
   );
   assert.equal(plan.key, "ll_whatsapp_leases_owner");
   assert.ok(Number(plan.rows) <= 4, `${plan.rows} rows`);
