@@ -5,8 +5,9 @@
  */
 import { qrAnswer } from "../domain/answer.ts";
 import { SessionManagerError } from "../domain/errors.ts";
-import { atRest, type Policy } from "../domain/life.ts";
+import { atRest, type Life, type Policy } from "../domain/life.ts";
 import type { SessionStore, Soon, StoredOutline } from "../domain/ports.ts";
+import type { Instant, Session } from "../domain/session.ts";
 import { transition } from "../domain/transition.ts";
 import { type QrView, type SessionView, viewQr, Views, viewSession } from "../domain/view.ts";
 import type { Clock } from "./clock.ts";
@@ -32,7 +33,9 @@ export class Reading {
     if (supervisor.isStalled) {
       throw new SessionManagerError("SESSION_MANAGER_ERROR", { retryAfterSeconds: RETRY_AFTER_SECONDS });
     }
-    return this.#views.ofSession(supervisor.life.session, this.#options.clock.now());
+    const now = this.#options.clock.now();
+    if (supervisor.isResuming) return viewSession(this.#settled(supervisor.life, now), now);
+    return this.#views.ofSession(supervisor.life.session, now);
   }
 
   /**
@@ -56,16 +59,21 @@ export class Reading {
    * @throws {SessionManagerError} `SESSION_NOT_FOUND`, `SESSION_MANAGER_ERROR`
    */
   async whole(instanceId: string): Promise<SessionView> {
-    const { clock, policy, store } = this.#options;
+    const { clock, store } = this.#options;
     const stored = await fromStore(() => store.find(instanceId));
     if (stored === null) throw new SessionManagerError("SESSION_NOT_FOUND");
     if (stored.foreign !== undefined) throw foreignRow(stored.foreign);
     const { session, link, isOrphan } = stored;
     const now = clock.now();
     if (!isOrphan) return viewSession(session, now);
+    return viewSession(this.#settled(atRest(session, link), now), now);
+  }
+
+  /** What whoever takes the session up makes of it. */
+  #settled(life: Life, now: Instant): Session {
+    const { clock, policy } = this.#options;
     const at = { now, steady: clock.steady(), random: 0, tearingDown: false, policy };
-    const { life } = transition(atRest(session, link), { type: "restored" }, at);
-    return viewSession(life.session, now);
+    return transition(life, { type: "restored" }, at).life.session;
   }
 
   /** The valid QR in memory, if there is one that nothing speaks against. */

@@ -108,7 +108,7 @@ export class Roster {
   async bringBack(instanceId: string, load: Load): Promise<void> {
     await this.using(instanceId, load, async (holder) => {
       if (!(holder instanceof Supervisor)) return;
-      await holder.submit({ type: "restored" }).catch((error) => {
+      await holder.resume().catch((error) => {
         if (!holder.isStalled) throw error;
       });
     });

@@ -76,6 +76,7 @@ export class Supervisor {
   #changed = Promise.withResolvers<void>();
   #isAbandoned = false;
   #isBroken = false;
+  #isResuming = false;
 
   constructor(life: Life, around: Surroundings, lease: Lease | null = null) {
     this.instanceId = life.session.instanceId;
@@ -107,6 +108,21 @@ export class Supervisor {
   get isIdle(): boolean {
     return this.#mailbox.size === 0 && isAtRest(this.#life) && !this.#isBroken &&
       !this.#pairingLine.isConnected && !this.#loginLine.isConnected;
+  }
+
+  /** Whether what a former owner left is being settled: until that is durable, its session is not told as it was. */
+  get isResuming(): boolean {
+    return this.#isResuming;
+  }
+
+  /** Settles what a former owner has left, and brings the login back. @throws as {@link submit} */
+  async resume(): Promise<void> {
+    this.#isResuming = true;
+    try {
+      await this.submit({ type: "restored" });
+    } finally {
+      this.#isResuming = false;
+    }
   }
 
   /** Whether something has happened that could not be written yet, so that `life` no longer tells all. */

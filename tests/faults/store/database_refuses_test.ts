@@ -93,7 +93,8 @@ faultScenario(
       const phone = await world.link("sender_1");
       const fenced = world.log.next(({ event }) => event === "replica_fenced");
       const told = world.log.next(({ event, err }) =>
-        event === "replica_not_renewed" && errnoOf(err) === 4151
+        // MySQL's number, and MariaDB's.
+        event === "replica_not_renewed" && [3118, 4151].includes(errnoOf(err) as number)
       );
       for (const host of ["%", "localhost"]) await server.run(`alter user 'app'@'${host}' account lock`);
       for (
