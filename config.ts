@@ -184,6 +184,9 @@ export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
+/** Every node but the first of a cluster's; a comma of the password's is in front of an @. */
+const OTHER_NODES = /^(mysql:\/\/(?:[^/?#]*@)?[^/?#@,]*),[^/?#@]*(?=[/?]|$)/;
+
 /** The scheme with its colon, or nothing when the text is no URL. */
 function protocolOf(text: string): string {
   return URL.canParse(text) ? new URL(text).protocol : "";
@@ -197,7 +200,7 @@ function databaseUrlFault(text: string): string | null {
   if (text.startsWith("sqlite:")) return text.length > "sqlite:".length ? null : DATABASE;
   if (!text.startsWith("mysql://")) return DATABASE;
   if (text.includes("#")) return `has a #, which ends a URL: ${PERCENT_ENCODED}`;
-  const url = URL.parse(text);
+  const url = URL.parse(text.replace(OTHER_NODES, "$1"));
   const isWhole = url !== null && /^\/[^/@]+$/.test(url.pathname) && !url.search.includes("@") &&
     canDecode(url.username) && canDecode(url.password);
   return isWhole ? null : `has to be mysql://user:password@host:port/database: ${PERCENT_ENCODED}`;

@@ -3,7 +3,14 @@
  * @module
  */
 import { type Config, CONFIG_VARIABLES, ConfigError, parseConfig } from "./config.ts";
-import { asRefusal, DatabaseUnusableError, isOutage, parseDatabaseUrl, whyUnavailable } from "./db/mod.ts";
+import {
+  asRefusal,
+  DatabaseUnusableError,
+  isOutage,
+  nodeName,
+  parseDatabaseUrl,
+  whyUnavailable,
+} from "./db/mod.ts";
 import { FencedError } from "./domain/leases.ts";
 import { StoreUnavailableError } from "./domain/ports.ts";
 import { AddressUnusableError, listen, type Listener } from "./listener.ts";
@@ -75,7 +82,9 @@ async function start(config: Config, log: Log, bounds: Bounds, survivals: Surviv
 /** Where the database is, without the password. */
 function placeOf({ databaseUrl }: Config): string {
   const target = parseDatabaseUrl(databaseUrl);
-  return target.dialect === "sqlite" ? target.path : `${target.host}:${target.port}/${target.database}`;
+  return target.dialect === "sqlite"
+    ? target.path
+    : `${target.nodes.map(nodeName).join(",")}/${target.database}`;
 }
 
 /** Answers HTTP; ends the process with one sentence where its address is not to be had. */

@@ -64,7 +64,7 @@ function databaseNeeds(config: Config): Pick<Needs, "net" | "read" | "write"> {
   switch (database.dialect) {
     case "mysql": {
       const read = database.tlsAuthorities === null ? [] : [onePath(database.tlsAuthorities)];
-      return { net: [place(database.host, database.port)], read, write: [] };
+      return { net: database.nodes.map(({ host, port }) => place(host, port)), read, write: [] };
     }
     case "sqlite": {
       const folders = database.path === ":memory:" ? [] : [onePath(folderOf(database.path))];

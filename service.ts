@@ -9,6 +9,7 @@ import {
   type CredentialKeys,
   generateCredentialKey,
   loadOrCreateKeyFile,
+  nodeName,
   openStore,
   parseCredentialKeys,
   parseDatabaseUrl,
@@ -20,6 +21,7 @@ import { StoreUnavailableError } from "./domain/ports.ts";
 import { WHATSAPP_QR_LIFE } from "./domain/qr.ts";
 import { meterStore } from "./observe/metered_store.ts";
 import { createMetrics } from "./observe/metrics.ts";
+import { PrimaryRecord } from "./observe/primary_record.ts";
 import { RequestMeter } from "./observe/request_meter.ts";
 import { readMetrics } from "./observe/readings.ts";
 import { SessionMeter } from "./observe/session_meter.ts";
@@ -99,7 +101,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const clock = new SharedClock(options.clock ?? systemClock);
   using claims = new DisposableStack();
   claims.use(claimDatabase(config.databaseUrl));
-  const store = await openStorePatiently(options, clock);
+  const primary = new PrimaryRecord(nodesOf(config), log);
+  const store = await openStorePatiently(options, clock, primary);
   const replica = store.leases === null ? null : new Replica({
     leases: store.leases,
     clock,
@@ -191,6 +194,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
           pairings: pairingSlots,
           countRetiredLogins: () => store.countRetiredLogins(),
           replica,
+          database: primary,
           workers: pool,
           log: options.logOutput ?? { dropped: 0 },
           process: options.survivals ?? { survived: 0 },
@@ -251,7 +255,11 @@ async function patiently<T>(
   return await work();
 }
 
-async function openStorePatiently(options: ServiceOptions, clock: Clock): Promise<Store> {
+async function openStorePatiently(
+  options: ServiceOptions,
+  clock: Clock,
+  primary: PrimaryRecord,
+): Promise<Store> {
   const { config, log, storeBounds: bounds } = options;
   const keys = await credentialKeys(config);
   const open = () =>
@@ -259,9 +267,16 @@ async function openStorePatiently(options: ServiceOptions, clock: Clock): Promis
       url: config.databaseUrl,
       keys,
       bounds,
+      onPrimary: (node) => primary.note(nodeName(node)),
       onAdopted: (settlement) => log.warn({ event: "table_adopted", ...settlement }),
     });
   return await patiently(open, options, clock);
+}
+
+/** The nodes of a database server, as the configuration names them; none where it is a file. */
+function nodesOf({ databaseUrl }: Config): string[] {
+  const database = parseDatabaseUrl(databaseUrl);
+  return database.dialect === "mysql" ? database.nodes.map(nodeName) : [];
 }
 
 /** The configured keys; with SQLite, where none are configured, the key beside the database. */

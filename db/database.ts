@@ -7,6 +7,7 @@ import { type DatabaseTarget, parseDatabaseUrl } from "./database_url.ts";
 import type { DialectName } from "./dialect.ts";
 import { runGuarded } from "./faults.ts";
 import type { Mysql } from "./mysql.ts";
+import type { NodesOptions } from "./nodes.ts";
 import { asGreetingRefusal } from "./refusals.ts";
 import type { Tables } from "./schema.ts";
 import { type Glance, openSqlite } from "./sqlite.ts";
@@ -41,6 +42,8 @@ export interface ConnectOptions {
   readonly readOnly?: boolean;
   /** Bounds other than {@link STORE_BOUNDS}; MySQL only. */
   readonly bounds?: Partial<StoreBounds> | undefined;
+  /** Told of the node of a cluster that takes writes, whenever it is another one. */
+  readonly onPrimary?: NodesOptions["onPrimary"];
   /** Kysely's own hook; tests count statements with it. */
   readonly log?: LogConfig;
 }
@@ -88,7 +91,11 @@ async function openDialect(target: DatabaseTarget, options: ConnectOptions): Pro
     case "mysql": {
       // Only here: an embedded database starts without the driver and its packages.
       const { openMysql } = await import("./mysql.ts");
-      const { patient, ...guarded } = openMysql(target, { ...STORE_BOUNDS, ...options.bounds });
+      const { patient, ...guarded } = openMysql(
+        target,
+        { ...STORE_BOUNDS, ...options.bounds },
+        options.onPrimary,
+      );
       return { patient, guarded, glance: null, connections: target.poolSize };
     }
     default:

@@ -2,7 +2,8 @@
  * `DATABASE_URL`, taken apart.
  *
  * - `sqlite:data/session-manager.db`, `sqlite:/var/lib/x.db`, `sqlite::memory:`
- * - `mysql://user:password@host:3306/database`, with these parameters:
+ * - `mysql://user:password@host:3306/database`; of a cluster every node, `mysql://user:password@h1:3306,h2:3306,h3:3306/database`:
+ *   the one that takes writes is found, and followed. With these parameters:
  *   - `ssl=true`: TLS; the certificate has to be valid for the host, which is given by name. `ssl=verify-ca`: TLS; the
  *     certificate has to be of an authority in `ssl-ca`, for whatever name, as those are that MySQL makes for itself; the
  *     host may be an address. `ssl=skip-verify`: TLS against a server whose certificate nobody checks. `ssl=false`, the
@@ -22,11 +23,17 @@ export interface SqliteTarget {
   readonly path: string;
 }
 
-/** A MySQL or MariaDB server. */
-export interface MysqlTarget {
-  readonly dialect: "mysql";
+/** Where a server listens. */
+export interface DatabaseNode {
   readonly host: string;
   readonly port: number;
+}
+
+/** A MySQL or MariaDB server, or the nodes of a cluster of which one takes writes. */
+export interface MysqlTarget {
+  readonly dialect: "mysql";
+  /** At least one; in the order of the URL. */
+  readonly nodes: readonly DatabaseNode[];
   readonly user: string;
   /** A secret. */
   readonly password: string;
@@ -58,7 +65,32 @@ function parseSqlite(rest: string): SqliteTarget {
   return { dialect: "sqlite", path };
 }
 
+/** The nodes of an authority that names several: no character of theirs is any of its own parts'. */
+const NODES = /^([a-z]+:\/\/(?:[^/?#]*@)?)([^/?#@]*,[^/?#@]*)((?:[/?#].*)?)$/s;
+const MOST_NODES = 9;
+
 function parseMysql(text: string): MysqlTarget {
+  const [, scheme = "", list = "", rest = ""] = NODES.exec(text) ?? [];
+  if (list === "") {
+    const { node, ...target } = parseOne(text);
+    return { ...target, nodes: [node] };
+  }
+  // Each by itself, as if it were the only one.
+  const whole = list.split(",").map((one) => parseOne(`${scheme}${one}${rest}`));
+  const nodes = whole.map(({ node }) => node);
+  const places = new Set(nodes.map(nodeName));
+  if (places.size < nodes.length) throw bad("names a node twice");
+  if (nodes.length > MOST_NODES) throw bad(`names more than ${MOST_NODES} nodes`);
+  const { node: _, ...target } = whole[0]!;
+  return { ...target, nodes };
+}
+
+/** A node as messages, logs and flags name it. */
+export function nodeName({ host, port }: DatabaseNode): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function parseOne(text: string): Omit<MysqlTarget, "nodes"> & { node: DatabaseNode } {
   const url = URL.parse(text);
   if (url === null) throw bad("is not a URL; are the special characters of the password percent-encoded?");
   // What is behind an @ of the password's own, or of the whole authority after a / or ? in it.
@@ -77,8 +109,7 @@ function parseMysql(text: string): MysqlTarget {
   }
   return {
     dialect: "mysql",
-    host,
-    port: url.port === "" ? 3306 : Number(url.port),
+    node: { host, port: url.port === "" ? 3306 : Number(url.port) },
     user: decode(url.username),
     password: decode(url.password),
     database,

@@ -88,6 +88,7 @@ const NETWORK_FAULTS: ReadonlyMap<string, Fault> = new Map([
   ["ECONNRESET", "disconnected"],
   ["EPIPE", "disconnected"],
   ["ECONNABORTED", "disconnected"],
+  ["NO_PRIMARY", "unavailable"], // `nodes.ts`: a failover in progress
   ["ECONNREFUSED", "unavailable"],
   ["ETIMEDOUT", "unavailable"],
   ["PROTOCOL_SEQUENCE_TIMEOUT", "unavailable"],

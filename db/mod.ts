@@ -3,7 +3,7 @@
  * @module
  */
 import type { Settlement } from "./adoption/settle.ts";
-import { connect } from "./database.ts";
+import { connect, type ConnectOptions } from "./database.ts";
 import { runGuarded } from "./faults.ts";
 import { migrateDatabase } from "./migrate.ts";
 import { refusing } from "./refusals.ts";
@@ -12,7 +12,7 @@ import type { CredentialKeys } from "./sealing.ts";
 import { SqlStore, type Store } from "./store.ts";
 import type { StoreBounds } from "./terms.ts";
 
-export { parseDatabaseUrl } from "./database_url.ts";
+export { type DatabaseNode, nodeName, parseDatabaseUrl } from "./database_url.ts";
 export { DatabaseUnusableError } from "./errors.ts";
 export { isOutage } from "./faults.ts";
 export { keyFilePath, loadOrCreateKeyFile } from "./key_file.ts";
@@ -27,6 +27,7 @@ export type { StoreBounds } from "./terms.ts";
 /**
  * Connects, migrates, removes what erased keys left, and gives the store.
  * @param options.url see `database_url.ts`: `sqlite:path`, `sqlite::memory:`, `mysql://user:pass@host:3306/db`
+ * @param options.onPrimary told of the node of a cluster that takes writes, whenever it is another one
  * @param options.onAdopted told of a table that was there already and has been taken over
  * @param options.keys seal and open the credentials; `parseCredentialKeys` or `loadOrCreateKeyFile`
  * @param options.bounds other than the product's own
@@ -37,10 +38,14 @@ export function openStore(options: {
   readonly url: string;
   readonly keys: CredentialKeys;
   readonly bounds?: Partial<StoreBounds> | undefined;
+  readonly onPrimary?: ConnectOptions["onPrimary"];
   readonly onAdopted?: (settlement: Settlement) => void;
 }): Promise<Store> {
   return refusing(async () => {
-    const database = await connect(options.url, { bounds: options.bounds });
+    const database = await connect(options.url, {
+      bounds: options.bounds,
+      ...(options.onPrimary === undefined ? {} : { onPrimary: options.onPrimary }),
+    });
     try {
       const { adopted, table } = await migrateDatabase(database);
       if (adopted && table?.settlement) options.onAdopted?.(table.settlement);

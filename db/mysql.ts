@@ -7,12 +7,14 @@ import { type ConnectionOptions, createPool, type Pool, type PoolConnection, typ
 import { type Dialect, MysqlDialect } from "kysely";
 import type { MysqlPool, MysqlPoolConnection, MysqlQueryResult, MysqlStream } from "kysely";
 import { Breaker } from "./breaker.ts";
-import type { MysqlTarget } from "./database_url.ts";
+import { type DatabaseNode, type MysqlTarget, nodeName } from "./database_url.ts";
 import { DatabaseUnusableError } from "./errors.ts";
-import { judgeFault } from "./faults.ts";
+import { isOutage, judgeFault } from "./faults.ts";
 import { Forsaken } from "./forsaken.ts";
 import { isDenied } from "./server_errors.ts";
 import { probeMysql } from "./mysql_probe.ts";
+import { askRole } from "./mysql_role.ts";
+import { type NodeRole, Nodes, type NodesOptions } from "./nodes.ts";
 import { STORE_BOUNDS, type StoreBounds, type Terms, waitOn } from "./terms.ts";
 import { type Turn, Turns } from "./turns.ts";
 
@@ -72,47 +74,55 @@ const PRESENCE_CONNECTIONS = 1;
 
 /**
  * Pools of connections, none of them open yet. They are closed with the dialect that is `patient`.
+ * @param onPrimary told of the node that takes writes, where there are several
  * @throws {DatabaseUnusableError} when the file of authorities cannot be read, or holds none
  */
-export function openMysql(target: MysqlTarget, bounds: StoreBounds = STORE_BOUNDS): Mysql {
+export function openMysql(
+  target: MysqlTarget,
+  bounds: StoreBounds = STORE_BOUNDS,
+  onPrimary: NodesOptions["onPrimary"] = () => {},
+): Mysql {
   const sockets = new Set<Socket>();
-  const ssl = tlsOptions(target);
-  const connectionOptions: ConnectionOptions = {
-    host: target.host,
-    port: target.port,
-    user: target.user,
-    password: target.password,
-    database: target.database,
-    charset: "utf8mb4",
-    timezone: "Z",
-    dateStrings: true,
-    // A server must not be able to ask this client for files.
-    flags: ["-LOCAL_FILES"],
-    ...(ssl === undefined ? {} : { ssl }),
-  };
+  const optionsFor = connectionOptions(target);
+  const nodes = new Nodes({
+    nodes: target.nodes,
+    ask: (node) => askRole(optionsFor(node), () => openSocket(node, sockets)),
+    onPrimary: (node, before) => {
+      if (before !== null) pools.forEach((pool) => pool.leave(before));
+      onPrimary(node, before);
+    },
+  });
   const breaker = new Breaker({
-    probe: (signal) => probeMysql(connectionOptions, () => openSocket(target, sockets), signal),
-    onOpen: () => pools.forEach((pool) => pool.distrust()),
+    probe: async (signal) => {
+      const node = nodes.known;
+      if (node === null) await nodes.primary();
+      else await probeMysql(optionsFor(node), () => openSocket(node, sockets), signal);
+    },
+    onOpen: () => {
+      const silent = nodes.known;
+      if (silent !== null) nodes.lost(silent);
+      pools.forEach((pool) => pool.distrust());
+    },
     onClose: () => pools.forEach((pool) => pool.endForsaken()),
     bounds: bounds.breaker,
   });
   const open = (places: number) => {
     /** Connections that nobody has been given yet. */
     const fresh = new Set<Socket>();
-    const options: PoolOptions = {
-      ...connectionOptions,
+    const optionsOf = (node: DatabaseNode): PoolOptions => ({
+      ...optionsFor(node),
       connectionLimit: places,
       maxIdle: places,
       connectTimeout: CONNECT_TIMEOUT_MS,
       stream: () => {
-        const socket = openSocket(target, sockets);
+        const socket = openSocket(node, sockets);
         fresh.add(socket);
         socket.once("close", () => fresh.delete(socket));
         return socket;
       },
       maxPreparedStatements: PREPARED_STATEMENTS,
-    };
-    return new KyselyPool(createPool(options), { fresh, breaker, places });
+    });
+    return new KyselyPool({ open: (node) => createPool(optionsOf(node)), nodes, fresh, breaker, places });
   };
   const pools = [open(target.poolSize), open(CONTROL_CONNECTIONS), open(PRESENCE_CONNECTIONS)] as const;
   const [data, control, presence] = pools;
@@ -137,6 +147,35 @@ export function openMysql(target: MysqlTarget, bounds: StoreBounds = STORE_BOUND
   };
 }
 
+/** How a connection to each of the nodes is made. */
+function connectionOptions(target: MysqlTarget): (node: DatabaseNode) => ConnectionOptions {
+  const ssl = tlsOptions(target);
+  return ({ host, port }: DatabaseNode): ConnectionOptions => ({
+    host,
+    port,
+    user: target.user,
+    password: target.password,
+    database: target.database,
+    charset: "utf8mb4",
+    timezone: "Z",
+    dateStrings: true,
+    // A server must not be able to ask this client for files.
+    flags: ["-LOCAL_FILES"],
+    ...(ssl === undefined ? {} : { ssl }),
+  });
+}
+
+/** What each node says of itself, in their order; what was thrown where one cannot be asked. */
+export async function askNodes(target: MysqlTarget): Promise<(NodeRole | Error)[]> {
+  const optionsFor = connectionOptions(target);
+  const sockets = new Set<Socket>();
+  return await Promise.all(
+    target.nodes.map((node) =>
+      askRole(optionsFor(node), () => openSocket(node, sockets)).catch((error: Error) => error)
+    ),
+  );
+}
+
 /** Waits until every connection has said goodbye and the last socket is gone, but not for ever. */
 async function hangUp(sockets: ReadonlySet<Socket>, goodbye: Promise<unknown>): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -147,8 +186,8 @@ async function hangUp(sockets: ReadonlySet<Socket>, goodbye: Promise<unknown>): 
 }
 
 /** The sockets are ours, so that a close can wait until each of them is gone. */
-function openSocket(target: MysqlTarget, sockets: Set<Socket>): Socket {
-  const socket = connectSocket(target.port, target.host);
+function openSocket({ host, port }: DatabaseNode, sockets: Set<Socket>): Socket {
+  const socket = connectSocket(port, host);
   socket.setNoDelay(true);
   socket.once("connect", () => socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS));
   sockets.add(socket);
@@ -193,6 +232,9 @@ function readAuthorities(path: string): string {
 
 /** What the pool works with. */
 interface PoolParts {
+  /** Makes a pool of connections to a node, none of them open yet. */
+  readonly open: (node: DatabaseNode) => Pool;
+  readonly nodes: Nodes;
   /** Those that nobody has been given yet. */
   readonly fresh: Set<Socket>;
   readonly breaker: Breaker;
@@ -207,15 +249,15 @@ interface PoolParts {
  * may be told at any time not to.
  */
 class KyselyPool {
-  readonly #pool: Pool;
+  /** By node; one at a time, but for what is on its way to the last one. */
+  readonly #pools = new Map<string, Pool>();
   readonly #parts: PoolParts;
   readonly #turns: Turns;
   readonly #known = new WeakMap<PoolConnection, KyselyConnection>();
   readonly #forsaken = new Forsaken();
   #generation = 0;
 
-  constructor(pool: Pool, parts: PoolParts) {
-    this.#pool = pool;
+  constructor(parts: PoolParts) {
     this.#parts = parts;
     this.#turns = new Turns(parts.places);
   }
@@ -249,8 +291,18 @@ class KyselyPool {
   }
 
   /** Ends every connection as the protocol wants it. */
-  sayGoodbye(): Promise<void> {
-    return new Promise((resolve) => this.#pool.end(() => resolve()));
+  async sayGoodbye(): Promise<void> {
+    await Promise.all([...this.#pools.values()].map(endPool));
+  }
+
+  /** This node takes no writes any more: its connections are ended, and none of them is handed out again. */
+  leave(node: DatabaseNode): void {
+    const name = nodeName(node);
+    const pool = this.#pools.get(name);
+    if (pool === undefined) return;
+    this.#pools.delete(name);
+    this.#generation++;
+    void endPool(pool);
   }
 
   /** The server does not answer: what is being connected is given up, and what is connected is not used again. */
@@ -280,22 +332,31 @@ class KyselyPool {
 
   async #acquire(terms: Terms): Promise<KyselyConnection> {
     for (;;) {
-      const raw = await this.#take();
+      const node = await this.#parts.nodes.primary();
+      const raw = await this.#take(node);
       const known = this.#known.get(raw);
-      if (known === undefined) return await this.#setUp(raw, terms);
+      if (known === undefined) return await this.#setUp(raw, node, terms);
       if (known.generation === this.#generation) return known;
       raw.destroy();
     }
   }
 
-  #take(): Promise<PoolConnection> {
+  #take(node: DatabaseNode): Promise<PoolConnection> {
+    const { nodes, open } = this.#parts;
+    const name = nodeName(node);
+    const pool = this.#pools.get(name) ?? open(node);
+    this.#pools.set(name, pool);
     return new Promise((resolve, reject) =>
-      this.#pool.getConnection((error, connection) => error ? reject(error) : resolve(connection))
+      pool.getConnection((error, connection) => {
+        if (!error) return resolve(connection);
+        if (isOutage(error)) nodes.lost(node);
+        reject(error);
+      })
     );
   }
 
-  async #setUp(raw: PoolConnection, terms: Terms): Promise<KyselyConnection> {
-    const { breaker, fresh } = this.#parts;
+  async #setUp(raw: PoolConnection, node: DatabaseNode, terms: Terms): Promise<KyselyConnection> {
+    const { breaker, fresh, nodes } = this.#parts;
     // The driver reports a dead connection once to the pool and then to whoever listens; nobody listening
     // would end the process.
     raw.on("error", () => {});
@@ -304,8 +365,11 @@ class KyselyPool {
       onHeard: () => breaker.heard(),
       onLost: () => {
         // The loss of a connection that was old already says nothing about the new ones.
-        if (generation === this.#generation) this.#generation++;
+        if (generation !== this.#generation) return;
+        this.#generation++;
+        nodes.lost(node);
       },
+      onRefused: () => nodes.lost(node),
       onForsaken: () => {
         this.#forsaken.add(raw.threadId, socketOf(raw).localPort);
         this.endForsaken();
@@ -322,6 +386,10 @@ class KyselyPool {
       throw error;
     }
   }
+}
+
+function endPool(pool: Pool): Promise<void> {
+  return new Promise((resolve) => pool.end(() => resolve()));
 }
 
 function closed(socket: Socket): Promise<void> {
@@ -345,6 +413,8 @@ interface ConnectionEvents {
   readonly onHeard: () => void;
   /** The connection is of no use any more. */
   readonly onLost: () => void;
+  /** The server refuses what others of its cluster may take. */
+  readonly onRefused: () => void;
   /** It is about to be closed here while the server may still be busy with it. */
   readonly onForsaken: () => void;
 }
@@ -437,7 +507,9 @@ class KyselyConnection implements MysqlPoolConnection {
         break;
       case "unavailable":
         // A server that has become read-only is left, for the one that takes over.
-        if (!isDenied(error)) this.#raw.destroy();
+        if (isDenied(error)) break;
+        this.#events.onRefused();
+        this.#raw.destroy();
         break;
       case "contended":
       case "damaged":

@@ -65,6 +65,12 @@ export function createMetrics() {
       "replicas",
       "Replicas that are present, as this one sees it; 0 where there can be one alone.",
     ),
+    databasePrimary: gauge(
+      "database_primary",
+      "1 for the node of DATABASE_URL that takes writes, as this process knows it; 0 for the others.",
+      ["node"],
+    ),
+    databaseFailovers: counter("database_failovers_total", "Times that another node has taken over."),
     fencings: counter("replica_fencings_total", "Times that this replica has let go of every session."),
     pairingsOpen: gauge("pairings_open", "Pairing sockets that are open; MAX_PAIRINGS is their limit."),
     retiredLogins: gauge("retired_logins", "Logins that wait to be unlinked at WhatsApp."),

@@ -19,6 +19,11 @@ export interface Sources {
   countRetiredLogins(): Promise<number>;
   /** Null where there can be one process alone. */
   readonly replica: { readonly present: number; readonly fencings: number } | null;
+  readonly database: {
+    readonly nodes: readonly string[];
+    readonly primary: string | null;
+    readonly failovers: number;
+  };
   readonly workers: {
     /** How many are running. */
     readonly running: number;
@@ -35,13 +40,16 @@ export interface Sources {
  * from it, and no others.
  */
 export async function readMetrics(metrics: Metrics, sources: Sources): Promise<string> {
-  const { requests, sessions, admission, pairings, replica, workers, log, process } = sources;
+  const { requests, sessions, admission, pairings, replica, database, workers, log, process } = sources;
   requests.tell();
   metrics.supervised.set(sessions.supervised);
   metrics.stalled.set(sessions.stalled);
   metrics.loginQueue.set(admission.waiting);
   metrics.pairingsOpen.set(pairings.taken);
   metrics.replicas.set(replica?.present ?? 0);
+  for (const node of database.nodes) metrics.databasePrimary.set({ node }, Number(node === database.primary));
+  metrics.databaseFailovers.reset();
+  metrics.databaseFailovers.inc(database.failovers);
   metrics.fencings.reset();
   metrics.fencings.inc(replica?.fencings ?? 0);
   metrics.workers.set(workers.running);

@@ -5,8 +5,7 @@ import { DatabaseUnusableError, parseDatabaseUrl } from "../../db/mod.ts";
 
 const MYSQL = {
   dialect: "mysql",
-  host: "db.example",
-  port: 3306,
+  nodes: [{ host: "db.example", port: 3306 }],
   user: "u",
   password: "p",
   database: "d",
@@ -29,14 +28,14 @@ Deno.test("parseDatabaseUrl() gives every part when the scheme is mysql", () => 
   assert.deepEqual(parseDatabaseUrl("mysql://u:p@db.example/d"), MYSQL);
   assert.deepEqual(parseDatabaseUrl("mariadb://u:p%40%2F%3A@db.example:3307/d?ssl=true&pool=3"), {
     ...MYSQL,
-    port: 3307,
+    nodes: [{ host: "db.example", port: 3307 }],
     password: "p@/:",
     tls: "verified",
     poolSize: 3,
   });
   assert.deepEqual(parseDatabaseUrl("mysql://u:p@[::1]/d?ssl=skip-verify"), {
     ...MYSQL,
-    host: "::1",
+    nodes: [{ host: "::1", port: 3306 }],
     tls: "unverified",
   });
   assert.deepEqual(parseDatabaseUrl("mysql://u:p@db.example/d?ssl-ca=/etc/ca.pem"), {
@@ -47,10 +46,44 @@ Deno.test("parseDatabaseUrl() gives every part when the scheme is mysql", () => 
   // The name is not looked at, so an address will do.
   assert.deepEqual(parseDatabaseUrl("mysql://u:p@10.0.0.5/d?ssl=verify-ca&ssl-ca=/etc/ca.pem"), {
     ...MYSQL,
-    host: "10.0.0.5",
+    nodes: [{ host: "10.0.0.5", port: 3306 }],
     tls: "authority",
     tlsAuthorities: "/etc/ca.pem",
   });
+});
+
+Deno.test("parseDatabaseUrl() gives every node of a cluster, in its order", () => {
+  assert.deepEqual(parseDatabaseUrl("mysql://u:p@db.example:3306,10.0.0.5,[::1]:3307/d?pool=4"), {
+    ...MYSQL,
+    nodes: [
+      { host: "db.example", port: 3306 },
+      { host: "10.0.0.5", port: 3306 },
+      { host: "::1", port: 3307 },
+    ],
+    poolSize: 4,
+  });
+  const spelt = fc.record({
+    host: fc.constantFrom("a", "b.example", "10.0.0.7", "[fd00::1]"),
+    port: fc.option(fc.integer({ min: 1, max: 65_535 })),
+  });
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(spelt, {
+        minLength: 1,
+        maxLength: 9,
+        selector: ({ host, port }) => `${host}:${port ?? 3306}`,
+      }),
+      fc.string(),
+      (nodes, password) => {
+        const list = nodes.map(({ host, port }) => port === null ? host : `${host}:${port}`).join();
+        const secret = encodeURIComponent(password.isWellFormed() ? password : "");
+        assert.deepEqual(
+          (parseDatabaseUrl(`mysql://u:${secret}@${list}/d`) as { nodes: unknown }).nodes,
+          nodes.map(({ host, port }) => ({ host: host.replace(/[[\]]/g, ""), port: port ?? 3306 })),
+        );
+      },
+    ),
+  );
 });
 
 Deno.test("parseDatabaseUrl() refuses with one sentence without the URL when it is not one", () => {
@@ -74,6 +107,14 @@ Deno.test("parseDatabaseUrl() refuses with one sentence without the URL when it 
     "mysql://u:hunter2@h/d?ssl=false&ssl-ca=/etc/ca.pem",
     "mysql://u:hunter2@10.0.0.5/d?ssl=true",
     "mysql://u:hunter2@[::1]/d?ssl-ca=/etc/ca.pem",
+    "mysql://u:hunter2@h1,h2",
+    "mysql://u:hunter2@h1,,h2/d",
+    "mysql://u:hunter2@,h2/d",
+    "mysql://u:hunter2@h1,h2,/d",
+    "mysql://u:hunter2@h1,h1:3306/d",
+    "mysql://u:hunter2@h1,h2:99999/d",
+    "mysql://u:hunter2@db.example,10.0.0.5/d?ssl=true",
+    "mysql://u:hunter2@a,b,c,d,e,f,g,h,i,j/d",
     "mysql://u:hunter2@h/d?pool=0",
     "mysql://u:hunter2@h/d?timezone=local",
   ];
@@ -89,7 +130,7 @@ Deno.test("parseDatabaseUrl() refuses with one sentence without the URL when it 
 
 /** Some characters of which a URL makes something of its own, among others. */
 const passwords = fc.string({
-  unit: fc.oneof(fc.constantFrom(..."#@/%?:&=+$[]\\'\"123abc"), fc.string({ minLength: 1, maxLength: 1 })),
+  unit: fc.oneof(fc.constantFrom(..."#@/%?:,&=+$[]\\'\"123abc"), fc.string({ minLength: 1, maxLength: 1 })),
   minLength: 1,
   maxLength: 12,
 });
@@ -103,7 +144,7 @@ function passwordOf(written: string): string | null {
       1,
     );
     const { password, ...rest } = parseDatabaseUrl(databaseUrl) as typeof MYSQL;
-    const { password: _, ...expected } = { ...MYSQL, port: 3307 };
+    const { password: _, ...expected } = { ...MYSQL, nodes: [{ host: "db.example", port: 3307 }] };
     assert.deepEqual(rest, expected);
     return password;
   } catch (error) {

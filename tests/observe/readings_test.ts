@@ -15,6 +15,7 @@ function sources(
     log: { dropped: 0 },
     process: { survived: 0 },
     replica: null,
+    database: { nodes: ["h1:3306", "h2:3306"], primary: "h2:3306", failovers: 1 },
     workers: { running: 1, load: [0, 0], memory: [0, 0], restarts: 0 },
     ...counts,
   };

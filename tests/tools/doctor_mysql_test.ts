@@ -159,7 +159,7 @@ serverTest(
 );
 
 Deno.test("checkVersion() takes MySQL 8.0 and MariaDB 10.6, and nothing older", () => {
-  const place = { host: "h", port: 3306 };
+  const place = "h:3306";
   const verdicts = {
     "8.0.45": "ok",
     "8.4.3-log": "ok",

@@ -8,6 +8,8 @@ import { type Kysely, sql } from "kysely";
 import type { Config } from "../../config.ts";
 import { describeRows, describeSettlement, type TableReport } from "../../db/adoption/mod.ts";
 import { connect, type Database } from "../../db/database.ts";
+import { nodeName } from "../../db/database_url.ts";
+import { namesOf } from "../../db/nodes.ts";
 import type { DatabaseTarget, MysqlTarget, SqliteTarget } from "../../db/database_url.ts";
 import { migrateDatabase } from "../../db/migrate.ts";
 import { DatabaseUnusableError, whyUnavailable } from "../../db/mod.ts";
@@ -68,10 +70,17 @@ function isThere(path: string): boolean {
 
 /** What keeps a connection from coming about, and at which step. */
 const STEPS: ReadonlyMap<unknown, (target: MysqlTarget) => string> = new Map([
-  ["ENOTFOUND", ({ host }) => `The name ${host} leads to no address.`],
-  ["EAI_AGAIN", ({ host }) => `The name ${host} cannot be resolved for now.`],
-  ["ECONNREFUSED", ({ host, port }) => `Nothing listens on ${host}:${port}.`],
-  ["ETIMEDOUT", ({ host, port }) => `${host}:${port} does not answer.`],
+  ["ENOTFOUND", ({ nodes }) => `The name ${nodes.map(({ host }) => host).join(", ")} leads to no address.`],
+  [
+    "EAI_AGAIN",
+    ({ nodes }) => `The name ${nodes.map(({ host }) => host).join(", ")} cannot be resolved for now.`,
+  ],
+  ["ECONNREFUSED", ({ nodes }) => `Nothing listens on ${namesOf(nodes)}.`],
+  ["ETIMEDOUT", ({ nodes }) => `${namesOf(nodes)} does not answer.`],
+  [
+    "NO_PRIMARY",
+    ({ nodes }) => `None of ${namesOf(nodes)} takes writes: it is a failover, or there is no quorum.`,
+  ],
 ]);
 
 function unreachable(target: DatabaseTarget, error: unknown): Check {
@@ -90,13 +99,13 @@ function unreachable(target: DatabaseTarget, error: unknown): Check {
   if (why !== null) {
     return fault(
       name,
-      `${target.host}:${target.port} cannot be used for now, since ${why}.`,
+      `${namesOf(target.nodes)} cannot be used for now, since ${why}.`,
       "See to it on the server; the service waits half a minute for it at its start.",
     );
   }
   const { code } = (error.cause ?? {}) as { code?: unknown };
   const saw = STEPS.get(code)?.(target) ??
-    `${target.host}:${target.port} cannot be used for now${typeof code === "string" ? ` (${code})` : ""}.`;
+    `${namesOf(target.nodes)} cannot be used for now${typeof code === "string" ? ` (${code})` : ""}.`;
   return fault(name, saw, "Start the database, let this machine through to it, or mend DATABASE_URL.");
 }
 
@@ -104,18 +113,43 @@ function unreachable(target: DatabaseTarget, error: unknown): Check {
 
 async function checkServer(database: Database, target: MysqlTarget): Promise<Check[]> {
   const { rows: [row] } = await sql<{ version: string }>`select version() as version`.execute(database.db);
-  const version = checkVersion(String(row?.version), target);
-  return [version, await checkPrivileges(database.db, target.database), await checkClock(database.db)];
+  const version = checkVersion(String(row?.version), namesOf(target.nodes));
+  const nodes = target.nodes.length > 1 ? [await checkNodes(target)] : [];
+  return [
+    version,
+    ...nodes,
+    await checkPrivileges(database.db, target.database),
+    await checkClock(database.db),
+  ];
 }
 
 /** MySQL 8.0, MariaDB 10.6: what the store's statements and its tests stand on. */
-export function checkVersion(version: string, { host, port }: Pick<MysqlTarget, "host" | "port">): Check {
+export function checkVersion(version: string, place: string): Check {
   const isMariadb = /mariadb/i.test(version);
   const [major = 0, minor = 0] = version.split(".").map((part) => parseInt(part, 10));
   const [atLeast, wanted] = isMariadb ? [[10, 6], "MariaDB 10.6"] as const : [[8, 0], "MySQL 8.0"] as const;
   const isEnough = major > atLeast[0] || (major === atLeast[0] && minor >= atLeast[1]);
-  const saw = `${host}:${port} answers: ${isMariadb ? "" : "MySQL "}${version}.`;
+  const saw = `${place} answers: ${isMariadb ? "" : "MySQL "}${version}.`;
   return isEnough ? ok("database", saw) : fault("database", saw, `Update it to ${wanted} or later.`);
+}
+
+/** The nodes of a cluster: one takes writes, and the others are there to take over. */
+async function checkNodes(target: MysqlTarget): Promise<Check> {
+  const { askNodes } = await import("../../db/mysql.ts");
+  const roles = await askNodes(target);
+  const saw = target.nodes.map((node, i) => {
+    const role = roles[i];
+    const says = role === "primary"
+      ? "takes writes"
+      : role === "read_only"
+      ? "is read-only"
+      : "does not answer";
+    return `${nodeName(node)} ${says}`;
+  }).join(", ");
+  const todo = "See to the nodes that do not answer: a failover needs most of them.";
+  return roles.every((role) => typeof role === "string")
+    ? ok("nodes", `${saw}.`)
+    : warning("nodes", `${saw}.`, todo);
 }
 
 async function checkClock(db: Kysely<Tables>): Promise<Check> {

@@ -17,6 +17,8 @@ export interface ReplicaSettings {
   readonly policy: Partial<Policy>;
   /** What all replicas are told. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Reaches the database by itself, and not by a wire that can be cut. */
+  readonly isDirect?: boolean;
 }
 
 /** A drill asks far more often than a Hub may, and a QR may take longer than a Hub would wait. */
@@ -25,15 +27,20 @@ const UNLIMITED = { RATE_LIMIT_KEY: "0", RATE_LIMIT_READ: "0", RATE_LIMIT_QR: "0
 export class ReplicaProcess {
   readonly name: string;
   readonly port = lastingPort();
-  /** Its way to the database. */
-  readonly wire: Wire;
+  readonly #wire: Wire | null;
   readonly #settings: ReplicaSettings;
   #process: TestProcess | null = null;
 
   constructor(name: string, settings: ReplicaSettings) {
     this.name = name;
     this.#settings = settings;
-    this.wire = new Wire(settings.environment.DATABASE_URL!);
+    this.#wire = settings.isDirect ? null : new Wire(settings.environment.DATABASE_URL!);
+  }
+
+  /** Its way to the database, where that can be cut. */
+  get wire(): Wire {
+    if (this.#wire === null) throw new Error(`${this.name} reaches the database by itself.`);
+    return this.#wire;
   }
 
   get origin(): string {
@@ -43,7 +50,8 @@ export class ReplicaProcess {
   /** Starts it, and resolves once it listens. */
   async start(): Promise<void> {
     const { environment, skewMs, bounds, policy } = this.#settings;
-    const full = { ...environment, ...UNLIMITED, DATABASE_URL: this.wire.url, PORT: String(this.port) };
+    const way: Record<string, string> = this.#wire === null ? {} : { DATABASE_URL: this.#wire.url };
+    const full = { ...environment, ...UNLIMITED, ...way, PORT: String(this.port) };
     this.#process = TestProcess.script(
       "tests/drills/replicas/replica_main.ts",
       ["--no-check", ...flagsFor(full)],
@@ -103,7 +111,7 @@ export class ReplicaProcess {
       this.signal("SIGCONT");
       await this.#process[Symbol.asyncDispose]();
     }
-    await this.wire.close();
+    await this.#wire?.close();
   }
 
   #events(event: string): Record<string, unknown>[] {
