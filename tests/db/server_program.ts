@@ -43,6 +43,11 @@ export async function ownServerProgram(): Promise<ServerProgram | undefined> {
   return program;
 }
 
+/** MySQL's own server here, whichever the tests run on; undefined when there is none. */
+export function findMysql(): Promise<ServerProgram | undefined> {
+  return findProgram("mysql");
+}
+
 async function findProgram(kind: ServerKind): Promise<ServerProgram | undefined> {
   for (const path of CANDIDATES[kind]()) {
     try {
