@@ -101,7 +101,10 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const clock = new SharedClock(options.clock ?? systemClock);
   using claims = new DisposableStack();
   claims.use(claimDatabase(config.databaseUrl));
-  const primary = new PrimaryRecord(nodesOf(config), log);
+  const primary = new PrimaryRecord(nodesOf(config), (node, before) => {
+    if (before === null) log.info({ event: "database_primary", node });
+    else log.warn({ event: "database_primary", node, before });
+  });
   const store = await openStorePatiently(options, clock, primary);
   const replica = store.leases === null ? null : new Replica({
     leases: store.leases,

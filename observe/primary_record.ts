@@ -1,19 +1,20 @@
 /**
- * Which of the database's nodes takes writes, for the log and the figures. One that stands alone always does.
+ * Which of the database's nodes takes writes, for the figures. One that stands alone always does.
  * @module
  */
-import type { Log } from "../whatsapp/log.ts";
-
 export class PrimaryRecord {
   readonly nodes: readonly string[];
-  readonly #log: Log;
+  readonly #onPrimary: (node: string, before: string | null) => void;
   #primary: string | null;
   #failovers = 0;
 
-  /** @param nodes as `DATABASE_URL` names them; none where the database is a file */
-  constructor(nodes: readonly string[], log: Log) {
+  /**
+   * @param nodes as `DATABASE_URL` names them; none where the database is a file
+   * @param onPrimary told of the node that takes writes, and of the one that did before
+   */
+  constructor(nodes: readonly string[], onPrimary: (node: string, before: string | null) => void) {
     this.nodes = nodes;
-    this.#log = log;
+    this.#onPrimary = onPrimary;
     this.#primary = nodes.length === 1 ? nodes[0]! : null;
   }
 
@@ -31,9 +32,8 @@ export class PrimaryRecord {
   note(node: string): void {
     const before = this.#primary;
     this.#primary = node;
-    if (before === null) return this.#log.info({ event: "database_primary", node });
     if (before === node) return;
-    this.#failovers++;
-    this.#log.warn({ event: "database_primary", node, before });
+    if (before !== null) this.#failovers++;
+    this.#onPrimary(node, before);
   }
 }
