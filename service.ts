@@ -276,10 +276,10 @@ async function openStorePatiently(
   return await patiently(open, options, clock);
 }
 
-/** The nodes of a database server, as the configuration names them; none where it is a file. */
+/** The nodes of a database server, as the configuration names them; a file is its own. */
 function nodesOf({ databaseUrl }: Config): string[] {
   const database = parseDatabaseUrl(databaseUrl);
-  return database.dialect === "mysql" ? database.nodes.map(nodeName) : [];
+  return database.dialect === "mysql" ? database.nodes.map(nodeName) : ["file"];
 }
 
 /** The configured keys; with SQLite, where none are configured, the key beside the database. */

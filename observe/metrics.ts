@@ -67,7 +67,7 @@ export function createMetrics() {
     ),
     databasePrimary: gauge(
       "database_primary",
-      "1 for the node of DATABASE_URL that takes writes, as this process knows it; 0 for the others.",
+      "1 for the node of DATABASE_URL that takes writes, as this process knows it; 0 for the others. A file is its own.",
       ["node"],
     ),
     databaseFailovers: counter("database_failovers_total", "Times that another node has taken over."),

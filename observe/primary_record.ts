@@ -9,7 +9,7 @@ export class PrimaryRecord {
   #failovers = 0;
 
   /**
-   * @param nodes as `DATABASE_URL` names them; none where the database is a file
+   * @param nodes as `DATABASE_URL` names them; `file` where it is one
    * @param onPrimary told of the node that takes writes, and of the one that did before
    */
   constructor(nodes: readonly string[], onPrimary: (node: string, before: string | null) => void) {
