@@ -6,7 +6,7 @@ import { CompiledQuery, type Kysely } from "kysely";
 import type { Database } from "./database.ts";
 import { DatabaseUnusableError } from "./errors.ts";
 import type { Tables } from "./schema.ts";
-import { isDenied } from "./server_errors.ts";
+import { deniedPrivilege, isDenied } from "./server_errors.ts";
 import { hasTable } from "./table_shape.ts";
 
 /**
@@ -30,7 +30,7 @@ export async function runPrivileged(
     const missing: string[] = [];
     for (const other of all) if (!await isMade(database, db, other)) missing.push(`${other};`);
     throw new DatabaseUnusableError(
-      `The account in DATABASE_URL has not the privilege ${privilege}: grant it, run \`deno task migrate\` with an ` +
+      `The account in DATABASE_URL lacks the privilege ${privilege}: grant it, run \`deno task migrate\` with an ` +
         `account that has it, or have this run in the database:\n${missing.join("\n")}`,
       { cause: error },
     );
@@ -39,9 +39,7 @@ export async function runPrivileged(
 
 /** Which privilege the server misses; null where it misses none. */
 export function missingPrivilege(error: unknown): string | null {
-  if (!isDenied(error)) return null;
-  const [, privilege] = /^([A-Z][A-Z ,]*?) command denied/.exec(String((error as Error).message)) ?? [];
-  return privilege ?? "for it";
+  return isDenied(error) ? deniedPrivilege(error) ?? "for it" : null;
 }
 
 async function isMade(

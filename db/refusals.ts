@@ -14,7 +14,7 @@ import { StoreUnavailableError } from "../domain/ports.ts";
 import type { MysqlTarget } from "./database_url.ts";
 import { DatabaseUnusableError } from "./errors.ts";
 import { isKnownOutage, isMisunderstanding } from "./faults.ts";
-import { isDenied } from "./server_errors.ts";
+import { deniedPrivilege, isDenied } from "./server_errors.ts";
 
 /** An error as the drivers make them: a server's has an SQLSTATE, if an empty one before the greeting. */
 interface DriverError extends Error {
@@ -84,9 +84,6 @@ const CERTIFICATE_REFUSALS: readonly (readonly [text: RegExp, sentence: string])
 ];
 const CERTIFICATE = "The TLS certificate of the database is not accepted; see ssl in DATABASE_URL.";
 
-/** Where the server's words for "you may not" name the privilege. */
-const PRIVILEGE = /^([A-Z][A-Z ,]*) command denied/;
-
 /** Why a server that answers cannot be used for now. */
 const UNAVAILABLE: ReadonlyMap<unknown, string> = new Map([
   [1021, "its disk is full"],
@@ -131,7 +128,7 @@ export function asRefusal(error: unknown): unknown {
   const known = REFUSALS.get(errno);
   if (known !== undefined) return unusable(known);
   if (isDenied(cause)) {
-    const privilege = PRIVILEGE.exec(message)?.[1] ?? "a privilege that it needs";
+    const privilege = deniedPrivilege(cause) ?? "a privilege that it needs";
     return unusable(
       `The user in DATABASE_URL lacks ${privilege} on the database; \`deno task doctor\` tells all it needs.`,
     );

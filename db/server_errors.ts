@@ -58,6 +58,11 @@ export function isDenied(error: unknown): boolean {
   return DENIED.has((error as { errno?: unknown } | null)?.errno);
 }
 
+/** The privilege that a server names when it denies a statement; null where it names none. */
+export function deniedPrivilege(error: unknown): string | null {
+  return /^([A-Z][A-Z ,]*?) command denied/.exec(String((error as Error | null)?.message))?.[1] ?? null;
+}
+
 /** Whether somebody else has locked the row, or the table: lock wait timeout, and MySQL's word for not waiting at all. */
 export function isLockWait(error: unknown): boolean {
   const errno = (error as { errno?: unknown } | null)?.errno;

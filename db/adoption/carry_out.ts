@@ -73,7 +73,7 @@ function refusal(error: unknown, statements: readonly string[]): DatabaseUnusabl
   const privilege = missingPrivilege(error);
   if (privilege !== null) {
     return new DatabaseUnusableError(
-      `The account in DATABASE_URL has not the privilege ${privilege}: grant it, run this with an account that has ` +
+      `The account in DATABASE_URL lacks the privilege ${privilege}: grant it, run this with an account that has ` +
         `it, or have this run in the database:\n${statements.map((statement) => `${statement};`).join("\n")}`,
       { cause: error },
     );

@@ -111,3 +111,13 @@ export async function until(
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
+
+/** Looks again and again. @returns whether it came to be in time */
+export async function within(ms: number, look: () => Promise<boolean>): Promise<boolean> {
+  const until = performance.now() + ms;
+  for (;;) {
+    if (await look()) return true;
+    if (performance.now() >= until) return false;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}

@@ -42,7 +42,7 @@ dialectTest(
       const [sentence, ...rest] = refusal.message.split("\n");
       assert.match(
         sentence,
-        /^The account in DATABASE_URL has not the privilege CREATE: grant it, .* or have this run in the database:$/,
+        /^The account in DATABASE_URL lacks the privilege CREATE: grant it, .* or have this run in the database:$/,
       );
       const statements = rest.join("\n").split(/;\n?/).filter(Boolean);
       assert.equal(statements.length, 1 + MIGRATIONS.flatMap(({ statements }) => statements.mysql).length);
@@ -70,7 +70,7 @@ dialectTest(
       const [sentence, ...rest] = refusal.message.split("\n");
       assert.match(
         sentence,
-        /^The account in DATABASE_URL has not the privilege ALTER: grant it, .* or have this run in the database:$/,
+        /^The account in DATABASE_URL lacks the privilege ALTER: grant it, .* or have this run in the database:$/,
       );
       assert.equal((await query(url, "show tables")).length, 1);
       await query(url, rest.join("\n"));

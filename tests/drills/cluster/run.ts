@@ -7,7 +7,7 @@ import { generateCredentialKey } from "../../../db/mod.ts";
 import type { ServerProgram } from "../../db/server_program.ts";
 import { Hub } from "../../e2e/hub.ts";
 import { type Gateway, startGateway } from "../../gateway/mod.ts";
-import { inTurns } from "../chaos_stage.ts";
+import { inTurns, within } from "../chaos_stage.ts";
 import { pause } from "../random.ts";
 import { Balancer } from "../replicas/balancer.ts";
 import { type Linked, Observer, type Sighting } from "../replicas/observer.ts";
@@ -228,15 +228,5 @@ class Run {
 
   #story(): string {
     return this.#stage.replicas.map(({ name, lastWords }) => `\n${name}:\n${lastWords}`).join("\n");
-  }
-}
-
-/** Looks again and again. @returns whether it came to be in time */
-async function within(ms: number, look: () => Promise<boolean>): Promise<boolean> {
-  const until = performance.now() + ms;
-  for (;;) {
-    if (await look()) return true;
-    if (performance.now() >= until) return false;
-    await pause(50);
   }
 }

@@ -12,7 +12,7 @@ import { TestServer } from "../../db/server.ts";
 import { ownServerProgram } from "../../db/server_program.ts";
 import { Hub } from "../../e2e/hub.ts";
 import { type Gateway, startGateway } from "../../gateway/mod.ts";
-import { inTurns } from "../chaos_stage.ts";
+import { inTurns, within } from "../chaos_stage.ts";
 import { pause } from "../random.ts";
 import { Balancer } from "./balancer.ts";
 import { type Linked, Observer, type Sighting } from "./observer.ts";
@@ -331,15 +331,5 @@ class Run {
 
   #story(): string {
     return this.#cluster.replicas.map(({ name, lastWords }) => `${name}:\n${lastWords}`).join("\n\n");
-  }
-}
-
-/** Looks again and again. @returns whether it came to be in time */
-async function within(ms: number, look: () => Promise<boolean>): Promise<boolean> {
-  const until = performance.now() + ms;
-  for (;;) {
-    if (await look()) return true;
-    if (performance.now() >= until) return false;
-    await pause(50);
   }
 }

@@ -110,7 +110,7 @@ const OBSTACLES: readonly Obstacle[] = [
     put: "revoke create on $name.* from $user",
     remove: `grant ${MAY} on $name.* to $user`,
     code: 78,
-    sentence: /^The account in DATABASE_URL has not the privilege CREATE: grant it, /,
+    sentence: /^The account in DATABASE_URL lacks the privilege CREATE: grant it, /,
   },
   {
     what: "the account may do nothing",
@@ -203,7 +203,7 @@ serverTest("a tool ends with the same sentence and code as the service", async (
   }
   const denied = await tool();
   assert.deepEqual(
-    [denied.code, /has not the privilege CREATE:/.test(denied.sentence)],
+    [denied.code, /lacks the privilege CREATE:/.test(denied.sentence)],
     [78, true],
     denied.sentence,
   );
