@@ -14,6 +14,7 @@ WORKDIR /app
 FROM base AS build
 # The packages change rarely and the code often: a layer each.
 COPY deno.json deno.lock ./
+COPY packages packages
 RUN deno install --frozen --quiet
 COPY . .
 # Every entry point, so that a start needs no network and a type-stripped copy of each module is there.

@@ -6,7 +6,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { isLoopback } from "./config.ts";
-import type { ErrorCode } from "./domain/errors.ts";
+import type { ErrorCode } from "@session-manager/contract";
 
 /** Answers one request. */
 export type Fetch = (request: Request) => Response | Promise<Response>;

@@ -4,8 +4,8 @@
  */
 import { type Logger, pino } from "pino";
 import type { Config } from "./config.ts";
-import { loggable } from "./observe/log_fields.ts";
-import { redact } from "./observe/redact.ts";
+import { loggable } from "./runtime/log_fields.ts";
+import { redact } from "./runtime/redact.ts";
 
 /**
  * What a reader of text takes for the end of a line, for a terminal's command or for a change of direction, and

@@ -11,16 +11,16 @@ import {
   parseDatabaseUrl,
   whyUnavailable,
 } from "./db/mod.ts";
-import { FencedError } from "./domain/leases.ts";
-import { StoreUnavailableError } from "./domain/ports.ts";
+import { FencedError } from "./sessions/ports/store.ts";
+import { StoreUnavailableError } from "./sessions/ports/store.ts";
 import { AddressUnusableError, listen, type Listener } from "./listener.ts";
 import { createLog } from "./log.ts";
-import { divertConsole } from "./observe/console.ts";
-import { describeError } from "./observe/redact.ts";
+import { divertConsole } from "./runtime/console.ts";
+import { describeError } from "./runtime/redact.ts";
 import { end, output, say } from "./output.ts";
 import { type Service, type ServiceOptions, startService } from "./service.ts";
 import { tidyHeap } from "./whatsapp/worker/heap.ts";
-import type { Log } from "./whatsapp/log.ts";
+import type { Log } from "./runtime/log.ts";
 
 /** How long a stop may take before the process ends regardless, in milliseconds. */
 const STOP_MS = 10_000;

@@ -3,8 +3,8 @@
  * them; the end of the process waits for both, but not for long.
  * @module
  */
-import { LineWriter } from "./observe/line_writer.ts";
-import { StandardStream } from "./observe/standard_stream.ts";
+import { LineWriter } from "./runtime/line_writer.ts";
+import { StandardStream } from "./runtime/standard_stream.ts";
 
 /** How long the end of the process waits for a reader, in milliseconds. */
 const LAST_MS = 250;

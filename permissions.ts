@@ -5,7 +5,7 @@
  */
 import { type Config, CONFIG_VARIABLES, ConfigError } from "./config.ts";
 import { parseDatabaseUrl } from "./db/database_url.ts";
-import { hostAndPort, WORKER_ENVIRONMENT, WORKER_SYSTEM } from "./whatsapp/wall.ts";
+import { hostAndPort, WORKER_ENVIRONMENT, WORKER_SYSTEM } from "./whatsapp/sandbox.ts";
 
 /** By which a replica finds out that its machine has slept; it is one only with a database server. */
 const REPLICA_SYSTEM = ["osUptime"] as const;

@@ -17,27 +17,27 @@ import {
   type StoreBounds,
 } from "./db/mod.ts";
 import { DEFAULT_POLICY, type Policy } from "./domain/life.ts";
-import { StoreUnavailableError } from "./domain/ports.ts";
+import { StoreUnavailableError } from "./sessions/ports/store.ts";
 import { WHATSAPP_QR_LIFE } from "./domain/qr.ts";
-import { meterStore } from "./observe/metered_store.ts";
-import { createMetrics } from "./observe/metrics.ts";
-import { PrimaryRecord } from "./observe/primary_record.ts";
-import { RequestMeter } from "./observe/request_meter.ts";
-import { readMetrics } from "./observe/readings.ts";
-import { SessionMeter } from "./observe/session_meter.ts";
-import { Replica, REPLICA_BOUNDS, type ReplicaBounds } from "./replicas/replica.ts";
-import { SharedClock } from "./replicas/shared_clock.ts";
+import { meterStore } from "./db/metered_store.ts";
+import { createMetrics } from "./runtime/metrics.ts";
+import { PrimaryRecord } from "./runtime/primary_record.ts";
+import { RequestMeter } from "./runtime/request_meter.ts";
+import { readMetrics } from "./runtime/readings.ts";
+import { SessionMeter } from "./runtime/session_meter.ts";
+import { Replica, REPLICA_BOUNDS, type ReplicaBounds } from "./cluster/replica.ts";
+import { SharedClock } from "./cluster/shared_clock.ts";
 import { createApp } from "./routes/app.ts";
 import type { Readiness } from "./routes/ports.ts";
-import { withoutForeign } from "./whatsapp/foreign_rows.ts";
-import { Admission } from "./whatsapp/admission.ts";
-import { type Clock, pause, systemClock } from "./whatsapp/clock.ts";
-import type { Log } from "./whatsapp/log.ts";
-import { Logins } from "./whatsapp/logins.ts";
-import { SessionManager } from "./whatsapp/manager.ts";
-import { PairingSlots } from "./whatsapp/pairing_slots.ts";
+import { withoutForeign } from "./sessions/foreign_rows.ts";
+import { Admission } from "./sessions/admission.ts";
+import { type Clock, pause, systemClock } from "./runtime/clock.ts";
+import type { Log } from "./runtime/log.ts";
+import { Logins } from "./sessions/logins.ts";
+import { SessionManager } from "./sessions/manager.ts";
+import { PairingSlots } from "./sessions/pairing_slots.ts";
 import type { SocketSettings } from "./whatsapp/protocol.ts";
-import { UNLINK_OUTCOMES, Unlinker, type UnlinkerBounds } from "./whatsapp/unlinker.ts";
+import { UNLINK_OUTCOMES, Unlinker, type UnlinkerBounds } from "./sessions/unlinker.ts";
 import { type WatchOptions, WorkerPool } from "./whatsapp/worker_pool.ts";
 
 /** How many sessions of a process may be logging in at the same time, and how many may try in a second. */

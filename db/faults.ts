@@ -2,7 +2,7 @@
  * What a driver's error means to the store, and which errors are tried again.
  * @module
  */
-import { StoreUnavailableError } from "../domain/ports.ts";
+import { StoreUnavailableError } from "../sessions/ports/store.ts";
 import { SilenceError } from "./breaker.ts";
 import { DatabaseUnusableError } from "./errors.ts";
 import { isAboutStatement, isLockWait, isServerError, ServerError } from "./server_errors.ts";

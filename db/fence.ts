@@ -7,7 +7,8 @@
  * @module
  */
 import { type ExpressionBuilder, type Kysely, type RawBuilder, sql } from "kysely";
-import { FencedError, type Lease } from "../domain/leases.ts";
+import { FencedError } from "../sessions/ports/store.ts";
+import type { Lease } from "../domain/leases.ts";
 import { LEASES, type Tables } from "./schema.ts";
 
 /** A condition of an update or a deletion. */

@@ -3,23 +3,15 @@
  *
  * Nobody is taken for gone by such an instant alone, for that clock may be set, and after a failover it is another
  * machine's: a replica is there for as long as its row is, and the row goes when it leaves, or when others have watched
- * it stay the same for the length of a presence (`replicas/vigil.ts`). What the instants say is only whether a replica
+ * it stay the same for the length of a presence (`cluster/vigil.ts`). What the instants say is only whether a replica
  * is late, so that nobody vouches for its sessions.
  * @module
  */
 import { type Kysely, type RawBuilder, sql } from "kysely";
-import type {
-  AddressedErrand,
-  Census,
-  Errand,
-  ErrandState,
-  Lease,
-  LeaseStore,
-  ReplicaId,
-  SeenPresence,
-  Taking,
-} from "../domain/leases.ts";
-import { StoreUnavailableError } from "../domain/ports.ts";
+import type { AddressedErrand, ErrandState, LeaseStore } from "../cluster/ports.ts";
+import type { Census, Lease, ReplicaId, SeenPresence, Taking } from "../domain/leases.ts";
+import type { Errand } from "../sessions/ports/ownership.ts";
+import { StoreUnavailableError } from "../sessions/ports/store.ts";
 import { runGuarded } from "./faults.ts";
 import { WriteLanes } from "./write_lanes.ts";
 import { ERRANDS, LEASES, REPLICAS, type Tables } from "./schema.ts";

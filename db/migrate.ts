@@ -10,7 +10,7 @@
  */
 import { createHash } from "node:crypto";
 import { CompiledQuery, type Kysely, sql } from "kysely";
-import { StoreUnavailableError } from "../domain/ports.ts";
+import { StoreUnavailableError } from "../sessions/ports/store.ts";
 import {
   describeTable,
   inspectTable,

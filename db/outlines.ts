@@ -5,7 +5,7 @@
  * @module
  */
 import { type CompiledQuery, type Kysely, sql } from "kysely";
-import type { Soon, StoredOutline } from "../domain/ports.ts";
+import type { Soon, StoredOutline } from "../sessions/ports/store.ts";
 import { Gathering, type GatheringBounds } from "./gathering.ts";
 import { orphans } from "./leases.ts";
 import { outlineOf, type OutlineRow } from "./rows.ts";

@@ -10,7 +10,7 @@
  * | any other of a server's, or SQLite's | its number | as its SQLSTATE says; otherwise no |
  * @module
  */
-import { StoreUnavailableError } from "../domain/ports.ts";
+import { StoreUnavailableError } from "../sessions/ports/store.ts";
 import type { MysqlTarget } from "./database_url.ts";
 import { DatabaseUnusableError } from "./errors.ts";
 import { isKnownOutage, isMisunderstanding } from "./faults.ts";

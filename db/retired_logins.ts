@@ -5,7 +5,7 @@
  * @module
  */
 import { type Kysely, sql } from "kysely";
-import type { RetiredLogin, RetiredLoginStore } from "../domain/ports.ts";
+import type { RetiredLogin, RetiredLoginStore } from "../sessions/ports/store.ts";
 import type { Database } from "./database.ts";
 import { type DialectName, fromNow } from "./dialect.ts";
 import { parseInstant } from "./rows.ts";

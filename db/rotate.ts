@@ -5,7 +5,7 @@
  * @module
  */
 import { CompiledQuery, type Kysely, sql } from "kysely";
-import { CredentialsUnreadableError } from "../domain/ports.ts";
+import { CredentialsUnreadableError } from "../sessions/ports/store.ts";
 import { purgeErased } from "./credentials.ts";
 import { connect, type Database } from "./database.ts";
 import { beginToWrite, lockingRows, upsert } from "./dialect.ts";

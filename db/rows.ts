@@ -4,7 +4,7 @@
  * Source: `contrato-tecnico`, "Entidad central"; decisions, "Transitions".
  * @module
  */
-import { QR_STATUSES, type QrStatus, SESSION_STATUSES, type SessionStatus } from "../domain/names.ts";
+import { QR_STATUSES, type QrStatus, SESSION_STATUSES, type SessionStatus } from "@session-manager/contract";
 import type {
   ExpiredQr,
   GeneratedQr,
@@ -19,7 +19,7 @@ import type {
   UsedQr,
 } from "../domain/session.ts";
 import type { Outline } from "../domain/view.ts";
-import { ForeignRowError } from "../domain/ports.ts";
+import { ForeignRowError } from "../sessions/ports/store.ts";
 import type { SessionTable } from "./schema.ts";
 
 /** A row as it is read, less its `id`. */

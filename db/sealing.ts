@@ -11,7 +11,7 @@
  */
 import { Buffer } from "node:buffer";
 import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes } from "node:crypto";
-import { CredentialsUnreadableError } from "../domain/ports.ts";
+import { CredentialsUnreadableError } from "../sessions/ports/store.ts";
 
 const VERSION = 1;
 const KEY_BYTES = 32;

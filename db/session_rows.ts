@@ -5,8 +5,8 @@
 import { type CompiledQuery, type Kysely, type Selectable, sql } from "kysely";
 import type { Lease } from "../domain/leases.ts";
 import type { Link } from "../domain/life.ts";
-import { INSTANCE_ID, QR_STATUSES, SESSION_STATUSES } from "../domain/names.ts";
-import { ForeignRowError, type StoredSession } from "../domain/ports.ts";
+import { INSTANCE_ID, QR_STATUSES, SESSION_STATUSES } from "@session-manager/contract";
+import { ForeignRowError, type StoredSession } from "../sessions/ports/store.ts";
 import { createSession, type Instant, type Session } from "../domain/session.ts";
 import type { Database } from "./database.ts";
 import { exactly, instantFormat, unlessThere, upsert } from "./dialect.ts";

@@ -5,7 +5,7 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { type Dialect, SqliteDialect } from "kysely";
 import type { SqliteDatabase, SqliteStatement } from "kysely";
-import { StoreUnavailableError } from "../domain/ports.ts";
+import { StoreUnavailableError } from "../sessions/ports/store.ts";
 import type { SqliteTarget } from "./database_url.ts";
 import { DatabaseUnusableError } from "./errors.ts";
 import { judgeFault } from "./faults.ts";

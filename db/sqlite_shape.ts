@@ -4,7 +4,7 @@
  */
 import { type Kysely, sql } from "kysely";
 import type { Tables } from "./schema.ts";
-import type { CheckShape, ColumnShape, ForeignKeyShape, IndexShape, TableShape } from "./table_shape.ts";
+import type { CheckShape, ColumnShape, ForeignKeyShape, IndexShape, TableShape } from "./shapes.ts";
 
 interface Column {
   name: string;

@@ -5,7 +5,9 @@
  * @module
  */
 import type { Kysely } from "kysely";
-import { FencedError, type Lease, type LeaseStore } from "../domain/leases.ts";
+import { FencedError } from "../sessions/ports/store.ts";
+import type { Lease } from "../domain/leases.ts";
+import type { LeaseStore } from "../cluster/ports.ts";
 import {
   type CredentialsChange,
   type CredentialStore,
@@ -17,11 +19,11 @@ import {
   type StoredOutline,
   type StoredSession,
   StoreUnavailableError,
-} from "../domain/ports.ts";
+} from "../sessions/ports/store.ts";
 import type { Instant, Session } from "../domain/session.ts";
 import { chunkRows, type CredentialRow, nameBytes, sealRows, writeRows } from "./credentials.ts";
 import type { Database } from "./database.ts";
-import type { SessionStatus } from "../domain/names.ts";
+import type { SessionStatus } from "@session-manager/contract";
 import { runGuarded } from "./faults.ts";
 import { assertHeld, idIfHeld, isHeld, isRefusedByFence } from "./fence.ts";
 import { inLists } from "./in_lists.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 import { lastErrorOf } from "./errors.ts";
-import type { DisconnectReason, FaultCode } from "./names.ts";
+import type { DisconnectReason, FaultCode } from "@session-manager/contract";
 import { spend } from "./qr.ts";
 import { become, type Instant, type NoQr, type Session, type UsedQr } from "./session.ts";
 

@@ -5,7 +5,7 @@
  * Source: decisions, "Transitions"; the protocol's "Login" and "Traps".
  * @module
  */
-import type { DisconnectReason, FaultCode } from "./names.ts";
+import type { DisconnectReason, FaultCode } from "@session-manager/contract";
 
 /** How a socket ended, as far as the socket layer can tell. Holds no text of any library. */
 export type DisconnectCause =

@@ -3,7 +3,7 @@
  * @module
  */
 import type { DisconnectCause } from "./disconnect.ts";
-import type { DisconnectReason } from "./names.ts";
+import type { DisconnectReason } from "@session-manager/contract";
 import type { Instant } from "./session.ts";
 
 /** Something happened: on a socket, in the Hub, in another part of the system, or in time. */

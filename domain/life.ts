@@ -7,7 +7,7 @@
  * @module
  */
 import type { BackoffPolicy } from "./backoff.ts";
-import type { DisconnectReason, FaultCode } from "./names.ts";
+import type { DisconnectReason, FaultCode } from "@session-manager/contract";
 import type { QrLife } from "./qr.ts";
 import type { Instant, Session } from "./session.ts";
 

@@ -21,7 +21,7 @@ import {
   type Policy,
   type Trouble,
 } from "./life.ts";
-import type { FaultCode } from "./names.ts";
+import type { FaultCode } from "@session-manager/contract";
 import { withoutValidQr } from "./qr.ts";
 import type { Instant, Session } from "./session.ts";
 

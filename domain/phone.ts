@@ -2,7 +2,7 @@
  * The phone number behind a WhatsApp login.
  * @module
  */
-import { PHONE_NUMBER } from "./names.ts";
+import { PHONE_NUMBER } from "@session-manager/contract";
 
 /**
  * The E.164 number in a login's JID (`5491155550001:12@s.whatsapp.net`).

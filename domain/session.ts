@@ -3,7 +3,7 @@
  * the database knows), as a union over `status` that cannot hold a combination the contract forbids.
  * @module
  */
-import type { DisconnectReason, FaultCode } from "./names.ts";
+import type { DisconnectReason, FaultCode } from "@session-manager/contract";
 
 /** Milliseconds since 1970-01-01T00:00:00Z. */
 export type Instant = number;

@@ -38,7 +38,7 @@ import {
   unchanged,
   wait,
 } from "./moves.ts";
-import type { FaultCode } from "./names.ts";
+import type { FaultCode } from "@session-manager/contract";
 import { asOf, expire, generateQr, isValid, withoutValidQr } from "./qr.ts";
 import { become, type Session } from "./session.ts";
 

@@ -4,24 +4,9 @@
  * Source: `contrato-tecnico`, endpoints 1 and 2; decisions, "Endpoints".
  * @module
  */
-import type { QrStatus, SessionStatus } from "./names.ts";
+import type { QrView, SessionView } from "@session-manager/contract";
 import { isValid, spend } from "./qr.ts";
 import type { GeneratedQr, Instant, Session } from "./session.ts";
-
-/** The answer of `GET /sessions/:instance_id` and of both internal events. */
-export interface SessionView {
-  readonly instance_id: string;
-  readonly status: SessionStatus;
-  readonly qr_status: QrStatus;
-  readonly qr_string: string | null;
-  readonly qr_expires_at: string | null;
-}
-
-/** The answer of `POST /sessions/:instance_id/qr`. */
-export interface QrView {
-  readonly qr_string: string;
-  readonly qr_expires_at: string;
-}
 
 /** An instant on the wire: ISO 8601, UTC, whole seconds, rounded down and never up. */
 export function toWire(instant: Instant): string {

@@ -75,7 +75,7 @@ run() {
   user=$(instructions | sed -n 's/^USER //p')
 
   deno run --quiet --cached-only --allow-net=127.0.0.1 --allow-env --allow-sys --allow-read \
-    "$repo/tests/gateway/main.ts" --port 9001 >"$work/gateway.log" &
+    "$repo/lab/simulator/main.ts" --port 9001 >"$work/gateway.log" &
   gateway=$!
   until grep -q 'root key' "$work/gateway.log"; do sleep 0.1; done
 

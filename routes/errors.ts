@@ -4,7 +4,8 @@
  */
 import type { Context, MiddlewareHandler } from "hono";
 import { HTTPException } from "hono/http-exception";
-import { type ErrorCode, ERRORS, SessionManagerError } from "../domain/errors.ts";
+import { type ErrorCode, ERRORS } from "@session-manager/contract";
+import { SessionManagerError } from "../domain/errors.ts";
 import type { Log } from "./ports.ts";
 
 /** The answer to a known fault. */

@@ -8,8 +8,8 @@
  * than has to be, since each costs 2 µs and more.
  * @module
  */
-import { ERRORS } from "../domain/errors.ts";
-import { INSTANCE_ID } from "../domain/names.ts";
+import { ERRORS } from "@session-manager/contract";
+import { INSTANCE_ID } from "@session-manager/contract";
 import type { Keyring } from "./auth.ts";
 import { errorBody, known, logFailure } from "./errors.ts";
 import { givenId, isNoNews, type RequestMeter, tellOf } from "./observed.ts";

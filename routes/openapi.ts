@@ -3,7 +3,7 @@
  * @module
  */
 import type { OpenAPIHono, z } from "@hono/zod-openapi";
-import { type ErrorCode, ERRORS } from "../domain/errors.ts";
+import { type ErrorCode, ERRORS } from "@session-manager/contract";
 import { ErrorAnswer } from "./schemas.ts";
 
 /** What operations are grouped by, in this order. */

@@ -2,9 +2,9 @@
  * What the routes need of the rest of the product.
  * @module
  */
-import type { DisconnectReason } from "../domain/names.ts";
-import type { Soon } from "../domain/ports.ts";
-import type { QrView, SessionView } from "../domain/view.ts";
+import type { DisconnectReason } from "@session-manager/contract";
+import type { Soon } from "../sessions/ports/store.ts";
+import type { QrView, SessionView } from "@session-manager/contract";
 
 /**
  * The use cases behind the contract's endpoints. Each throws a `SessionManagerError` with a code of the

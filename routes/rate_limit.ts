@@ -9,7 +9,7 @@
  */
 import type { Context, MiddlewareHandler } from "hono";
 import { SessionManagerError } from "../domain/errors.ts";
-import { INSTANCE_ID } from "../domain/names.ts";
+import { INSTANCE_ID } from "@session-manager/contract";
 
 /** Requests at most; 0 for no limit. */
 export interface RateLimits {

@@ -5,14 +5,14 @@
  * @module
  */
 import { z } from "@hono/zod-openapi";
-import { type ErrorCode, ERRORS } from "../domain/errors.ts";
+import { type ErrorCode, ERRORS } from "@session-manager/contract";
 import {
   DISCONNECT_REASONS,
   INSTANCE_ID,
   PHONE_NUMBER,
   QR_STATUSES,
   SESSION_STATUSES,
-} from "../domain/names.ts";
+} from "@session-manager/contract";
 
 const INSTANCE_ID_SENTENCE =
   "instance_id has to be 1 to 64 letters, digits, '_', '.', ':' or '-', the first a letter or a digit.";

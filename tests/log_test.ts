@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createLog } from "../log.ts";
-import { describeError, redact } from "../observe/redact.ts";
+import { describeError, redact } from "../runtime/redact.ts";
 
 const QR = `data:image/png;base64,${"iVBORw0KGgo".repeat(20)}`;
 const KEY = btoa("k".repeat(32));

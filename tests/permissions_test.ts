@@ -3,8 +3,8 @@ import denoConfig from "../deno.json" with { type: "json" };
 import { CONFIG_VARIABLES, parseConfig } from "../config.ts";
 import { permissionFlags } from "../permissions.ts";
 import { startCommand } from "../tools/start.ts";
-import { hubOf, serviceProcess } from "./e2e/process.ts";
-import { startGateway } from "./gateway/mod.ts";
+import { hubOf, serviceProcess } from "../lab/process.ts";
+import { startGateway } from "../lab/simulator/mod.ts";
 
 const root = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
 

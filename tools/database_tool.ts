@@ -5,7 +5,7 @@
  */
 import { type Config, CONFIG_VARIABLES, ConfigError, parseConfig } from "../config.ts";
 import { asRefusal, DatabaseUnusableError, whyUnavailable } from "../db/mod.ts";
-import { StoreUnavailableError } from "../domain/ports.ts";
+import { StoreUnavailableError } from "../sessions/ports/store.ts";
 
 export const EXIT = {
   done: 0,

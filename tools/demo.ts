@@ -5,11 +5,11 @@
  */
 import QRCode from "qrcode";
 import { parseConfig } from "../config.ts";
-import { reactionTo } from "../domain/reaction.ts";
-import type { SessionView } from "../domain/view.ts";
+import { reactionTo } from "@session-manager/contract";
+import type { SessionView } from "@session-manager/contract";
 import { permissionFlags } from "../permissions.ts";
-import { startGateway } from "../tests/gateway/mod.ts";
-import { readQrImage } from "../tests/gateway/qr.ts";
+import { startGateway } from "../lab/simulator/mod.ts";
+import { readQrImage } from "../lab/simulator/qr.ts";
 import { cacheCommand, startCommand } from "./start.ts";
 
 const INSTANCE = "sender_51";

@@ -1,37 +1,109 @@
 /**
- * `deno task layers`: imports point one way. A room that reaches where it must not is named, with the
- * file and the import.
+ * `deno task layers`: imports point one way, and in no circle. A file that reaches where it must not is named, with the
+ * import; so is a room that nobody has given a place.
  * @module
  */
 
-/** What each room may import besides itself. Rooms that wire or try out the others may import them all. */
+/**
+ * What each room may import besides itself: a room, a part of one (`sessions/ports`), or a file. A room is a folder or
+ * a file at the top. `cluster/ports` stands for the file `cluster/ports.ts` as well as for a folder of that name.
+ */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  domain: [],
-  db: ["domain"],
-  whatsapp: ["domain"],
-  replicas: ["domain", "whatsapp"],
-  routes: ["deno.json", "domain"],
+  "packages/contract": [],
+  domain: ["packages/contract"],
+  runtime: ["packages/contract", "domain"],
+  sessions: ["packages/contract", "domain", "runtime"],
+  cluster: ["packages/contract", "domain", "runtime", "sessions"],
+  routes: ["packages/contract", "domain", "runtime", "sessions", "deno.json"],
+  db: ["packages/contract", "domain", "runtime", "sessions/ports", "cluster/ports"],
+  whatsapp: ["packages/contract", "domain", "runtime", "sessions/ports"],
   "config.ts": [],
-  observe: ["domain"],
-  "log.ts": ["config.ts", "observe"],
-  "output.ts": ["observe"],
+  "output.ts": ["runtime"],
+  "log.ts": ["config.ts", "runtime"],
   "permissions.ts": ["config.ts", "db", "whatsapp"],
-  "service.ts": ["config.ts", "db", "domain", "observe", "replicas", "routes", "whatsapp"],
-  "listener.ts": ["config.ts", "domain"],
+  "listener.ts": ["packages/contract", "config.ts", "domain"],
+  "service.ts": [
+    "packages/contract",
+    "config.ts",
+    "cluster",
+    "db",
+    "domain",
+    "routes",
+    "runtime",
+    "sessions",
+    "whatsapp",
+  ],
   "main.ts": [
     "config.ts",
+    "db",
+    "domain",
     "listener.ts",
     "log.ts",
     "output.ts",
+    "runtime",
     "service.ts",
+    "sessions/ports",
+    "whatsapp",
+  ],
+  // These try the product out, or work on it.
+  lab: [
+    "packages/contract",
+    "config.ts",
+    "cluster",
     "db",
     "domain",
-    "observe",
+    "log.ts",
+    "main.ts",
+    "openapi.json",
+    "permissions.ts",
+    "routes",
+    "runtime",
+    "service.ts",
+    "sessions",
+    "tools",
+    "whatsapp",
+  ],
+  tools: [
+    "packages/contract",
+    "cluster",
+    "config.ts",
+    "db",
+    "domain",
+    "lab",
+    "permissions.ts",
+    "routes",
+    "runtime",
+    "sessions/ports",
+    "whatsapp",
+  ],
+  tests: [
+    "packages/contract",
+    "cluster",
+    "config.ts",
+    "db",
+    "deno.json",
+    "domain",
+    "lab",
+    "listener.ts",
+    "log.ts",
+    "main.ts",
+    "openapi.json",
+    "output.ts",
+    "packaging",
+    "permissions.ts",
+    "routes",
+    "runtime",
+    "service.ts",
+    "sessions",
+    "tools",
     "whatsapp",
   ],
 };
 
-/** Packages that belong to some rooms alone. */
+/** The packages of the workspace, as they are imported, and the rooms that they are. */
+const WORKSPACE: Readonly<Record<string, string>> = { "@session-manager/contract": "packages/contract" };
+
+/** Packages that belong to some rooms alone; whoever tries the product out may use them all. */
 const PACKAGE_ROOMS: Readonly<Record<string, (file: string) => boolean>> = {
   "@whiskeysockets/baileys": (file) => file === "whatsapp/worker/baileys.ts",
   kysely: (file) => file.startsWith("db/"),
@@ -42,10 +114,14 @@ const PACKAGE_ROOMS: Readonly<Record<string, (file: string) => boolean>> = {
   "whatsapp-rust-bridge": (file) => file.startsWith("whatsapp/worker/"),
   qrcode: (file) => file.startsWith("whatsapp/worker/"),
   pino: (file) => file === "log.ts",
-  "prom-client": (file) => file.startsWith("observe/"),
+  "prom-client": (file) => file.startsWith("runtime/"),
 };
 
-/** What `domain/` must do without: the outside, the time, chance. */
+/** Rooms that no package is kept from. */
+const TRIES_OUT: ReadonlySet<string> = new Set(["lab", "tests", "tools"]);
+
+/** Rooms that do without the outside, the time, chance and packages. */
+const PURE: ReadonlySet<string> = new Set(["domain", "packages/contract"]);
 const IMPURE =
   /\bDeno\.|\bDate\.now\b|\bnew Date\(\)|\bMath\.random\b|\bset(Timeout|Interval)\b|\bfetch\(|\bcrypto\b/;
 
@@ -56,31 +132,71 @@ const IMPORT =
 export function faultsOf(file: string, source: string): string[] {
   const room = roomOf(file);
   const allowed = MAY_IMPORT[room];
+  if (allowed === undefined) return [`${file}: no room called ${room} has a place in the order of imports`];
+  const isTest = file.endsWith("_test.ts");
   const faults: string[] = [];
-  if (room === "domain" && IMPURE.test(source)) {
-    faults.push(`${file}: domain/ asks for time, chance or the outside`);
+  if (PURE.has(room) && !isTest && IMPURE.test(source)) {
+    faults.push(`${file}: ${room} asks for time, chance or the outside`);
   }
-  for (const [, statement, dynamic, bare] of source.matchAll(IMPORT)) {
-    const specifier = statement ?? dynamic ?? bare ?? "";
-    if (!specifier.startsWith(".")) {
-      const name = packageOf(specifier);
-      if (room === "domain") faults.push(`${file}: domain/ imports the package ${specifier}`);
-      if (allowed !== undefined && PACKAGE_ROOMS[name]?.(file) === false) {
+  for (const specifier of importsOf(source)) {
+    const name = packageOf(specifier);
+    if (!specifier.startsWith(".") && WORKSPACE[name] === undefined) {
+      if (PURE.has(room) && !isTest) faults.push(`${file}: ${room} imports the package ${specifier}`);
+      if (!TRIES_OUT.has(room) && PACKAGE_ROOMS[name]?.(file) === false) {
         faults.push(`${file}: ${specifier} belongs to another room`);
       }
       continue;
     }
-    const target = roomOf(new URL(specifier, `file:///${file}`).pathname.slice(1));
-    if (allowed !== undefined && target !== room && !allowed.includes(target)) {
+    const target = WORKSPACE[name] ?? resolve(file, specifier);
+    if (roomOf(target) !== room && !allowed.some((place) => isIn(target, place))) {
       faults.push(`${file}: ${room} must not import ${target} (${specifier})`);
     }
   }
   return faults;
 }
 
-/** The first folder of a path, or the file itself when it lies at the top. */
+/**
+ * Files that import each other in a circle.
+ * @param sources the source of each file by its path
+ * @returns each circle, from a file back to itself
+ */
+export function circlesOf(sources: ReadonlyMap<string, string>): string[][] {
+  const circles: string[][] = [];
+  const done = new Set<string>();
+  const path: string[] = [];
+  const visit = (file: string) => {
+    const source = sources.get(file);
+    if (done.has(file) || source === undefined) return;
+    const seenAt = path.indexOf(file);
+    if (seenAt >= 0) return void circles.push([...path.slice(seenAt), file]);
+    path.push(file);
+    for (const specifier of importsOf(source)) if (specifier.startsWith(".")) visit(resolve(file, specifier));
+    path.pop();
+    done.add(file);
+  };
+  for (const file of sources.keys()) visit(file);
+  return circles;
+}
+
+function* importsOf(source: string): Generator<string> {
+  for (const [, statement, dynamic, bare] of source.matchAll(IMPORT)) {
+    yield statement ?? dynamic ?? bare ?? "";
+  }
+}
+
+/** The path that a relative specifier leads to. */
+function resolve(file: string, specifier: string): string {
+  return new URL(specifier, `file:///${file}`).pathname.slice(1);
+}
+
+/** `packages/contract` for what lies in it; else the first folder of a path, or the file itself at the top. */
 function roomOf(path: string): string {
-  return path.split("/", 1)[0] ?? path;
+  const [first = path, second] = path.split("/");
+  return first === "packages" && second !== undefined ? `${first}/${second}` : first;
+}
+
+function isIn(path: string, place: string): boolean {
+  return path === place || path === `${place}.ts` || path.startsWith(`${place}/`);
 }
 
 /** `hono` for `hono/body-limit`, `@scope/name` for `@scope/name/part`. */
@@ -97,13 +213,11 @@ async function* sources(folder: string): AsyncGenerator<string> {
 }
 
 if (import.meta.main) {
-  let files = 0;
-  const faults: string[] = [];
-  for await (const file of sources("")) {
-    files++;
-    faults.push(...faultsOf(file, await Deno.readTextFile(file)));
-  }
+  const files = new Map<string, string>();
+  for await (const file of sources("")) files.set(file, await Deno.readTextFile(file));
+  const faults = [...files].flatMap(([file, source]) => faultsOf(file, source));
+  for (const circle of circlesOf(files)) faults.push(`a circle of imports: ${circle.join(" → ")}`);
   for (const fault of faults) console.error(fault);
   if (faults.length > 0) Deno.exit(1);
-  console.info(`Layers: ${files} files, every import points the right way.`);
+  console.info(`Layers: ${files.size} files, every import points the right way, and none in a circle.`);
 }

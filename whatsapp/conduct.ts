@@ -3,7 +3,8 @@
  * that is connected, an end after the end.
  * @module
  */
-import type { Purpose, Report } from "./protocol.ts";
+import type { Purpose } from "../sessions/ports/sockets.ts";
+import type { Report } from "./protocol.ts";
 
 /** What concerns one socket. */
 export type SocketReport = Extract<Report, { socket: number }>;

@@ -4,7 +4,8 @@
  * @module
  */
 import type { DisconnectCause } from "../domain/disconnect.ts";
-import type { KeyWrite } from "../domain/ports.ts";
+import type { Purpose } from "../sessions/ports/sockets.ts";
+import type { KeyWrite } from "../sessions/ports/store.ts";
 
 /** One socket of one session; never used twice in a process, so that a late word is recognised. */
 export type SocketId = number;
@@ -33,15 +34,6 @@ export interface SocketSettings {
    */
   readonly unlinkMs?: { readonly attempt: number; readonly closing: number };
 }
-
-/** Why a socket is opened. */
-export type Purpose =
-  /** To pair a new login. */
-  | { readonly kind: "pair" }
-  /** To use a login. */
-  | { readonly kind: "login"; readonly credentials: string }
-  /** To log in with a retired login, only to unlink its device. Nothing of it is saved. */
-  | { readonly kind: "unlink"; readonly credentials: string };
 
 /** Main thread → worker. */
 export type Command =

@@ -4,11 +4,12 @@
  * @module
  */
 import { backoff } from "../domain/backoff.ts";
-import type { Clock } from "./clock.ts";
-import type { Log } from "./log.ts";
-import type { Purpose, SocketId, SocketSettings } from "./protocol.ts";
-import type { Socket, SocketLayer, SocketListener } from "./socket_layer.ts";
-import { SocketWorker, type WorkerEnd } from "./socket_worker.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { Log } from "../runtime/log.ts";
+import type { Purpose } from "../sessions/ports/sockets.ts";
+import type { SocketId, SocketSettings } from "./protocol.ts";
+import type { Socket, SocketLayer, SocketListener } from "../sessions/ports/sockets.ts";
+import { SocketWorker, type WorkerEnd } from "./worker_handle.ts";
 
 /** How workers are watched, in milliseconds and bytes. */
 export interface WatchOptions {

@@ -27,7 +27,7 @@ import type { Kysely } from "kysely";
 import type { DialectName } from "../dialect.ts";
 import { DatabaseUnusableError } from "../errors.ts";
 import { SESSIONS, type Tables } from "../schema.ts";
-import type { TableShape } from "../table_shape.ts";
+import type { TableShape } from "../shapes.ts";
 import type { Judgement } from "./judgement.ts";
 import { judgeMysql } from "./mysql.ts";
 import { inspectRows } from "./row_scan.ts";

@@ -3,10 +3,10 @@
  * so: it is carried out as a whole or not at all.
  * @module
  */
-import { QR_STATUSES, SESSION_STATUSES } from "../../domain/names.ts";
+import { QR_STATUSES, SESSION_STATUSES } from "@session-manager/contract";
 import { withoutStrings } from "../mysql_shape.ts";
 import { SESSIONS } from "../schema.ts";
-import type { ColumnShape, TableShape } from "../table_shape.ts";
+import type { ColumnShape, TableShape } from "../shapes.ts";
 import { Draft, quoted } from "./draft.ts";
 import { FIELD_SET, INSTANTS, type Judgement } from "./judgement.ts";
 import { type ColumnDemand, describeColumn, MYSQL_COLUMNS } from "./mysql_columns.ts";

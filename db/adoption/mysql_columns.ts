@@ -2,8 +2,8 @@
  * What each column of the contract's table has to be on MySQL and MariaDB, and what it is altered into otherwise.
  * @module
  */
-import { QR_STATUSES, SESSION_STATUSES } from "../../domain/names.ts";
-import type { ColumnShape } from "../table_shape.ts";
+import { QR_STATUSES, SESSION_STATUSES } from "@session-manager/contract";
+import type { ColumnShape } from "../shapes.ts";
 import { INSTANTS } from "./judgement.ts";
 
 /** One of the contract's columns. */

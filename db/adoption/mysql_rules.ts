@@ -3,7 +3,8 @@
  * @module
  */
 import { SESSIONS } from "../schema.ts";
-import { type IndexShape, type TableShape, wholeColumns } from "../table_shape.ts";
+import { wholeColumns } from "../table_shape.ts";
+import type { IndexShape, TableShape } from "../shapes.ts";
 import { type Draft, quoted } from "./draft.ts";
 import { FIELD_SET, FIELDS } from "./judgement.ts";
 

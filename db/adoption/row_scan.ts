@@ -4,7 +4,7 @@
  */
 import { type Kysely, sql } from "kysely";
 import { SESSIONS, type Tables } from "../schema.ts";
-import type { TableShape } from "../table_shape.ts";
+import type { TableShape } from "../shapes.ts";
 import { FIELDS, type RowDemands } from "./judgement.ts";
 import { type RawRow, type RowFault, RowInspection } from "./rows.ts";
 

@@ -3,7 +3,7 @@
  * others counted, so that what is said of a big table stays short.
  * @module
  */
-import { INSTANCE_ID, QR_STATUSES, SESSION_STATUSES } from "../../domain/names.ts";
+import { INSTANCE_ID, QR_STATUSES, SESSION_STATUSES } from "@session-manager/contract";
 import { INSTANTS, type RowDemands } from "./judgement.ts";
 
 /** A row as its database gives it: the contract's columns, `qr_string` as its length. */

@@ -8,7 +8,7 @@
  */
 import { type Kysely, type RawBuilder, sql } from "kysely";
 import { lastErrorOf } from "../../domain/errors.ts";
-import type { DisconnectReason } from "../../domain/names.ts";
+import type { DisconnectReason } from "@session-manager/contract";
 import { type DialectName, exactly, fromNow } from "../dialect.ts";
 import { LINKS, SESSIONS, type Tables } from "../schema.ts";
 

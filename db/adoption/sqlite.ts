@@ -5,7 +5,8 @@
  * @module
  */
 import { SESSIONS } from "../schema.ts";
-import { type ColumnShape, type IndexShape, type TableShape, wholeColumns } from "../table_shape.ts";
+import { wholeColumns } from "../table_shape.ts";
+import type { ColumnShape, IndexShape, TableShape } from "../shapes.ts";
 import { FIELD_SET, type Flaw, INSTANTS, type Judgement } from "./judgement.ts";
 
 interface ColumnDemand {

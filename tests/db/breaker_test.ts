@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Breaker, BREAKER_BOUNDS, SilenceError } from "../../db/breaker.ts";
 import { STORE_BOUNDS } from "../../db/terms.ts";
-import { DrivenClock } from "../whatsapp/driven_clock.ts";
+import { DrivenClock } from "../../lab/clocks/driven_clock.ts";
 
 const { silenceMs, doubtMs, pauseMs } = BREAKER_BOUNDS;
 

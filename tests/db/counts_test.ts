@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createSession, type Session, type SessionState } from "../../domain/session.ts";
-import { dialectTest, mysql, open, SQLITE } from "./helpers.ts";
+import { dialectTest, mysql, open, SQLITE } from "../../lab/databases/helpers.ts";
 
 const NOW = 1_767_530_096_789;
 

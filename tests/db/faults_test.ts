@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { StoreUnavailableError } from "../../domain/ports.ts";
+import { StoreUnavailableError } from "../../sessions/ports/store.ts";
 import { judgeFault, runGuarded } from "../../db/faults.ts";
 import { DatabaseUnusableError } from "../../db/mod.ts";
 

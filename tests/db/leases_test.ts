@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
 import { connect } from "../../db/database.ts";
 import { SqlStore, type Store } from "../../db/store.ts";
-import { FencedError, type Lease, type LeaseStore } from "../../domain/leases.ts";
-import { StoreUnavailableError } from "../../domain/ports.ts";
+import { FencedError } from "../../sessions/ports/store.ts";
+import type { Lease } from "../../domain/leases.ts";
+import type { LeaseStore } from "../../cluster/ports.ts";
+import { StoreUnavailableError } from "../../sessions/ports/store.ts";
 import { createSession } from "../../domain/session.ts";
 import { migrateDatabase } from "../../db/migrate.ts";
 import { RefusingProxy } from "./refusing_proxy.ts";
-import { testServer, untilLockWait } from "./server.ts";
-import { adopt, KEYS, mysql, over, query, type TestDialect } from "./helpers.ts";
+import { testServer, untilLockWait } from "../../lab/databases/server.ts";
+import { adopt, KEYS, mysql, over, query, type TestDialect } from "../../lab/databases/helpers.ts";
 
 const TTL_MS = 60_000;
 const ONE = "00000000-0000-4000-8000-000000000001";

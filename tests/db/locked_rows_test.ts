@@ -3,11 +3,11 @@ import type { LogEvent } from "kysely";
 import { connect } from "../../db/database.ts";
 import { migrateDatabase } from "../../db/migrate.ts";
 import { SqlStore, type Store } from "../../db/store.ts";
-import type { LeaseStore } from "../../domain/leases.ts";
-import { StoreUnavailableError } from "../../domain/ports.ts";
+import type { LeaseStore } from "../../cluster/ports.ts";
+import { StoreUnavailableError } from "../../sessions/ports/store.ts";
 import { createSession } from "../../domain/session.ts";
-import { KEYS, mysql, type TestDialect } from "./helpers.ts";
-import { globalStatus, type TestServer, testServer, type TestSession } from "./server.ts";
+import { KEYS, mysql, type TestDialect } from "../../lab/databases/helpers.ts";
+import { globalStatus, type TestServer, testServer, type TestSession } from "../../lab/databases/server.ts";
 
 const ONE = "00000000-0000-4000-8000-000000000001";
 const TTL_MS = 600_000;

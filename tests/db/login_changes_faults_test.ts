@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { CREDENTIALS, HELD_KEYS, RETIRED_LOGINS } from "../../db/schema.ts";
 import { type Cut, CuttingProxy } from "./cutting_proxy.ts";
-import { dialectTest, mysql, open, query } from "./helpers.ts";
+import { dialectTest, mysql, open, query } from "../../lab/databases/helpers.ts";
 import { at, begin, BEGINNINGS, CHANGES, expected } from "./login_changes_suite.ts";
 import { holdingsOf } from "./holdings.ts";
-import { testServer, untilLockWait } from "./server.ts";
+import { testServer, untilLockWait } from "../../lab/databases/server.ts";
 
 const dialect = await mysql();
 

@@ -8,7 +8,7 @@ import fc from "fast-check";
 import { connect } from "../../db/database.ts";
 import { CredentialKeys, type Store } from "../../db/mod.ts";
 import { SqlStore } from "../../db/store.ts";
-import { type CredentialsChange, StoreUnavailableError } from "../../domain/ports.ts";
+import { type CredentialsChange, StoreUnavailableError } from "../../sessions/ports/store.ts";
 import { createSession, type Session } from "../../domain/session.ts";
 import {
   adopt,
@@ -21,7 +21,7 @@ import {
   query,
   record,
   type TestDialect,
-} from "./helpers.ts";
+} from "../../lab/databases/helpers.ts";
 import { type HeldLogin, type Holdings, holdingsOf, keysOf, NOTHING, whole } from "./holdings.ts";
 
 const NOW = 1_767_530_096_789;

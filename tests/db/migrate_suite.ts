@@ -7,7 +7,7 @@ import { connect } from "../../db/database.ts";
 import { migrateDatabase } from "../../db/migrate.ts";
 import { MIGRATIONS } from "../../db/migrations/mod.ts";
 import { DatabaseUnusableError, describeMigration, isRefused, migrate } from "../../db/mod.ts";
-import { adopt, dialectTest, open, query, type TestDialect } from "./helpers.ts";
+import { adopt, dialectTest, open, query, type TestDialect } from "../../lab/databases/helpers.ts";
 
 const NAMES = MIGRATIONS.map(({ name }) => name);
 const FIELDS = [

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { describeMigration, migrate } from "../../db/mod.ts";
-import { dialectTest, mysql } from "./helpers.ts";
-import { testServer } from "./server.ts";
+import { dialectTest, mysql } from "../../lab/databases/helpers.ts";
+import { testServer } from "../../lab/databases/server.ts";
 
 dialectTest(
   await mysql(),

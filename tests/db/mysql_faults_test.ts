@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
-import { StoreUnavailableError } from "../../domain/ports.ts";
+import { StoreUnavailableError } from "../../sessions/ports/store.ts";
 import { createSession } from "../../domain/session.ts";
 import { DatabaseUnusableError, type Store } from "../../db/mod.ts";
 import { connect } from "../../db/database.ts";
 import { migrateDatabase } from "../../db/migrate.ts";
 import { SqlStore } from "../../db/store.ts";
-import { PROGRAMS_REQUIRED } from "../programs.ts";
+import { PROGRAMS_REQUIRED } from "../../lab/programs.ts";
 import { HoldingProxy } from "./holding_proxy.ts";
-import { adopt, KEYS, open, openCounted, query } from "./helpers.ts";
-import { countDeadlocks, TestServer, type TestSession, untilLockWait } from "./server.ts";
-import { ownServerProgram, whatIsMissing } from "./server_program.ts";
+import { adopt, KEYS, open, openCounted, query } from "../../lab/databases/helpers.ts";
+import { countDeadlocks, TestServer, type TestSession, untilLockWait } from "../../lab/databases/server.ts";
+import { ownServerProgram, whatIsMissing } from "../../lab/databases/server_program.ts";
 
 const program = await ownServerProgram();
 

@@ -1,4 +1,4 @@
-import { mysql } from "./helpers.ts";
+import { mysql } from "../../lab/databases/helpers.ts";
 import { loginChangesSuite } from "./login_changes_suite.ts";
 import { migrateSuite } from "./migrate_suite.ts";
 import { retiredLoginsSuite } from "./retired_logins_suite.ts";

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { createSession } from "../../domain/session.ts";
 import { migrate } from "../../db/mod.ts";
-import { adopt, open } from "./helpers.ts";
-import { TestServer } from "./server.ts";
-import { ownServerProgram, type ServerKind, whatIsMissing } from "./server_program.ts";
+import { adopt, open } from "../../lab/databases/helpers.ts";
+import { TestServer } from "../../lab/databases/server.ts";
+import { ownServerProgram, type ServerKind, whatIsMissing } from "../../lab/databases/server_program.ts";
 
 const program = await ownServerProgram();
 

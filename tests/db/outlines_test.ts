@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { connect } from "../../db/database.ts";
 import { createSession } from "../../domain/session.ts";
-import { dialectTest, mysql, open, openCounted, query, SQLITE } from "./helpers.ts";
+import { dialectTest, mysql, open, openCounted, query, SQLITE } from "../../lab/databases/helpers.ts";
 
 const NOW = 1_767_530_096_789;
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { StoreUnavailableError } from "../../domain/ports.ts";
+import { StoreUnavailableError } from "../../sessions/ports/store.ts";
 import { asRefusal, DatabaseUnusableError, whyUnavailable } from "../../db/mod.ts";
 
 /** As the driver makes it of what a server sends. */

@@ -4,9 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { CredentialKeys, type Store } from "../../db/mod.ts";
-import { CredentialsUnreadableError, type RetiredLogin } from "../../domain/ports.ts";
+import { CredentialsUnreadableError, type RetiredLogin } from "../../sessions/ports/store.ts";
 import { createSession } from "../../domain/session.ts";
-import { adopt, dialectTest, key, open, query, type TestDialect } from "./helpers.ts";
+import { adopt, dialectTest, key, open, query, type TestDialect } from "../../lab/databases/helpers.ts";
 
 const NOW = 1_767_530_096_789;
 

@@ -8,10 +8,10 @@ import {
   type CredentialsChange,
   CredentialsUnreadableError,
   StoreUnavailableError,
-} from "../../domain/ports.ts";
+} from "../../sessions/ports/store.ts";
 import { createSession } from "../../domain/session.ts";
 import { CredentialKeys, rotateCredentials } from "../../db/mod.ts";
-import { adopt, dialectTest, key, open, query, type TestDialect } from "./helpers.ts";
+import { adopt, dialectTest, key, open, query, type TestDialect } from "../../lab/databases/helpers.ts";
 
 const OLD = new CredentialKeys([key(1)]);
 const BOTH = new CredentialKeys([key(2), key(1)]);

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { QR_STATUSES, SESSION_STATUSES } from "../../domain/names.ts";
+import { QR_STATUSES, SESSION_STATUSES } from "@session-manager/contract";
 import { instantFormat } from "../../db/dialect.ts";
 import { columnsOf, outlineOf, parseInstant, sessionOf, type SessionRow } from "../../db/rows.ts";
-import { record, sessions } from "./helpers.ts";
+import { record, sessions } from "../../lab/databases/helpers.ts";
 
 const texts = fc.option(fc.oneof(
   fc.string(),

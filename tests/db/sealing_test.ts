@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { CredentialsUnreadableError } from "../../domain/ports.ts";
+import { CredentialsUnreadableError } from "../../sessions/ports/store.ts";
 import {
   CredentialKeys,
   generateCredentialKey,
@@ -8,7 +8,7 @@ import {
   seal,
   unseal,
 } from "../../db/sealing.ts";
-import { key, KEYS, record } from "./helpers.ts";
+import { key, KEYS, record } from "../../lab/databases/helpers.ts";
 
 const PLACE = { instanceId: "sender_51", kind: "session", name: "5491@s.whatsapp.net" };
 const texts = fc.string({ unit: "binary", maxLength: 200 });

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { sql } from "kysely";
-import { StoreUnavailableError } from "../../domain/ports.ts";
+import { StoreUnavailableError } from "../../sessions/ports/store.ts";
 import { createSession } from "../../domain/session.ts";
 import { connect } from "../../db/database.ts";
 import { migrateDatabase } from "../../db/migrate.ts";
 import { DatabaseUnusableError, migrate } from "../../db/mod.ts";
 import { SqlStore } from "../../db/store.ts";
-import { adopt, KEYS, open, SQLITE } from "./helpers.ts";
+import { adopt, KEYS, open, SQLITE } from "../../lab/databases/helpers.ts";
 
 const pathOf = (url: string) => url.slice("sqlite:".length);
 

@@ -1,4 +1,4 @@
-import { SQLITE } from "./helpers.ts";
+import { SQLITE } from "../../lab/databases/helpers.ts";
 import { loginChangesSuite } from "./login_changes_suite.ts";
 import { migrateSuite } from "./migrate_suite.ts";
 import { retiredLoginsSuite } from "./retired_logins_suite.ts";

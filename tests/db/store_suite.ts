@@ -11,7 +11,7 @@ import {
   type KeyWrite,
   type StoredSession,
   StoreUnavailableError,
-} from "../../domain/ports.ts";
+} from "../../sessions/ports/store.ts";
 import { createSession, type Session } from "../../domain/session.ts";
 import { CredentialKeys } from "../../db/mod.ts";
 import {
@@ -25,7 +25,7 @@ import {
   record,
   sessions,
   type TestDialect,
-} from "./helpers.ts";
+} from "../../lab/databases/helpers.ts";
 
 const NOW = 1_767_530_096_789;
 const KEEP: CredentialsChange = { kind: "keep" };

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { connect } from "../../db/database.ts";
 import { DatabaseUnusableError } from "../../db/errors.ts";
 import { writersFault } from "../../db/topology.ts";
-import { dialectTest, mysql, query } from "./helpers.ts";
-import { TestServer } from "./server.ts";
-import { ownServerProgram, wantedKind } from "./server_program.ts";
+import { dialectTest, mysql, query } from "../../lab/databases/helpers.ts";
+import { TestServer } from "../../lab/databases/server.ts";
+import { ownServerProgram, wantedKind } from "../../lab/databases/server_program.ts";
 
 const GALERA = "/usr/lib/galera/libgalera_smm.so";
 

@@ -5,9 +5,9 @@ import { migrateDatabase } from "../../db/migrate.ts";
 import { DatabaseUnusableError, openStore } from "../../db/mod.ts";
 import { SqlStore } from "../../db/store.ts";
 import { WriteCheck } from "../../db/write_check.ts";
-import { StoreUnavailableError } from "../../domain/ports.ts";
+import { StoreUnavailableError } from "../../sessions/ports/store.ts";
 import { createSession } from "../../domain/session.ts";
-import { KEYS, SQLITE } from "./helpers.ts";
+import { KEYS, SQLITE } from "../../lab/databases/helpers.ts";
 
 /** A check over a database in memory, what that is sent, and the time. */
 async function stage(): Promise<

@@ -4,18 +4,11 @@
  * @module
  */
 import fc from "fast-check";
-import {
-  DISCONNECT_REASONS,
-  type DisconnectCause,
-  FAULT_CODES,
-  type GeneratedQr,
-  type LastError,
-  type Policy,
-  type Session,
-  type SessionEvent,
-  type SessionFacts,
-  type SessionState,
-} from "../../domain/mod.ts";
+import { DISCONNECT_REASONS, FAULT_CODES } from "@session-manager/contract";
+import type { DisconnectCause } from "../../domain/disconnect.ts";
+import type { GeneratedQr, LastError, Session, SessionFacts, SessionState } from "../../domain/session.ts";
+import type { Policy } from "../../domain/life.ts";
+import type { SessionEvent } from "../../domain/events.ts";
 
 /** When every story begins; stored instants lie before it. Not a whole second, so that rounding shows. */
 export const START = Date.parse("2026-01-04T12:34:56.789Z");

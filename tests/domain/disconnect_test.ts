@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type DisconnectCause, FAULT_CODES, judge, type Verdict } from "../../domain/mod.ts";
+import { type DisconnectCause, judge, type Verdict } from "../../domain/disconnect.ts";
+import { FAULT_CODES } from "@session-manager/contract";
 import { causes, randoms } from "./arbitraries.ts";
 import { closed, dropped, loggingIn, online, then } from "./journeys.ts";
 

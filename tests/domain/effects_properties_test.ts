@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { type Effect, hasLoginSocket, hasPairingSocket, isPairing, judge } from "../../domain/mod.ts";
+import type { Effect } from "../../domain/events.ts";
+import { hasLoginSocket, hasPairingSocket, isPairing } from "../../domain/life.ts";
+import { judge } from "../../domain/disconnect.ts";
 import { atEveryMoment, isLoginLost, isUnscanned, refusalOfLogin } from "./world.ts";
 
 const opens = ({ type }: Effect) => type === "open_pairing_socket" || type === "open_login_socket";

@@ -1,13 +1,7 @@
 import assert from "node:assert/strict";
-import {
-  CredentialsUnreadableError,
-  DISCONNECT_REASONS,
-  ERRORS,
-  FAULT_CODES,
-  lastErrorOf,
-  SessionManagerError,
-  StoreUnavailableError,
-} from "../../domain/mod.ts";
+import { CredentialsUnreadableError, StoreUnavailableError } from "../../sessions/ports/store.ts";
+import { DISCONNECT_REASONS, ERRORS, FAULT_CODES } from "@session-manager/contract";
+import { lastErrorOf, SessionManagerError } from "../../domain/errors.ts";
 
 Deno.test("ERRORS has the contract's four codes and the decisions' seven, with their statuses, and no other", () => {
   const statuses = Object.fromEntries(Object.entries(ERRORS).map(([code, { status }]) => [code, status]));

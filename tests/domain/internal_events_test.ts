@@ -1,12 +1,7 @@
 import assert from "node:assert/strict";
-import {
-  DISCONNECT_REASONS,
-  type Effect,
-  hasLoginSocket,
-  hasPairingSocket,
-  isAtRest,
-  type SessionEvent,
-} from "../../domain/mod.ts";
+import { DISCONNECT_REASONS } from "@session-manager/contract";
+import type { Effect, SessionEvent } from "../../domain/events.ts";
+import { hasLoginSocket, hasPairingSocket, isAtRest } from "../../domain/life.ts";
 import {
   asked,
   closedBy,

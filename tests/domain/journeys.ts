@@ -4,21 +4,19 @@
  */
 import {
   atRest,
-  type Circumstances,
-  createSession,
   DEFAULT_POLICY,
-  type DisconnectCause,
-  type Effect,
-  type FaultCode,
-  type Instant,
   type Life,
   nextTickMs,
   type Policy,
-  type SessionEvent,
   type Steady,
-  transition,
-  WHATSAPP_QR_LIFE,
-} from "../../domain/mod.ts";
+} from "../../domain/life.ts";
+import type { Circumstances } from "../../domain/moves.ts";
+import { createSession, type Instant } from "../../domain/session.ts";
+import type { DisconnectCause } from "../../domain/disconnect.ts";
+import type { Effect, SessionEvent } from "../../domain/events.ts";
+import type { FaultCode } from "@session-manager/contract";
+import { transition } from "../../domain/transition.ts";
+import { WHATSAPP_QR_LIFE } from "../../domain/qr.ts";
 import { deepFreeze } from "./world.ts";
 
 /** The product's own bounds, with the default of `QR_WAIT_MS`. */

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { judge, lastErrorOf, type SessionEvent } from "../../domain/mod.ts";
+import { judge } from "../../domain/disconnect.ts";
+import { lastErrorOf } from "../../domain/errors.ts";
+import type { SessionEvent } from "../../domain/events.ts";
 import {
   asked,
   closed,

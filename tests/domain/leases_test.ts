@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ERRORS, isErrorCode } from "../../domain/errors.ts";
-import { adjustmentOf, fairShare, FencedError, type Shares } from "../../domain/leases.ts";
+import { ERRORS, isErrorCode } from "@session-manager/contract";
+import { adjustmentOf, fairShare, type Shares } from "../../domain/leases.ts";
+import { FencedError } from "../../sessions/ports/store.ts";
 
 const censuses: fc.Arbitrary<Shares> = fc.record({
   sessions: fc.array(fc.nat(2_000), { minLength: 1, maxLength: 8 })

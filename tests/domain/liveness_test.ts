@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import {
   hasPairingSocket,
-  type Instant,
   isAtRest,
   isLoginWorking,
   isPairing,
   type Life,
   nextTickMs,
   type Policy,
-  type SessionEvent,
   type Steady,
-  transition,
-} from "../../domain/mod.ts";
+} from "../../domain/life.ts";
+import type { Instant } from "../../domain/session.ts";
+import type { SessionEvent } from "../../domain/events.ts";
+import { transition } from "../../domain/transition.ts";
 import { troubleOf } from "../../domain/moves.ts";
 import { atEveryMoment } from "./world.ts";
 

@@ -5,10 +5,10 @@ import {
   FAULT_CODES,
   INSTANCE_ID,
   PHONE_NUMBER,
-  phoneNumberOf,
   QR_STATUSES,
   SESSION_STATUSES,
-} from "../../domain/mod.ts";
+} from "@session-manager/contract";
+import { phoneNumberOf } from "../../domain/phone.ts";
 
 Deno.test("SESSION_STATUSES, QR_STATUSES, DISCONNECT_REASONS and FAULT_CODES are the frozen names", () => {
   assert.deepEqual(SESSION_STATUSES, [

@@ -1,6 +1,9 @@
 /** A QR is shown while the login is on its way back: each goes on by itself, and one thing is told. */
 import assert from "node:assert/strict";
-import { isAtRest, lastErrorOf, qrAnswer, type SessionEvent } from "../../domain/mod.ts";
+import { isAtRest } from "../../domain/life.ts";
+import { lastErrorOf } from "../../domain/errors.ts";
+import { qrAnswer } from "../../domain/answer.ts";
+import type { SessionEvent } from "../../domain/events.ts";
 import { troubleOf } from "../../domain/moves.ts";
 import {
   asked,

@@ -1,14 +1,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import {
-  hasPairingSocket,
-  type Instant,
-  isValid,
-  qrAnswer,
-  type Session,
-  viewQr,
-  viewSession,
-} from "../../domain/mod.ts";
+import { hasPairingSocket } from "../../domain/life.ts";
+import type { Instant, Session } from "../../domain/session.ts";
+import { isValid } from "../../domain/qr.ts";
+import { qrAnswer } from "../../domain/answer.ts";
+import { viewQr, viewSession } from "../../domain/view.ts";
 import { gaps, sessions } from "./arbitraries.ts";
 import { qrAnswerBody, sessionAnswer } from "./contract.ts";
 import { atEveryMoment } from "./world.ts";

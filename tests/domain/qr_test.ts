@@ -1,18 +1,9 @@
 import assert from "node:assert/strict";
-import {
-  atRest,
-  expire,
-  FAULT_CODES,
-  generateQr,
-  isAtRest,
-  isValid,
-  nextTickMs,
-  qrAnswer,
-  spend,
-  viewSession,
-  WHATSAPP_QR_LIFE,
-  withoutValidQr,
-} from "../../domain/mod.ts";
+import { atRest, isAtRest, nextTickMs } from "../../domain/life.ts";
+import { expire, generateQr, isValid, spend, WHATSAPP_QR_LIFE, withoutValidQr } from "../../domain/qr.ts";
+import { FAULT_CODES } from "@session-manager/contract";
+import { qrAnswer } from "../../domain/answer.ts";
+import { viewSession } from "../../domain/view.ts";
 import {
   asked,
   created,

@@ -1,6 +1,8 @@
 /** A scan over a login that works: the old login is held until the new one has logged in, or turns out to be of no use. */
 import assert from "node:assert/strict";
-import { isAtRest, lastErrorOf, qrAnswer } from "../../domain/mod.ts";
+import { isAtRest } from "../../domain/life.ts";
+import { lastErrorOf } from "../../domain/errors.ts";
+import { qrAnswer } from "../../domain/answer.ts";
 import {
   asked,
   closed,

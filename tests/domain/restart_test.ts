@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { activityOf, atRest, FAULT_CODES, isAtRest, type Life, type SessionEvent } from "../../domain/mod.ts";
+import { activityOf, atRest, isAtRest, type Life } from "../../domain/life.ts";
+import { FAULT_CODES } from "@session-manager/contract";
+import type { SessionEvent } from "../../domain/events.ts";
 import {
   asked,
   closedBy,

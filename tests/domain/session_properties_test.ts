@@ -1,15 +1,10 @@
 import assert from "node:assert/strict";
 import { isDeepStrictEqual } from "node:util";
-import {
-  asOf,
-  isAtRest,
-  isLoginWorking,
-  isPairing,
-  type Life,
-  type Session,
-  type SessionStatus,
-  transition,
-} from "../../domain/mod.ts";
+import { asOf } from "../../domain/qr.ts";
+import { isAtRest, isLoginWorking, isPairing, type Life } from "../../domain/life.ts";
+import type { Session } from "../../domain/session.ts";
+import type { SessionStatus } from "@session-manager/contract";
+import { transition } from "../../domain/transition.ts";
 import { atEveryMoment, deepFreeze, forEveryStory, isLoginLost, isUnscanned, type Moment } from "./world.ts";
 
 /** Everything that a row holds besides `updated_at`. */

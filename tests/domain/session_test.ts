@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { become, type SessionFacts, type SessionState } from "../../domain/mod.ts";
+import { become, type SessionFacts, type SessionState } from "../../domain/session.ts";
 import { sessions, START } from "./arbitraries.ts";
 import { online, showingQr } from "./journeys.ts";
 import { deepFreeze } from "./world.ts";

@@ -3,16 +3,15 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
   atRest,
-  createSession,
-  type Effect,
   type Life,
   type LoginActivity,
   nextTickMs,
   type Policy,
-  type SessionEvent,
   type Steady,
-  transition,
-} from "../../domain/mod.ts";
+} from "../../domain/life.ts";
+import { createSession } from "../../domain/session.ts";
+import type { Effect, SessionEvent } from "../../domain/events.ts";
+import { transition } from "../../domain/transition.ts";
 import { events, policies, randoms, START } from "./arbitraries.ts";
 import {
   created,

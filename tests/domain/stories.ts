@@ -4,13 +4,10 @@
  * @module
  */
 import fc from "fast-check";
-import {
-  createSession,
-  type DisconnectCause,
-  type Link,
-  type Session,
-  type SessionEvent,
-} from "../../domain/mod.ts";
+import { createSession, type Session } from "../../domain/session.ts";
+import type { DisconnectCause } from "../../domain/disconnect.ts";
+import type { Link } from "../../domain/life.ts";
+import type { SessionEvent } from "../../domain/events.ts";
 import { causes, events, gaps, randoms, sessions, START } from "./arbitraries.ts";
 
 /** Where a story begins: a session just created, or one that a start finds in its store. */

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { DISCONNECT_REASONS, FAULT_CODES, isAtRest, lastErrorOf } from "../../domain/mod.ts";
+import { DISCONNECT_REASONS, FAULT_CODES } from "@session-manager/contract";
+import { isAtRest } from "../../domain/life.ts";
+import { lastErrorOf } from "../../domain/errors.ts";
 import {
   asked,
   closedBy,

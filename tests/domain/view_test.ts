@@ -1,15 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import {
-  createSession,
-  REACTIONS,
-  reactionTo,
-  SESSION_STATUSES,
-  toWire,
-  viewQr,
-  Views,
-  viewSession,
-} from "../../domain/mod.ts";
+import { createSession } from "../../domain/session.ts";
+import { REACTIONS, reactionTo, SESSION_STATUSES } from "@session-manager/contract";
+import { toWire, viewQr, Views, viewSession } from "../../domain/view.ts";
 import { qrAnswerBody, sessionAnswer, wireInstant } from "./contract.ts";
 import { PNG, showingQr, T0 } from "./journeys.ts";
 

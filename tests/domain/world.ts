@@ -6,22 +6,20 @@
 import fc from "fast-check";
 import {
   atRest,
-  type Circumstances,
-  type Effect,
   hasLoginSocket,
-  type Instant,
   isLoginWorking,
   isPairing,
-  judge,
   type Life,
   type Link,
   nextTickMs,
   type Policy,
-  type SessionEvent,
-  transition,
-  type Verdict,
-} from "../../domain/mod.ts";
-import type { FaultCode } from "../../domain/names.ts";
+} from "../../domain/life.ts";
+import type { Circumstances } from "../../domain/moves.ts";
+import type { Effect, SessionEvent } from "../../domain/events.ts";
+import type { Instant } from "../../domain/session.ts";
+import { judge, type Verdict } from "../../domain/disconnect.ts";
+import { transition } from "../../domain/transition.ts";
+import type { FaultCode } from "@session-manager/contract";
 import { policies, START } from "./arbitraries.ts";
 import { type Beginning, beginnings, type Step, steps } from "./stories.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { ErrorAnswer } from "../../routes/schemas.ts";
-import { type Answer, fault } from "./hub.ts";
-import { head, raw } from "./raw.ts";
+import { type Answer, fault } from "../../lab/hub.ts";
+import { head, raw } from "../../lab/raw.ts";
 import { scenarios } from "./scenarios.ts";
 import type { World } from "./world.ts";
 

@@ -3,9 +3,9 @@
  * no device is left on the phone.
  */
 import assert from "node:assert/strict";
-import type { DeviceInfo, FaultHandle, Phone } from "../gateway/mod.ts";
-import type { QrView } from "../../domain/view.ts";
-import { type Answer, fault } from "./hub.ts";
+import type { DeviceInfo, FaultHandle, Phone } from "../../lab/simulator/mod.ts";
+import type { QrView } from "@session-manager/contract";
+import { type Answer, fault } from "../../lab/hub.ts";
 import { QUICK_LINKS, scenarios } from "./scenarios.ts";
 import type { World } from "./world.ts";
 

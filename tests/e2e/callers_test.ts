@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ErrorAnswer } from "../../routes/schemas.ts";
-import { head, raw } from "./raw.ts";
+import { head, raw } from "../../lab/raw.ts";
 import { scenarios } from "./scenarios.ts";
 import type { World } from "./world.ts";
 

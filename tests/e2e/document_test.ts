@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import document from "../../openapi.json" with { type: "json" };
 import { documentText } from "../../tools/openapi.ts";
-import { checkAnswer } from "./document.ts";
+import { checkAnswer } from "../../lab/document.ts";
 
 const PATH = "/api/session-manager/sessions/sender_51";
 const SESSION = {

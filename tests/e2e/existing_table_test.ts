@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { generateCredentialKey, migrate } from "../../db/mod.ts";
 import { insertRows, LARAVEL, ROWS } from "../db/adoption/tables.ts";
-import { dialectTest, mysql, query } from "../db/helpers.ts";
+import { dialectTest, mysql, query } from "../../lab/databases/helpers.ts";
 import { World } from "./world.ts";
 
 dialectTest(

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { query } from "../db/helpers.ts";
+import { query } from "../../lab/databases/helpers.ts";
 import { scenario, type World } from "./world.ts";
 
 /** Writes into the contract's table behind the service's back, as another system would. */

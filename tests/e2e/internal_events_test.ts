@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { SessionAnswer } from "../../routes/schemas.ts";
-import { fault } from "./hub.ts";
+import { fault } from "../../lab/hub.ts";
 import { QUICK_LINKS, scenarios } from "./scenarios.ts";
 import type { World } from "./world.ts";
 

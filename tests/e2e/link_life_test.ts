@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import type { StreamErrorSpec } from "../gateway/mod.ts";
+import type { StreamErrorSpec } from "../../lab/simulator/mod.ts";
 import { QUICK_LINKS, scenarios } from "./scenarios.ts";
-import { SkippingClock } from "../whatsapp/skipping_clock.ts";
+import { SkippingClock } from "../../lab/clocks/skipping_clock.ts";
 import { UNWATCHED, type World } from "./world.ts";
 
 /** Waits for a status that may be gone before the front door can be asked: read off the changes themselves. */

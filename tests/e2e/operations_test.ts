@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
-import { stopTime } from "../stopped_time.ts";
-import { fault } from "./hub.ts";
-import { head, raw } from "./raw.ts";
+import { stopTime } from "../../lab/clocks/stopped_time.ts";
+import { fault } from "../../lab/hub.ts";
+import { head, raw } from "../../lab/raw.ts";
 import { scenarios } from "./scenarios.ts";
 import { scenario, type World } from "./world.ts";
 

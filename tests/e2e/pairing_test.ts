@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { QrAnswer, SessionAnswer } from "../../routes/schemas.ts";
-import type { SessionStatus } from "../../domain/names.ts";
-import { fault } from "./hub.ts";
+import type { SessionStatus } from "@session-manager/contract";
+import { fault } from "../../lab/hub.ts";
 import { scenarios } from "./scenarios.ts";
 import { scenario, type World } from "./world.ts";
 

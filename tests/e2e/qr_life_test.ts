@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import type { GeneratedQr } from "../../domain/session.ts";
-import { fault } from "./hub.ts";
+import { fault } from "../../lab/hub.ts";
 import { QUICK_LINKS, scenarios } from "./scenarios.ts";
-import { SkippingClock } from "../whatsapp/skipping_clock.ts";
+import { SkippingClock } from "../../lab/clocks/skipping_clock.ts";
 import { UNWATCHED, type World } from "./world.ts";
 
 const clock = new SkippingClock(() => 0.99);

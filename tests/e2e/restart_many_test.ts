@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Gateway } from "../gateway/mod.ts";
+import type { Gateway } from "../../lab/simulator/mod.ts";
 import { QUICK_LINKS } from "./scenarios.ts";
 import { scenario, type World } from "./world.ts";
 

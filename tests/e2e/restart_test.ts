@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import type { Phone } from "../gateway/mod.ts";
+import type { Phone } from "../../lab/simulator/mod.ts";
 import { QUICK_LINKS, scenariosAcrossAStart } from "./scenarios.ts";
-import { SkippingClock } from "../whatsapp/skipping_clock.ts";
+import { SkippingClock } from "../../lab/clocks/skipping_clock.ts";
 import { scenario, type World, type WorldOptions } from "./world.ts";
 
 /** A link that is down is left alone until the next start: its next attempt is far away. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readQrImage } from "../gateway/qr.ts";
+import { readQrImage } from "../../lab/simulator/qr.ts";
 import { scenario, type World } from "./world.ts";
 
 scenario(

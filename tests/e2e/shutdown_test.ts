@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { startGateway } from "../gateway/mod.ts";
-import { fault, Hub } from "./hub.ts";
-import { head } from "./raw.ts";
-import { hubOf, serviceProcess, type TestProcess } from "./process.ts";
+import { startGateway } from "../../lab/simulator/mod.ts";
+import { fault, Hub } from "../../lab/hub.ts";
+import { head } from "../../lab/raw.ts";
+import { hubOf, serviceProcess, type TestProcess } from "../../lab/process.ts";
 
 /** A service of its own process against a gateway, on an embedded database. */
 async function withService(

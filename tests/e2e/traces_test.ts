@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { startGateway } from "../gateway/mod.ts";
-import { hubOf, serviceProcess } from "./process.ts";
+import { startGateway } from "../../lab/simulator/mod.ts";
+import { hubOf, serviceProcess } from "../../lab/process.ts";
 
 /** The names that an OTLP message in protobuf holds: they are plain UTF-8 in it. */
 function holds(messages: readonly Uint8Array[], name: string): boolean {

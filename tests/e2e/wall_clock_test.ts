@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import type { LoginActivity } from "../../domain/life.ts";
-import { systemClock } from "../../whatsapp/clock.ts";
-import { SABOTEUR, setWorkerClock } from "../whatsapp/sabotage.ts";
-import { DAY_MS, HOUR_MS, setWallClock } from "../whatsapp/wall_clock.ts";
+import { systemClock } from "../../runtime/clock.ts";
+import { SABOTEUR, setWorkerClock } from "../../lab/sabotage/sabotage.ts";
+import { DAY_MS, HOUR_MS, setWallClock } from "../../lab/clocks/wall_clock.ts";
 import { QUICK_LINKS } from "./scenarios.ts";
 import { scenario, type World, type WorldOptions } from "./world.ts";
 

@@ -5,14 +5,14 @@
  */
 import { type Config, parseConfig } from "../../config.ts";
 import { isAtRest, type Life, type Policy } from "../../domain/life.ts";
-import type { SessionView } from "../../domain/view.ts";
+import type { SessionView } from "@session-manager/contract";
 import { type Service, type ServiceOptions, startService } from "../../service.ts";
-import type { Log, LogFields } from "../../whatsapp/log.ts";
+import type { Log, LogFields } from "../../runtime/log.ts";
 import type { SocketSettings } from "../../whatsapp/protocol.ts";
-import { type Gateway, type GatewayOptions, type Phone, startGateway } from "../gateway/mod.ts";
+import { type Gateway, type GatewayOptions, type Phone, startGateway } from "../../lab/simulator/mod.ts";
 import { generateCredentialKey } from "../../db/mod.ts";
-import { isLeftOut, mysql, query, SQLITE, type TestDialect } from "../db/helpers.ts";
-import { Hub } from "./hub.ts";
+import { isLeftOut, mysql, query, SQLITE, type TestDialect } from "../../lab/databases/helpers.ts";
+import { Hub } from "../../lab/hub.ts";
 
 /** How long a test waits for something that has to happen, in milliseconds, before it fails: it only ends what hangs. */
 const PATIENCE_MS = 300_000;

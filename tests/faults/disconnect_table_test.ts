@@ -4,10 +4,10 @@
  */
 import assert from "node:assert/strict";
 import { DISCONNECT_TABLE } from "../../domain/disconnect.ts";
-import type { SessionStatus } from "../../domain/names.ts";
-import { type Phone, startGateway } from "../gateway/mod.ts";
-import { sabotage, SABOTEUR } from "../whatsapp/sabotage.ts";
-import { SkippingClock } from "../whatsapp/skipping_clock.ts";
+import type { SessionStatus } from "@session-manager/contract";
+import { type Phone, startGateway } from "../../lab/simulator/mod.ts";
+import { sabotage, SABOTEUR } from "../../lab/sabotage/sabotage.ts";
+import { SkippingClock } from "../../lab/clocks/skipping_clock.ts";
 import { QUICK_LINKS, scenarios } from "../e2e/scenarios.ts";
 import { scenario, UNWATCHED, type World, type WorldOptions } from "../e2e/world.ts";
 

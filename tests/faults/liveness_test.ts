@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
-import { hangWorker, sabotage, SABOTEUR, setWorkerClock, stopWorkerTime } from "../whatsapp/sabotage.ts";
-import { SkippingClock } from "../whatsapp/skipping_clock.ts";
-import { DAY_MS, HOUR_MS, setWallClock } from "../whatsapp/wall_clock.ts";
+import {
+  hangWorker,
+  sabotage,
+  SABOTEUR,
+  setWorkerClock,
+  stopWorkerTime,
+} from "../../lab/sabotage/sabotage.ts";
+import { SkippingClock } from "../../lab/clocks/skipping_clock.ts";
+import { DAY_MS, HOUR_MS, setWallClock } from "../../lab/clocks/wall_clock.ts";
 import { QUICK_LINKS } from "../e2e/scenarios.ts";
 import { scenario, UNWATCHED, type World, type WorldOptions } from "../e2e/world.ts";
 

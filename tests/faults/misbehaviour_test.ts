@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { QUICK_LINKS } from "../e2e/scenarios.ts";
 import { scenario, type WorldOptions } from "../e2e/world.ts";
-import { lie, SABOTEUR } from "../whatsapp/sabotage.ts";
+import { lie, SABOTEUR } from "../../lab/sabotage/sabotage.ts";
 
 const TWO_WORKERS: WorldOptions = {
   ...QUICK_LINKS,

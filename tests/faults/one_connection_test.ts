@@ -2,9 +2,9 @@
  * A login has one connection at a time, on WhatsApp's side too: the next one waits until the last one is down.
  */
 import assert from "node:assert/strict";
-import type { Phone } from "../gateway/mod.ts";
-import { hangWorker, SABOTEUR } from "../whatsapp/sabotage.ts";
-import { SkippingClock } from "../whatsapp/skipping_clock.ts";
+import type { Phone } from "../../lab/simulator/mod.ts";
+import { hangWorker, SABOTEUR } from "../../lab/sabotage/sabotage.ts";
+import { SkippingClock } from "../../lab/clocks/skipping_clock.ts";
 import { QUICK_LINKS } from "../e2e/scenarios.ts";
 import { scenario, UNWATCHED, type World } from "../e2e/world.ts";
 

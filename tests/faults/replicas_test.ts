@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { startGateway } from "../gateway/mod.ts";
+import { startGateway } from "../../lab/simulator/mod.ts";
 import { scenario } from "../e2e/world.ts";
 
 /** Presences that outlast every delay of a busy machine; what is looked at again and again is looked at often. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { hubOf, serviceProcess } from "../e2e/process.ts";
+import { hubOf, serviceProcess } from "../../lab/process.ts";
 
 Deno.test("a second process on the same SQLite file is refused with a sentence, and let in once the first is killed", async () => {
   const folder = await Deno.makeTempDir({ prefix: "sole-" });

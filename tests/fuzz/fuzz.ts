@@ -7,7 +7,7 @@
  * @module
  */
 import fc from "fast-check";
-import { checkAnswer } from "../e2e/document.ts";
+import { checkAnswer } from "../../lab/document.ts";
 import { World } from "../e2e/world.ts";
 import { type FuzzRequest, fuzzRequest } from "./requests.ts";
 

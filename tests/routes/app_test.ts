@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { ERRORS, SessionManagerError } from "../../domain/errors.ts";
+import { ERRORS } from "@session-manager/contract";
+import { SessionManagerError } from "../../domain/errors.ts";
 import { createApp } from "../../routes/app.ts";
 import { renderDocs } from "../../routes/docs_page.ts";
 import type { Sessions } from "../../routes/ports.ts";

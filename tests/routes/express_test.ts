@@ -4,7 +4,7 @@ import { listen } from "../../listener.ts";
 import { createApp } from "../../routes/app.ts";
 import { Keyring } from "../../routes/auth.ts";
 import type { Sessions } from "../../routes/ports.ts";
-import { stopTime } from "../stopped_time.ts";
+import { stopTime } from "../../lab/clocks/stopped_time.ts";
 
 const BASE = "/api/session-manager/sessions";
 const KEY = "k".repeat(16);

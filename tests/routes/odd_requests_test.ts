@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { listen } from "../../listener.ts";
 import { createApp } from "../../routes/app.ts";
 import { ErrorAnswer } from "../../routes/schemas.ts";
-import { head, raw } from "../e2e/raw.ts";
+import { head, raw } from "../../lab/raw.ts";
 
 const BASE = "/api/session-manager";
 const SESSION = `${BASE}/sessions/a`;

@@ -3,7 +3,7 @@
  * @module
  */
 import { CONFIG_VARIABLES } from "../../config.ts";
-import { type Environment, TestProcess } from "../e2e/process.ts";
+import { type Environment, TestProcess } from "../../lab/process.ts";
 
 /** Starts a tool with the permissions that its launcher gives it. */
 export function tool(name: string, args: readonly string[], environment: Environment): TestProcess {

@@ -5,9 +5,9 @@ import { permissionFlags } from "../../permissions.ts";
 import { compileCommand, LEFT_OUT, packageFolder, STARTED_BY_ADDRESS } from "../../tools/compile.ts";
 import { startCommand } from "../../tools/start.ts";
 import { tryOut } from "../../tools/try_out.ts";
-import { type Environment, hubOf, TestProcess } from "../e2e/process.ts";
-import { startGateway } from "../gateway/mod.ts";
-import { run } from "../programs.ts";
+import { type Environment, hubOf, TestProcess } from "../../lab/process.ts";
+import { startGateway } from "../../lab/simulator/mod.ts";
+import { run } from "../../lab/programs.ts";
 import { graphOf } from "./graph.ts";
 
 const root = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");

@@ -3,8 +3,8 @@ import { generateCredentialKey } from "../../db/mod.ts";
 import { checkVersion } from "../../tools/doctor/database.ts";
 import { judgeGrants } from "../../tools/doctor/privileges.ts";
 import { insertRows, LARAVEL, ROWS } from "../db/adoption/tables.ts";
-import { mysql } from "../db/helpers.ts";
-import { type TestServer, testServer } from "../db/server.ts";
+import { mysql } from "../../lab/databases/helpers.ts";
+import { type TestServer, testServer } from "../../lab/databases/server.ts";
 import { closedPort, doctor, inFolder, seal } from "./doctor_run.ts";
 
 const server = await testServer();

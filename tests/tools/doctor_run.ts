@@ -7,8 +7,8 @@ import { CONFIG_VARIABLES } from "../../config.ts";
 import { openStore, parseCredentialKeys } from "../../db/mod.ts";
 import { createSession } from "../../domain/session.ts";
 import type { Check } from "../../tools/doctor/report.ts";
-import { adopt } from "../db/helpers.ts";
-import { startGateway } from "../gateway/mod.ts";
+import { adopt } from "../../lab/databases/helpers.ts";
+import { startGateway } from "../../lab/simulator/mod.ts";
 
 const root = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 interface Report {

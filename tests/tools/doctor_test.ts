@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { generateCredentialKey } from "../../db/mod.ts";
-import { query } from "../db/helpers.ts";
+import { query } from "../../lab/databases/helpers.ts";
 import { closedPort, doctor, inFolder, listing, seal } from "./doctor_run.ts";
 
 Deno.test("doctor finds no fault with an embedded database that is yet to be made, and makes nothing", () =>

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { CONFIG_VARIABLES } from "../../config.ts";
-import { type Environment, hubOf, TestProcess } from "../e2e/process.ts";
-import { programTest, run } from "../programs.ts";
+import { type Environment, hubOf, TestProcess } from "../../lab/process.ts";
+import { programTest, run } from "../../lab/programs.ts";
 
 const root = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 const ENTRYPOINT = `${root}/packaging/entrypoint.sh`;

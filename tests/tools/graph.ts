@@ -3,7 +3,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { run } from "../programs.ts";
+import { run } from "../../lab/programs.ts";
 
 const root = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { generateCredentialKey } from "../../db/mod.ts";
-import { query } from "../db/helpers.ts";
+import { query } from "../../lab/databases/helpers.ts";
 import { databaseScenario } from "../e2e/world.ts";
 import { runTool } from "./cli.ts";
 

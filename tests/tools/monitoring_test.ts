@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { parse } from "yaml";
 import dashboard from "../../packaging/grafana/dashboard.json" with { type: "json" };
 import { parseConfig } from "../../config.ts";
-import { FAULT_CODES } from "../../domain/names.ts";
-import { createMetrics } from "../../observe/metrics.ts";
+import { FAULT_CODES } from "@session-manager/contract";
+import { createMetrics } from "../../runtime/metrics.ts";
 import { startService } from "../../service.ts";
-import { programTest, run } from "../programs.ts";
+import { programTest, run } from "../../lab/programs.ts";
 
 const folder = new URL("../../packaging/prometheus", import.meta.url).pathname;
 const yaml = (file: string) => parse(Deno.readTextFileSync(`${folder}/${file}`));

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { CONFIG_VARIABLES, parseConfig } from "../../config.ts";
 import { STORE_PAUSES_MS } from "../../service.ts";
 import { STARTED_BY_ADDRESS } from "../../tools/compile.ts";
-import { isInstalled, programTest, run } from "../programs.ts";
+import { isInstalled, programTest, run } from "../../lab/programs.ts";
 import { graphOf } from "./graph.ts";
 
 const root = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { generateCredentialKey, openStore, parseCredentialKeys } from "../../db/mod.ts";
-import { query } from "../db/helpers.ts";
-import { testServer } from "../db/server.ts";
+import { query } from "../../lab/databases/helpers.ts";
+import { testServer } from "../../lab/databases/server.ts";
 import { databaseScenario, scenario } from "../e2e/world.ts";
 import { runTool, tool } from "./cli.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { sabotage, SABOTEUR } from "./sabotage.ts";
+import { sabotage, SABOTEUR } from "../../lab/sabotage/sabotage.ts";
 import { Vault, Workshop } from "./workshop.ts";
 
 Deno.test("a pairing is completed at WhatsApp once the new login is durable, and not before", async () => {

@@ -2,10 +2,10 @@
  * The main thread's side of a worker that says what it is told to say.
  * @module
  */
-import { systemClock } from "../../whatsapp/clock.ts";
-import type { Purpose } from "../../whatsapp/protocol.ts";
-import type { Departure, SocketListener } from "../../whatsapp/socket_layer.ts";
-import { SocketWorker } from "../../whatsapp/socket_worker.ts";
+import { systemClock } from "../../runtime/clock.ts";
+import type { Purpose } from "../../sessions/ports/sockets.ts";
+import type { Departure, SocketListener } from "../../sessions/ports/sockets.ts";
+import { SocketWorker } from "../../whatsapp/worker_handle.ts";
 
 /** The channel over which a parrot is told what to say. */
 export const PERCH = "perch";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { judge } from "../../domain/disconnect.ts";
 import { deniesDevice } from "../../whatsapp/worker/cause.ts";
-import type { FaultRule } from "../gateway/mod.ts";
+import type { FaultRule } from "../../lab/simulator/mod.ts";
 import { type Opened, type Vault, Workshop } from "./workshop.ts";
 
 /** Short enough for a test that waits for them, long enough for a login on a busy machine. */

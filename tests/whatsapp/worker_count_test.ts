@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import type { Log } from "../../whatsapp/log.ts";
+import type { Log } from "../../runtime/log.ts";
 import { WorkerPool } from "../../whatsapp/worker_pool.ts";
-import { DrivenClock } from "./driven_clock.ts";
+import { DrivenClock } from "../../lab/clocks/driven_clock.ts";
 
 Deno.test("WorkerPool tells of no running worker while one that fails to start is waited for", async () => {
   const failedTwice = Promise.withResolvers<void>();

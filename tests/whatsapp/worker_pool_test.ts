@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { LogFields } from "../../whatsapp/log.ts";
+import type { LogFields } from "../../runtime/log.ts";
 import { WorkerPool } from "../../whatsapp/worker_pool.ts";
-import { DrivenClock } from "./driven_clock.ts";
+import { DrivenClock } from "../../lab/clocks/driven_clock.ts";
 
 const WATCH = { pulseMs: 5_000, hangMs: 15_000, startMs: 15_000, unendedMs: 15_000 };
 const SECONDS = 25;

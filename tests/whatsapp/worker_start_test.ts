@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { SocketWorker, type WorkerEnd } from "../../whatsapp/socket_worker.ts";
-import type { SocketListener } from "../../whatsapp/socket_layer.ts";
-import { DrivenClock } from "./driven_clock.ts";
+import { SocketWorker, type WorkerEnd } from "../../whatsapp/worker_handle.ts";
+import type { SocketListener } from "../../sessions/ports/sockets.ts";
+import { DrivenClock } from "../../lab/clocks/driven_clock.ts";
 
 const BOUNDS = { hangMs: 15_000, startMs: 60_000, memoryLimitBytes: Infinity };
 /** It says something when a socket is opened, and never gives a pulse. */
-const SCRIPT = new URL("../drills/leak_asker.ts", import.meta.url);
+const SCRIPT = new URL("../../lab/drills/leak_asker.ts", import.meta.url);
 
 const never = () => Promise.reject(new Error("The socket is over."));
 const NOBODY: SocketListener = {

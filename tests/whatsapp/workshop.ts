@@ -3,13 +3,14 @@
  * @module
  */
 import type { DisconnectCause } from "../../domain/disconnect.ts";
-import type { KeyWrite } from "../../domain/ports.ts";
-import { systemClock } from "../../whatsapp/clock.ts";
-import type { LogFields } from "../../whatsapp/log.ts";
-import type { Purpose, SocketSettings } from "../../whatsapp/protocol.ts";
-import type { Departure, Socket, SocketListener } from "../../whatsapp/socket_layer.ts";
+import type { KeyWrite } from "../../sessions/ports/store.ts";
+import { systemClock } from "../../runtime/clock.ts";
+import type { LogFields } from "../../runtime/log.ts";
+import type { Purpose } from "../../sessions/ports/sockets.ts";
+import type { SocketSettings } from "../../whatsapp/protocol.ts";
+import type { Departure, Socket, SocketListener } from "../../sessions/ports/sockets.ts";
 import { WorkerPool, type WorkerPoolOptions } from "../../whatsapp/worker_pool.ts";
-import { type Gateway, type GatewayOptions, type Phone, startGateway } from "../gateway/mod.ts";
+import { type Gateway, type GatewayOptions, type Phone, startGateway } from "../../lab/simulator/mod.ts";
 
 /** Where a login is kept, as far as a socket needs it. */
 export class Vault {

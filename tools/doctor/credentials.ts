@@ -15,7 +15,7 @@ import type { DatabaseTarget } from "../../db/database_url.ts";
 import type { Tables } from "../../db/schema.ts";
 import { rowsAfter, type SealedRow, type SealedTable } from "../../db/sealed_tables.ts";
 import { unseal } from "../../db/sealing.ts";
-import { CredentialsUnreadableError } from "../../domain/ports.ts";
+import { CredentialsUnreadableError } from "../../sessions/ports/store.ts";
 import { type Check, fault, ok, warning } from "./report.ts";
 
 const NAME = "credentials";

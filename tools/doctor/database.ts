@@ -16,7 +16,7 @@ import { DatabaseUnusableError, whyUnavailable } from "../../db/mod.ts";
 import { SESSIONS, type Tables } from "../../db/schema.ts";
 import { SEALED_TABLES, type SealedTable } from "../../db/sealed_tables.ts";
 import { hasTable } from "../../db/table_shape.ts";
-import { StoreUnavailableError } from "../../domain/ports.ts";
+import { StoreUnavailableError } from "../../sessions/ports/store.ts";
 import { checkCredentials, keysAtHand } from "./credentials.ts";
 import { checkPrivileges } from "./privileges.ts";
 import { type Check, fault, notChecked, ok, warning } from "./report.ts";

@@ -2,7 +2,7 @@
  * The way to WhatsApp, step by step: the name, TCP, TLS. The first step that fails is named.
  * @module
  */
-import { hostAndPort } from "../../whatsapp/wall.ts";
+import { hostAndPort } from "../../whatsapp/sandbox.ts";
 import { type Check, fault, ok } from "./report.ts";
 
 const NAME = "whatsapp";

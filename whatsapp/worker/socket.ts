@@ -3,9 +3,10 @@
  * @module
  */
 import type { DisconnectCause } from "../../domain/disconnect.ts";
-import type { KeyWrite } from "../../domain/ports.ts";
-import type { Purpose, SocketSettings } from "../protocol.ts";
-import type { Departure } from "../socket_layer.ts";
+import type { KeyWrite } from "../../sessions/ports/store.ts";
+import type { Purpose } from "../../sessions/ports/sockets.ts";
+import type { SocketSettings } from "../protocol.ts";
+import type { Departure } from "../../sessions/ports/sockets.ts";
 import {
   type AuthenticationCreds,
   type BinaryNode,

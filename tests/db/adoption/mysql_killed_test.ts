@@ -6,10 +6,10 @@ import assert from "node:assert/strict";
 import { generateCredentialKey, migrate } from "../../../db/mod.ts";
 import { parseConfig } from "../../../config.ts";
 import { databasePermissionFlags } from "../../../permissions.ts";
-import { TestProcess } from "../../e2e/process.ts";
-import { dialectTest, mysql, query } from "../helpers.ts";
-import { TestServer, type TestSession } from "../server.ts";
-import { ownServerProgram } from "../server_program.ts";
+import { TestProcess } from "../../../lab/process.ts";
+import { dialectTest, mysql, query } from "../../../lab/databases/helpers.ts";
+import { TestServer, type TestSession } from "../../../lab/databases/server.ts";
+import { ownServerProgram } from "../../../lab/databases/server_program.ts";
 import { LARAVEL, place } from "./tables.ts";
 
 const digits =

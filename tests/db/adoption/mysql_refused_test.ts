@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { MIGRATIONS } from "../../../db/migrations/mod.ts";
 import { describeMigration, migrate } from "../../../db/mod.ts";
-import { dialectTest, mysql, open, query } from "../helpers.ts";
+import { dialectTest, mysql, open, query } from "../../../lab/databases/helpers.ts";
 import { insertRows, LARAVEL, place, ROWS } from "./tables.ts";
 
 const dialect = await mysql();

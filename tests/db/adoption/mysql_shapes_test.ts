@@ -4,10 +4,10 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { QR_STATUSES, SESSION_STATUSES } from "../../../domain/names.ts";
+import { QR_STATUSES, SESSION_STATUSES } from "@session-manager/contract";
 import { migrate } from "../../../db/mod.ts";
 import { sessionOf } from "../../../db/rows.ts";
-import { dialectTest, mysql, open, query, record } from "../helpers.ts";
+import { dialectTest, mysql, open, query, record } from "../../../lab/databases/helpers.ts";
 import { COLUMNS, insertRows, seconds } from "./tables.ts";
 
 const text = (length: number) =>

@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { describeMigration, isRefused, migrate } from "../../../db/mod.ts";
-import { dialectTest, mysql, open, query } from "../helpers.ts";
+import { dialectTest, mysql, open, query } from "../../../lab/databases/helpers.ts";
 import {
   BY_HAND,
   BY_HAND_KEYS,

@@ -10,7 +10,7 @@ import { instantFormat } from "../../../db/dialect.ts";
 import { MIGRATIONS } from "../../../db/migrations/mod.ts";
 import { migrate } from "../../../db/mod.ts";
 import { columnsOf } from "../../../db/rows.ts";
-import { dialectTest, mysql, open, query, sessions, SQLITE } from "../helpers.ts";
+import { dialectTest, mysql, open, query, sessions, SQLITE } from "../../../lab/databases/helpers.ts";
 
 /** The first instant that is not a session's of before. */
 const THEN = Date.UTC(2038, 0, 1);

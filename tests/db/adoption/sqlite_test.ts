@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { describeMigration, isRefused, migrate } from "../../../db/mod.ts";
 import { claimDatabase } from "../../../db/sole_process.ts";
-import { dialectTest, open, query, SQLITE } from "../helpers.ts";
+import { dialectTest, open, query, SQLITE } from "../../../lab/databases/helpers.ts";
 import { COLUMNS, insertRows } from "./tables.ts";
 
 const TABLE = `CREATE TABLE "ll_whatsapp_qr_sessions" ( -- as phpLiteAdmin would

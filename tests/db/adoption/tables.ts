@@ -3,7 +3,7 @@
  * @module
  */
 
-import { TestServer } from "../server.ts";
+import { TestServer } from "../../../lab/databases/server.ts";
 
 /** As a Laravel migration makes it: `$table->id()`, `string`, `enum`, `timestamp`, `timestamps()`. */
 export const LARAVEL = `create table ll_whatsapp_qr_sessions (

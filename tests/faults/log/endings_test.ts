@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { flagsFor, hubOf, TestProcess } from "../../e2e/process.ts";
+import { flagsFor, hubOf, TestProcess } from "../../../lab/process.ts";
 import { startCommand } from "../../../tools/start.ts";
 import { environmentIn, LoggedService, makePipe, redirected, withFolder } from "./logged_service.ts";
 

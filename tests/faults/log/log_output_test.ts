@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { TestProcess } from "../../e2e/process.ts";
+import { TestProcess } from "../../../lab/process.ts";
 import { environmentIn, LoggedService, makePipe, readLog, until, withFolder } from "./logged_service.ts";
 
 /** Somebody who reads a pipe. */

@@ -4,7 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { type Environment, flagsFor, TestProcess } from "../../e2e/process.ts";
+import { type Environment, flagsFor, TestProcess } from "../../../lab/process.ts";
 import { startCommand } from "../../../tools/start.ts";
 
 const root = new URL("../../..", import.meta.url).pathname.replace(/\/$/, "");

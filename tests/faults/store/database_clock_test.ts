@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import type { SessionView } from "../../../domain/view.ts";
-import { mysql } from "../../db/helpers.ts";
-import { TestServer } from "../../db/server.ts";
-import { ownServerProgram } from "../../db/server_program.ts";
+import type { SessionView } from "@session-manager/contract";
+import { mysql } from "../../../lab/databases/helpers.ts";
+import { TestServer } from "../../../lab/databases/server.ts";
+import { ownServerProgram } from "../../../lab/databases/server_program.ts";
 import { RefusingProxy } from "../../db/refusing_proxy.ts";
 import { type Start, startOn, type World, type WorldOptions } from "../../e2e/world.ts";
-import { type Gateway, startGateway } from "../../gateway/mod.ts";
-import { PROGRAMS_REQUIRED } from "../../programs.ts";
+import { type Gateway, startGateway } from "../../../lab/simulator/mod.ts";
+import { PROGRAMS_REQUIRED } from "../../../lab/programs.ts";
 
 const program = await ownServerProgram();
 const library = await fakeTime();

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { TestSession } from "../../db/server.ts";
+import type { TestSession } from "../../../lab/databases/server.ts";
 import { DAY_MS, UNWATCHED } from "../../e2e/world.ts";
 import { faultScenario, ownServer } from "./own_server.ts";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import type { TestServer, TestSession } from "../../db/server.ts";
-import { countDeadlocks, untilLockWait } from "../../db/server.ts";
+import type { TestServer, TestSession } from "../../../lab/databases/server.ts";
+import { countDeadlocks, untilLockWait } from "../../../lab/databases/server.ts";
 import { DAY_MS } from "../../e2e/world.ts";
-import { SkippingClock } from "../../whatsapp/skipping_clock.ts";
+import { SkippingClock } from "../../../lab/clocks/skipping_clock.ts";
 import { faultScenario, ownServer } from "./own_server.ts";
 
 const server = await ownServer();

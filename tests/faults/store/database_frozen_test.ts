@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { BREAKER_BOUNDS } from "../../../db/breaker.ts";
 import { STORE_BOUNDS } from "../../../db/terms.ts";
-import { REPLICA_BOUNDS } from "../../../replicas/replica.ts";
+import { REPLICA_BOUNDS } from "../../../cluster/replica.ts";
 import { HoldingProxy } from "../../db/holding_proxy.ts";
-import { type Answer, fault } from "../../e2e/hub.ts";
+import { type Answer, fault } from "../../../lab/hub.ts";
 import type { World } from "../../e2e/world.ts";
-import { startGateway } from "../../gateway/mod.ts";
+import { startGateway } from "../../../lab/simulator/mod.ts";
 import { faultScenario, ownServer, PATIENT } from "./own_server.ts";
 
 const server = await ownServer();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { SessionView } from "../../../domain/view.ts";
-import { type Answer, fault } from "../../e2e/hub.ts";
+import type { SessionView } from "@session-manager/contract";
+import { type Answer, fault } from "../../../lab/hub.ts";
 import { faultScenario, ownServer, PATIENT } from "./own_server.ts";
 import type { World } from "../../e2e/world.ts";
 

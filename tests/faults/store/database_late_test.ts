@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { HoldingProxy } from "../../db/holding_proxy.ts";
 import { DAY_MS, UNWATCHED } from "../../e2e/world.ts";
-import { fault } from "../../e2e/hub.ts";
+import { fault } from "../../../lab/hub.ts";
 import { faultScenario, ownServer } from "./own_server.ts";
 
 const server = await ownServer();

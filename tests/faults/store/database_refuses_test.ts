@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { RefusingProxy } from "../../db/refusing_proxy.ts";
-import type { SessionView } from "../../../domain/view.ts";
+import type { SessionView } from "@session-manager/contract";
 import type { World, WorldOptions } from "../../e2e/world.ts";
-import { startGateway } from "../../gateway/mod.ts";
+import { startGateway } from "../../../lab/simulator/mod.ts";
 import { faultScenario, ownServer } from "./own_server.ts";
 
 const server = await ownServer();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { fault } from "../../e2e/hub.ts";
-import { globalStatus, untilLockWait } from "../../db/server.ts";
+import { fault } from "../../../lab/hub.ts";
+import { globalStatus, untilLockWait } from "../../../lab/databases/server.ts";
 import { faultScenario, ownServer, PATIENT } from "./own_server.ts";
 
 const server = await ownServer();

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { generateCredentialKey } from "../../../db/mod.ts";
-import { query } from "../../db/helpers.ts";
+import { query } from "../../../lab/databases/helpers.ts";
 import { faultScenario, ownServer } from "./own_server.ts";
-import { flagsFor, hubOf, serviceProcess, TestProcess } from "../../e2e/process.ts";
+import { flagsFor, hubOf, serviceProcess, TestProcess } from "../../../lab/process.ts";
 import { databaseScenario } from "../../e2e/world.ts";
 import { environmentFor, failure, processWithPauses, stopped } from "./start_process.ts";
 

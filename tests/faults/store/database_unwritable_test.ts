@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { type Answer, fault } from "../../e2e/hub.ts";
+import { type Answer, fault } from "../../../lab/hub.ts";
 import { startOn, type World } from "../../e2e/world.ts";
-import { TestServer } from "../../db/server.ts";
-import { ownServerProgram, wantedKind } from "../../db/server_program.ts";
-import { mysql, SQLITE } from "../../db/helpers.ts";
-import { run } from "../../programs.ts";
+import { TestServer } from "../../../lab/databases/server.ts";
+import { ownServerProgram, wantedKind } from "../../../lab/databases/server_program.ts";
+import { mysql, SQLITE } from "../../../lab/databases/helpers.ts";
+import { run } from "../../../lab/programs.ts";
 import { faultScenario, ownServer, PATIENT } from "./own_server.ts";
 
 const server = await ownServer();

@@ -2,8 +2,8 @@
  * The service as it is, in which something fails that nobody is waiting for, once it listens: what, its argument says.
  * @module
  */
-import { FencedError } from "../../../domain/leases.ts";
-import { StoreUnavailableError } from "../../../domain/ports.ts";
+import { FencedError } from "../../../sessions/ports/store.ts";
+import { StoreUnavailableError } from "../../../sessions/ports/store.ts";
 import { main } from "../../../main.ts";
 
 const FAILURES: Readonly<Record<string, () => unknown>> = {

@@ -2,9 +2,9 @@
  * Scenarios that need a database server of their own, to kill, to silence and to crowd.
  * @module
  */
-import { mysql } from "../../db/helpers.ts";
-import { TestServer } from "../../db/server.ts";
-import { ownServerProgram, whatIsMissing } from "../../db/server_program.ts";
+import { mysql } from "../../../lab/databases/helpers.ts";
+import { TestServer } from "../../../lab/databases/server.ts";
+import { ownServerProgram, whatIsMissing } from "../../../lab/databases/server_program.ts";
 import { type Start, startOn, type WorldOptions } from "../../e2e/world.ts";
 
 const program = await ownServerProgram();

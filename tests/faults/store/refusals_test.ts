@@ -4,9 +4,9 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { TestServer } from "../../db/server.ts";
-import { ownServerProgram, type ServerKind, whatIsMissing } from "../../db/server_program.ts";
-import { flagsFor, hubOf, serviceProcess, TestProcess } from "../../e2e/process.ts";
+import { TestServer } from "../../../lab/databases/server.ts";
+import { ownServerProgram, type ServerKind, whatIsMissing } from "../../../lab/databases/server_program.ts";
+import { flagsFor, hubOf, serviceProcess, TestProcess } from "../../../lab/process.ts";
 import { environmentFor, failure, processWithPauses, stopped } from "./start_process.ts";
 
 const program = await ownServerProgram();

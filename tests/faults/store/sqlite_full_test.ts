@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { query } from "../../db/helpers.ts";
-import { startGateway } from "../../gateway/mod.ts";
-import { type Answer, fault } from "../../e2e/hub.ts";
-import { flagsFor, hubOf, readinessOf, TestProcess } from "../../e2e/process.ts";
-import { programTest } from "../../programs.ts";
+import { query } from "../../../lab/databases/helpers.ts";
+import { startGateway } from "../../../lab/simulator/mod.ts";
+import { type Answer, fault } from "../../../lab/hub.ts";
+import { flagsFor, hubOf, readinessOf, TestProcess } from "../../../lab/process.ts";
+import { programTest } from "../../../lab/programs.ts";
 
 const CODE = new URL("../../..", import.meta.url).pathname.replace(/\/$/, "");
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { fault } from "../../e2e/hub.ts";
+import { fault } from "../../../lab/hub.ts";
 import { scenario } from "../../e2e/world.ts";
 
 scenario(

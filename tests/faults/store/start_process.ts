@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { generateCredentialKey } from "../../../db/mod.ts";
-import { type Environment, flagsFor, TestProcess } from "../../e2e/process.ts";
+import { type Environment, flagsFor, TestProcess } from "../../../lab/process.ts";
 
 /** A configuration for this database, and for a WhatsApp that is not there. */
 export function environmentFor(databaseUrl: string): Environment {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { type Environment, flagsFor, hubOf, TestProcess } from "../../e2e/process.ts";
-import { SQLITE } from "../../db/helpers.ts";
+import { type Environment, flagsFor, hubOf, TestProcess } from "../../../lab/process.ts";
+import { SQLITE } from "../../../lab/databases/helpers.ts";
 
 async function processWith(failure: string, body: (process: TestProcess) => Promise<void>): Promise<void> {
   await using database = await SQLITE.database();

@@ -1,0 +1,75 @@
+/**
+ * What the cluster asks of the database: presences, leases and the commands that replicas leave for each other. `db/`
+ * implements it.
+ * @module
+ */
+import type { Census, Lease, ReplicaId, Taking } from "../domain/leases.ts";
+import type { Errand } from "../sessions/ports/ownership.ts";
+
+/** An errand, as its addressee finds it. */
+export interface AddressedErrand {
+  readonly id: number;
+  readonly instanceId: string;
+  readonly errand: Errand;
+}
+
+/** How an errand stands. */
+export type ErrandState =
+  /** Its addressee, which is present, has not done it yet. */
+  | { readonly kind: "open" }
+  /** Its addressee is gone. */
+  | { readonly kind: "lost" }
+  /** Done, with this outcome. */
+  | { readonly kind: "done"; readonly outcome: string };
+
+/**
+ * Presences, leases and errands.
+ *
+ * @throws {StoreUnavailableError} when the database cannot be reached or refuses for now
+ */
+export interface LeaseStore {
+  /** Makes this replica present for `ttlMs` from now. */
+  join(replica: ReplicaId, ttlMs: number): Promise<void>;
+  /**
+   * Extends this replica's presence, and with it every lease that it has, to `ttlMs` from now.
+   * @returns false when it is over, for others have ended it; it stays so
+   */
+  renew(replica: ReplicaId, ttlMs: number): Promise<boolean>;
+  /**
+   * Ends the presence of a replica that has not renewed it since it was seen so.
+   * @returns false when it has, or is over already
+   */
+  evict(replica: ReplicaId, mark: string): Promise<boolean>;
+  /** Ends this replica's presence, and frees what it had for others to take at once. */
+  leave(replica: ReplicaId): Promise<void>;
+  /**
+   * Takes a session that is free, whose owner is gone, or that is this replica's already.
+   * @throws {StoreUnavailableError} besides, when this replica is not present itself
+   */
+  take(instanceId: string, replica: ReplicaId): Promise<Taking>;
+  /**
+   * Gives a session back; nothing happens when the lease is not held any more.
+   * @param rest whether there is nothing to do for it; otherwise another replica is to take it
+   */
+  release(lease: Lease, rest: boolean): Promise<void>;
+  /** Puts up these sessions, where nobody holds them, for somebody to take. */
+  putUp(instanceIds: readonly string[]): Promise<void>;
+  /** Who is present, and who has how much to do. */
+  census(): Promise<Census>;
+  /** Sessions that somebody should take, chosen at random, at most so many. */
+  orphans(limit: number): Promise<string[]>;
+  /** The sessions that this replica holds. */
+  heldBy(replica: ReplicaId): Promise<string[]>;
+  /** Leaves an errand for a replica. @returns its id */
+  sendErrand(to: ReplicaId, instanceId: string, errand: Errand): Promise<number>;
+  /** The errands that wait for this replica, oldest first. */
+  errandsFor(replica: ReplicaId): Promise<AddressedErrand[]>;
+  /** Says what came of an errand. */
+  settleErrand(id: number, outcome: string): Promise<void>;
+  /** How an errand stands. */
+  errandState(id: number): Promise<ErrandState>;
+  /** Takes an errand back that nobody waits for any more. */
+  dropErrand(id: number): Promise<void>;
+  /** Removes errands that their senders never took back. */
+  tidy(): Promise<void>;
+}

@@ -1,0 +1,239 @@
+/**
+ * This process as one of several: present, with its share of the sessions, at the others' service.
+ * @module
+ */
+import { adjustmentOf, type Census, type Lease } from "../domain/leases.ts";
+import type { Errand } from "../sessions/ports/ownership.ts";
+import type { LeaseStore } from "./ports.ts";
+import type { ReplicaId, Taking } from "../domain/leases.ts";
+import { StoreUnavailableError } from "../sessions/ports/store.ts";
+import { pause } from "../runtime/clock.ts";
+import type { Log } from "../runtime/log.ts";
+import type { ErrandAnswer, Ownership } from "../sessions/ports/ownership.ts";
+import { ErrandDesk } from "./command_inbox.ts";
+import { Presence, type PresenceBounds } from "./presence.ts";
+import type { SharedClock } from "./shared_clock.ts";
+import { type Stopwatch, systemStopwatch } from "./stopwatch.ts";
+import { Vigil } from "./vigil.ts";
+
+/** In milliseconds, where nothing else is said. */
+export interface ReplicaBounds extends PresenceBounds {
+  /** How often the shares are looked at. */
+  readonly censusMs: number;
+  /** How often errands are looked for while there are others. */
+  readonly errandMs: number;
+  /** How often errands are removed that nobody took back. */
+  readonly tidyMs: number;
+  /** How many sessions are given up at a time for others to take. */
+  readonly giveStep: number;
+}
+
+/** A replica that ends without a word is replaced within the life of its presence and two censuses. */
+export const REPLICA_BOUNDS: ReplicaBounds = {
+  ttlMs: 10_000,
+  renewMs: 1_000,
+  marginMs: 3_000,
+  censusMs: 1_000,
+  errandMs: 100,
+  tidyMs: 600_000,
+  giveStep: 5,
+};
+
+/** What acts for the sessions. */
+export interface Sessions {
+  /** How many sessions are acted for. */
+  readonly supervised: number;
+  /** Whether this session is. */
+  isSupervised(instanceId: string): boolean;
+  takeUp(instanceIds: readonly string[]): Promise<void>;
+  handOver(count: number): Promise<number>;
+  abandonAll(): Promise<void>;
+  runErrand(instanceId: string, errand: Errand): Promise<string>;
+}
+
+export interface ReplicaOptions {
+  readonly leases: LeaseStore;
+  readonly clock: SharedClock;
+  readonly log: Log;
+  readonly bounds: ReplicaBounds;
+  readonly stopwatch?: Stopwatch;
+  /** Carries out what a start needs of the database, again and again where it is away; once where it is not given. */
+  readonly patiently?: <T>(work: () => Promise<T>) => Promise<T>;
+}
+
+export class Replica implements Ownership {
+  readonly #options: ReplicaOptions;
+  readonly #presence: Presence;
+  readonly #desk: ErrandDesk;
+  readonly #vigil: Vigil;
+  readonly #stopping = new AbortController();
+  /** Leases that the database could not be told of when they ended. */
+  readonly #unreleased = new Map<Lease, boolean>();
+  #sessions: Sessions | null = null;
+  #census: Census | null = null;
+  #fencings = 0;
+
+  constructor(options: ReplicaOptions) {
+    this.#options = options;
+    const { leases, clock, log, bounds, stopwatch = systemStopwatch } = options;
+    this.#presence = new Presence({
+      leases,
+      clock,
+      stopwatch,
+      bounds,
+      log,
+      onLost: async () => {
+        this.#fencings++;
+        this.#unreleased.clear();
+        await this.#sessions?.abandonAll();
+      },
+    });
+    this.#vigil = new Vigil(stopwatch, bounds);
+    this.#desk = new ErrandDesk({
+      leases,
+      clock,
+      log,
+      lookMs: bounds.errandMs,
+    });
+  }
+
+  /** How many replicas are present, as of the last census. */
+  get present(): number {
+    return this.#census?.sessions.size ?? 0;
+  }
+
+  /** Whether this replica may act for sessions: the database has taken its presence, and it has not run out. */
+  get isPresent(): boolean {
+    return this.#presence.id !== null;
+  }
+
+  /** How often this replica has let go of every session because it could not renew its presence. */
+  get fencings(): number {
+    return this.#fencings;
+  }
+
+  /**
+   * Joins, takes its share of what nobody acts for, and goes on doing so.
+   * @param unsettled sessions that a start has to look at, whoever acted for them before
+   * @throws {StoreUnavailableError} when the database cannot be reached
+   */
+  async start(sessions: Sessions, unsettled: readonly string[]): Promise<void> {
+    const { leases, bounds, patiently = (work) => work() } = this.#options;
+    this.#sessions = sessions;
+    await patiently(() => this.#presence.join());
+    await patiently(() => leases.putUp(unsettled));
+    await patiently(() => this.#adjust());
+    void this.#repeat(bounds.censusMs, () => this.#adjust());
+    void this.#repeat(bounds.errandMs, () => this.#serve());
+    void this.#repeat(bounds.tidyMs, () => leases.tidy());
+  }
+
+  /** Takes nothing more and serves nobody; what it has stays its own until it leaves. */
+  stop(): void {
+    this.#stopping.abort();
+  }
+
+  /** Hands everything over. Only once no socket is left. */
+  async leave(): Promise<void> {
+    await this.#presence.leave();
+  }
+
+  // ── Ownership ──────────────────────────────────────────────────────────────────────────────────
+
+  take(instanceId: string): Promise<Taking> {
+    return this.#options.leases.take(instanceId, this.#self());
+  }
+
+  holds(lease: Lease | null): boolean {
+    return lease !== null && lease.replica === this.#presence.id;
+  }
+
+  async release(lease: Lease | null, rest: boolean): Promise<void> {
+    if (lease === null) return;
+    try {
+      await this.#options.leases.release(lease, rest);
+    } catch (error) {
+      if (error instanceof StoreUnavailableError) this.#unreleased.set(lease, rest);
+      else this.#options.log.error({ event: "replica_failed", err: error });
+    }
+  }
+
+  ask(owner: ReplicaId, instanceId: string, errand: Errand, waitMs: number): Promise<ErrandAnswer> {
+    return this.#desk.ask(owner, instanceId, errand, waitMs);
+  }
+
+  // ── What is done again and again ───────────────────────────────────────────────────────────────
+
+  async #adjust(): Promise<void> {
+    const { leases, clock, bounds, log } = this.#options;
+    const id = this.#presence.id;
+    if (id === null || this.#sessions === null) return;
+    for (const [lease, rest] of [...this.#unreleased]) {
+      this.#unreleased.delete(lease);
+      await this.release(lease, rest);
+      if (this.#unreleased.has(lease)) return; // the database is still away
+    }
+    const asked = clock.steady();
+    this.#census = await leases.census();
+    clock.follow(this.#census.now, asked);
+    const lapsed = this.#vigil.look(this.#census.presences, id);
+    if (lapsed.length > 0) {
+      for (const { replica, mark } of lapsed) {
+        if (await leases.evict(replica, mark)) log.warn({ event: "replica_replaced", replica });
+      }
+      this.#census = await leases.census(); // with what they had
+    }
+    await this.#reconcile(id, this.#census, this.#sessions);
+    const adjustment = adjustmentOf(this.#census, id, bounds.giveStep);
+    switch (adjustment.kind) {
+      case "none":
+        return;
+      case "take": {
+        const orphans = await leases.orphans(adjustment.count);
+        log.info({ event: "sessions_taken_up", sessions: orphans.length });
+        return await this.#sessions.takeUp(orphans);
+      }
+      case "give": {
+        const given = await this.#sessions.handOver(adjustment.count);
+        if (given > 0) log.info({ event: "sessions_handed_over", sessions: given });
+        return;
+      }
+      default:
+        return adjustment satisfies never;
+    }
+  }
+
+  /** Looks after sessions that are ours without our knowing, because an answer of the database was lost. */
+  async #reconcile(id: ReplicaId, { sessions }: Census, own: Sessions): Promise<void> {
+    if ((sessions.get(id) ?? 0) <= own.supervised) return;
+    const forgotten = (await this.#options.leases.heldBy(id)).filter((held) => !own.isSupervised(held));
+    await own.takeUp(forgotten);
+  }
+
+  async #serve(): Promise<void> {
+    const id = this.#presence.id;
+    const sessions = this.#sessions;
+    if (id === null || sessions === null || this.present < 2) return;
+    await this.#desk.serve(id, (instanceId, errand) => sessions.runErrand(instanceId, errand));
+  }
+
+  async #repeat(everyMs: number, work: () => Promise<void>): Promise<void> {
+    const { clock, log } = this.#options;
+    const { signal } = this.#stopping;
+    for (;;) {
+      await pause(clock, everyMs, signal);
+      if (signal.aborted) return;
+      await work().catch((error) => {
+        // Without the database there is nothing to look at; the presence sees to the rest.
+        if (!(error instanceof StoreUnavailableError)) log.error({ event: "replica_failed", err: error });
+      });
+    }
+  }
+
+  /** @throws {StoreUnavailableError} while this replica may act for nobody */
+  #self(): ReplicaId {
+    const { id } = this.#presence;
+    if (id === null) throw new StoreUnavailableError(new Error("This replica is not present."));
+    return id;
+  }
+}

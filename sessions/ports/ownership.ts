@@ -1,0 +1,46 @@
+/**
+ * Whose a session is, as the manager asks: this process's alone, or that of one of several replicas.
+ * @module
+ */
+import type { SessionEvent } from "../../domain/events.ts";
+import type { Lease, ReplicaId, Taking } from "../../domain/leases.ts";
+
+export interface Ownership {
+  /**
+   * Takes a session, so that nobody else acts for it.
+   * @throws {StoreUnavailableError} when the database cannot say
+   */
+  take(instanceId: string): Promise<Taking>;
+  /** Whether this lease still counts; asked before every answer from memory and before every socket. */
+  holds(lease: Lease | null): boolean;
+  /**
+   * Gives a session back; what the database does not hear of now is found out later.
+   * @param rest whether there is nothing to do for it; otherwise another replica is to take it
+   */
+  release(lease: Lease | null, rest: boolean): Promise<void>;
+  /**
+   * Has the owner of a session do something, and waits for it.
+   * @returns what it says came of it, or that it is gone, or that it has not answered within `waitMs`
+   * @throws {StoreUnavailableError} when the database cannot be reached
+   */
+  ask(owner: ReplicaId, instanceId: string, errand: Errand, waitMs: number): Promise<ErrandAnswer>;
+}
+
+export type ErrandAnswer =
+  | { readonly kind: "done"; readonly outcome: string }
+  | { readonly kind: "lost" }
+  | { readonly kind: "late" };
+
+/** Where there is one process, everything is its own. */
+export const ALONE: Ownership = {
+  take: () => Promise.resolve({ kind: "taken", lease: null }),
+  holds: () => true,
+  release: () => Promise.resolve(),
+  ask: () => Promise.reject(new Error("There is nobody to ask.")),
+};
+
+/** What one replica asks of the owner of a session: what the Hub or a trusted part of the system has said. */
+export type Errand = Extract<SessionEvent, { type: "qr_requested" | "disconnected" }> | {
+  readonly type: "connected";
+  readonly phoneNumber: string;
+};

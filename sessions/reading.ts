@@ -1,0 +1,98 @@
+/**
+ * What a session's state is, for whoever asks: from memory where somebody acts for it here, from the store
+ * otherwise. Both give the same answer.
+ * @module
+ */
+import { qrAnswer } from "../domain/answer.ts";
+import { SessionManagerError } from "../domain/errors.ts";
+import { atRest, type Life, type Policy } from "../domain/life.ts";
+import type { SessionStore, Soon, StoredOutline } from "./ports/store.ts";
+import type { Instant, Session } from "../domain/session.ts";
+import { transition } from "../domain/transition.ts";
+import type { QrView, SessionView } from "@session-manager/contract";
+import { viewQr, Views, viewSession } from "../domain/view.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { foreignRow, fromStore, RETRY_AFTER_SECONDS } from "./remote_owner.ts";
+import type { Supervisor } from "./supervisor.ts";
+
+export interface ReadingOptions {
+  readonly store: SessionStore;
+  readonly clock: Clock;
+  readonly policy: Policy;
+}
+
+export class Reading {
+  readonly #options: ReadingOptions;
+  readonly #views = new Views();
+
+  constructor(options: ReadingOptions) {
+    this.#options = options;
+  }
+
+  /** @throws {SessionManagerError} `SESSION_MANAGER_ERROR` while a change of it waits for the store */
+  supervised(supervisor: Supervisor): SessionView {
+    if (supervisor.isStalled) {
+      throw new SessionManagerError("SESSION_MANAGER_ERROR", { retryAfterSeconds: RETRY_AFTER_SECONDS });
+    }
+    const now = this.#options.clock.now();
+    if (supervisor.isResuming) return viewSession(this.#settled(supervisor.life, now), now);
+    return this.#views.ofSession(supervisor.life.session, now);
+  }
+
+  /**
+   * What the store holds, less what cannot be true any more when the session's owner is gone.
+   * @throws {SessionManagerError} `SESSION_NOT_FOUND`, `SESSION_MANAGER_ERROR`
+   */
+  stored(instanceId: string): Soon<SessionView> {
+    const outline = this.#options.store.outline(instanceId);
+    return outline instanceof Promise
+      ? fromStore(async () => await this.#view(instanceId, await outline))
+      : this.#view(instanceId, outline);
+  }
+
+  #view(instanceId: string, outline: StoredOutline | null): Soon<SessionView> {
+    if (outline === null) throw new SessionManagerError("SESSION_NOT_FOUND");
+    return outline.isOrphan ? this.whole(instanceId) : viewSession(outline, this.#options.clock.now());
+  }
+
+  /**
+   * The same by the whole row: one without an owner is what whoever takes it up will make of it.
+   * @throws {SessionManagerError} `SESSION_NOT_FOUND`, `SESSION_MANAGER_ERROR`
+   */
+  async whole(instanceId: string): Promise<SessionView> {
+    const { clock, store } = this.#options;
+    const stored = await fromStore(() => store.find(instanceId));
+    if (stored === null) throw new SessionManagerError("SESSION_NOT_FOUND");
+    if (stored.foreign !== undefined) throw foreignRow(stored.foreign);
+    const { session, link, isOrphan } = stored;
+    const now = clock.now();
+    if (!isOrphan) return viewSession(session, now);
+    return viewSession(this.#settled(atRest(session, link), now), now);
+  }
+
+  /** What whoever takes the session up makes of it. */
+  #settled(life: Life, now: Instant): Session {
+    const { clock, policy } = this.#options;
+    const at = { now, steady: clock.steady(), random: 0, tearingDown: false, policy };
+    return transition(life, { type: "restored" }, at).life.session;
+  }
+
+  /** The valid QR in memory, if there is one that nothing speaks against. */
+  supervisedQr(supervisor: Supervisor): QrView | null {
+    if (supervisor.isStalled || supervisor.isAbandoned) return null;
+    const answer = qrAnswer(supervisor.life, this.#options.clock.now());
+    return answer.kind === "qr" ? this.#views.ofQr(answer.qr) : null;
+  }
+
+  /**
+   * The valid QR that the store holds, if there is one.
+   * @throws {SessionManagerError} `SESSION_ALREADY_CONNECTED`
+   */
+  async storedQr(instanceId: string): Promise<QrView | null> {
+    const stored = await this.#options.store.find(instanceId);
+    if (stored === null || stored.isOrphan || stored.foreign !== undefined) return null;
+    const answer = qrAnswer(atRest(stored.session, stored.link), this.#options.clock.now());
+    if (answer.kind === "already_connected") throw new SessionManagerError("SESSION_ALREADY_CONNECTED");
+    return answer.kind === "qr" ? viewQr(answer.qr) : null;
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * What a call goes through to reach a session, be it in the store, here, or with another replica; and what it is
+ * told when it could not be reached.
+ * @module
+ */
+import { type ErrorCode, isErrorCode } from "@session-manager/contract";
+import { SessionManagerError } from "../domain/errors.ts";
+import type { Errand } from "./ports/ownership.ts";
+import { FencedError } from "./ports/store.ts";
+import { ForeignRowError, StoreUnavailableError } from "./ports/store.ts";
+import type { Ownership } from "./ports/ownership.ts";
+import type { Elsewhere } from "./registry.ts";
+
+/** After how many seconds a call that the store could not serve is worth repeating. */
+export const RETRY_AFTER_SECONDS = 5;
+/** How often a call follows a session from replica to replica before it gives up. */
+const PURSUITS = 5;
+
+/** @throws {SessionManagerError} of its own, or `otherwise` for whatever else is thrown */
+export async function fromStore<T>(
+  work: () => Promise<T>,
+  otherwise: ErrorCode = "SESSION_MANAGER_ERROR",
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof SessionManagerError) throw error;
+    if (error instanceof ForeignRowError) throw foreignRow(error);
+    const wait = error instanceof StoreUnavailableError ? { retryAfterSeconds: RETRY_AFTER_SECONDS } : {};
+    throw new SessionManagerError(otherwise, { cause: error, ...wait });
+  }
+}
+
+/** What is told of a session whose row is none. */
+export function foreignRow(error: ForeignRowError): SessionManagerError {
+  return new SessionManagerError("SESSION_MANAGER_ERROR", {
+    message: `The database holds a ${error.column} of this session that the contract does not know; ` +
+      "ask for a QR to begin it anew.",
+    cause: error,
+  });
+}
+
+/** Repeats what met a session on its way from one replica to another; null says so, and so does the fence. */
+export async function pursue<T>(attempt: () => Promise<T | null>): Promise<T> {
+  for (let i = 0; i < PURSUITS; i++) {
+    try {
+      const result = await attempt();
+      if (result !== null) return result;
+    } catch (error) {
+      if (!(error instanceof FencedError)) throw error;
+    }
+  }
+  throw new StoreUnavailableError(new Error("The session keeps moving."));
+}
+
+/**
+ * Has a session's owner do something.
+ * @param waitMs how long it may take, in milliseconds
+ * @param late what it means when the owner has not answered in time
+ * @returns false when that owner is gone
+ * @throws {SessionManagerError} what the owner says, or `late`
+ */
+export async function askOwner(
+  ownership: Ownership,
+  { owner }: Elsewhere,
+  instanceId: string,
+  errand: Errand,
+  waitMs: number,
+  late: ErrorCode,
+): Promise<boolean> {
+  const answer = await ownership.ask(owner, instanceId, errand, waitMs);
+  switch (answer.kind) {
+    case "lost":
+      return false;
+    case "late":
+      throw new SessionManagerError(late, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+    case "done":
+      if (answer.outcome === "done") return true;
+      throw told(isErrorCode(answer.outcome) ? answer.outcome : late);
+    default:
+      return answer satisfies never;
+  }
+}
+
+/** An error of the owner's, as this replica tells it. */
+function told(code: ErrorCode): SessionManagerError {
+  return new SessionManagerError(
+    code,
+    code === "TOO_MANY_REQUESTS" ? { retryAfterSeconds: RETRY_AFTER_SECONDS } : {},
+  );
+}

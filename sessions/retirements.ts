@@ -1,0 +1,91 @@
+/**
+ * Which connections belong to which login of a session: the present one, the one that is held until the present one
+ * has proved itself, and those that are being retired. A login has one connection at a time, whichever part makes it.
+ * @module
+ */
+import type { Effect } from "../domain/events.ts";
+import type { Life } from "../domain/life.ts";
+import type { Departure } from "./ports/sockets.ts";
+import type { Retirement, Unlinker } from "./unlinker.ts";
+
+/** The connections of one login that are not down yet. */
+export class LoginConnections {
+  readonly #connections = new Set<Promise<Departure>>();
+
+  add(gone: Promise<Departure>): void {
+    this.#connections.add(gone);
+    void gone.then(() => this.#connections.delete(gone));
+  }
+
+  /** Resolves once all of them are down, with what WhatsApp said to any of them. */
+  async down(): Promise<Departure> {
+    const departures = await Promise.all(this.#connections);
+    return { unlinked: departures.some(({ unlinked }) => unlinked) };
+  }
+}
+
+/** What a write is about to retire, and what has to be seen to after it. */
+export interface PendingRetirement {
+  /** Names the login in the write. */
+  readonly id: string;
+  /** The write has failed. */
+  cancel(): void;
+  /** It is written, and its effects are under way. */
+  settle(): void;
+}
+
+const NOTHING: PendingRetirement = { id: "", cancel: () => {}, settle: () => {} };
+
+export class Retirements {
+  readonly #unlinker: Pick<Unlinker, "expect">;
+  /** Connections of the present login. */
+  present = new LoginConnections();
+  /** The connection of the last pairing socket; it belongs to the login that comes of it. */
+  pairing: Promise<Departure> | null = null;
+  #held: { readonly id: string; readonly connections: LoginConnections } | null = null;
+
+  constructor(unlinker: Pick<Unlinker, "expect">) {
+    this.#unlinker = unlinker;
+  }
+
+  /** What these effects, on this life, retire. */
+  of(before: Life, effects: readonly Effect[]): PendingRetirement {
+    if (!effects.some(({ type }) => type.endsWith("_credentials"))) return NOTHING;
+    const id = crypto.randomUUID();
+    const expected: { readonly retirement: Retirement; readonly connections: LoginConnections }[] = [];
+    const expect = (id: string, connections: LoginConnections) =>
+      expected.push({ retirement: this.#unlinker.expect(id), connections });
+    let after = () => {};
+    for (const effect of effects) {
+      const { type } = effect;
+      if (type === "adopt_credentials") {
+        const replaced = this.present;
+        const isHeld = before.link === "working" && !before.predecessor;
+        if (!isHeld && before.link !== "none") expect(id, replaced);
+        after = () => {
+          if (isHeld) this.#held = { id, connections: replaced };
+          this.present = new LoginConnections();
+          if (this.pairing !== null) this.present.add(this.pairing);
+        };
+      } else if (effect.type === "revert_credentials") {
+        if (effect.retire) expect(id, this.present);
+        after = () => {
+          this.present = this.#held?.connections ?? new LoginConnections();
+          this.#held = null;
+        };
+      } else if (type === "confirm_credentials" || type === "retire_credentials") {
+        if (this.#held !== null) expect(this.#held.id, this.#held.connections);
+        if (type === "retire_credentials" && before.link !== "none") expect(id, this.present);
+        after = () => this.#held = null;
+      }
+    }
+    return {
+      id,
+      cancel: () => expected.forEach(({ retirement }) => retirement.cancel()),
+      settle: () => {
+        for (const { retirement, connections } of expected) retirement.retired(connections.down());
+        after();
+      },
+    };
+  }
+}

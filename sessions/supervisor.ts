@@ -1,0 +1,454 @@
+/**
+ * The supervisor of one session: a mailbox that takes one event at a time through the domain's
+ * transition, writes the outcome, makes it visible, and only then acts on it.
+ * @module
+ */
+import type { Effect, SessionEvent } from "../domain/events.ts";
+import { FencedError } from "./ports/store.ts";
+import type { Lease } from "../domain/leases.ts";
+import { isAtRest, type Life, nextTickMs, type Policy } from "../domain/life.ts";
+import type { CredentialsChange, CredentialStore, KeyWrite, SessionStore } from "./ports/store.ts";
+import { CredentialsUnreadableError, StoreUnavailableError } from "./ports/store.ts";
+import { transition } from "../domain/transition.ts";
+import type { Admission, Turn } from "./admission.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { Log } from "../runtime/log.ts";
+import type { Logins } from "./logins.ts";
+import { Mailbox } from "./mailbox.ts";
+import type { Ownership } from "./ports/ownership.ts";
+import type { PairingSlot } from "./pairing_slots.ts";
+import { Persistence } from "./persistence.ts";
+import type { Purpose } from "./ports/sockets.ts";
+import { Retirements } from "./retirements.ts";
+import type { Departure, SocketLayer } from "./ports/sockets.ts";
+import { SocketLine } from "./socket_line.ts";
+import { listenTo, type ReportLine } from "./socket_reports.ts";
+import { startSocketSpan, traced } from "../runtime/tracing.ts";
+import type { Unlinker } from "./unlinker.ts";
+
+/** What all supervisors of a process share. */
+export interface Surroundings {
+  readonly store: SessionStore & CredentialStore;
+  readonly sockets: SocketLayer;
+  readonly admission: Admission;
+  readonly logins: Logins;
+  readonly unlinker: Pick<Unlinker, "expect">;
+  readonly ownership: Ownership;
+  readonly clock: Clock;
+  readonly policy: Policy;
+  readonly log: Log;
+  /** How long a caller waits for the store, in milliseconds, where that is not the product's own. */
+  readonly storePatienceMs?: number;
+  /** Called after each change that is durable and visible. */
+  readonly onChange: (before: Life, after: Life) => void;
+  /** Called when nothing is going on any more. */
+  readonly onIdle: (supervisor: Supervisor) => void;
+  /** Called when the session turns out to be another replica's, and has been abandoned. */
+  readonly onFenced: (supervisor: Supervisor) => void;
+  /** Called when what happened cannot be written, not even later; the session has been abandoned. */
+  readonly onBroken: (supervisor: Supervisor) => void;
+}
+
+/** What comes with an event, for its effects. */
+interface Companions {
+  /** The new login, with the event that says that the phone has scanned. */
+  readonly pairing?: { readonly credentials: string; readonly keys: readonly KeyWrite[] };
+  /** The right to a pairing socket, with the Hub's request for a QR. */
+  readonly slot?: PairingSlot;
+}
+
+export class Supervisor {
+  readonly instanceId: string;
+  readonly #around: Surroundings;
+  readonly #stopping = new AbortController();
+  readonly #mailbox = new Mailbox(() => {
+    if (this.isIdle) this.#around.onIdle(this);
+  });
+  readonly #persistence: Persistence;
+  /** How many of the tasks in the mailbox are events. The others, on the login's keys, change no state. */
+  #events = 0;
+  #life: Life;
+  #lease: Lease | null;
+  readonly #pairingLine = new SocketLine();
+  readonly #loginLine = new SocketLine();
+  readonly #retirements: Retirements;
+  #turn: Turn | null = null;
+  #cancelTick: (() => void) | null = null;
+  #changed = Promise.withResolvers<void>();
+  #isAbandoned = false;
+  #isBroken = false;
+  #isResuming = false;
+
+  constructor(life: Life, around: Surroundings, lease: Lease | null = null) {
+    this.instanceId = life.session.instanceId;
+    this.#lease = lease;
+    this.#life = life;
+    this.#around = around;
+    const { clock, log, storePatienceMs } = around;
+    this.#persistence = new Persistence(this.instanceId, clock, log, this.#stopping.signal, {
+      patienceMs: storePatienceMs,
+      beforeRetry: () => this.#renewLease(),
+    });
+    this.#retirements = new Retirements(around.unlinker);
+  }
+
+  /** By which the session is held; null where there is nobody to share with. */
+  get lease(): Lease | null {
+    return this.#lease;
+  }
+
+  /** The last life that is durable and visible. */
+  get life(): Life {
+    return this.#life;
+  }
+
+  /**
+   * Whether nothing is going on, so that the store alone can answer for this session, and another supervisor
+   * need not know of this one.
+   */
+  get isIdle(): boolean {
+    return this.#mailbox.size === 0 && isAtRest(this.#life) && !this.#isBroken &&
+      !this.#pairingLine.isConnected && !this.#loginLine.isConnected;
+  }
+
+  /** Whether what a former owner left is being settled: until that is durable, its session is not told as it was. */
+  get isResuming(): boolean {
+    return this.#isResuming;
+  }
+
+  /** Settles what a former owner has left, and brings the login back. @throws as {@link submit} */
+  async resume(): Promise<void> {
+    this.#isResuming = true;
+    try {
+      await this.submit({ type: "restored" });
+    } finally {
+      this.#isResuming = false;
+    }
+  }
+
+  /** Whether something has happened that could not be written yet, so that `life` no longer tells all. */
+  get isStalled(): boolean {
+    return this.#isBroken || (this.#persistence.isStalled && this.#events > 0);
+  }
+
+  /**
+   * Waits for `work`, but not once anything has to wait for the store, or could not be written.
+   * @throws the store's error; `work` goes on
+   */
+  async unlessStalled<T>(work: Promise<T>): Promise<T> {
+    if (this.#isBroken) throw new StoreUnavailableError(new Error("It could not be written."));
+    return await this.#persistence.unlessStalled(work);
+  }
+
+  /** Resolves once the connection of every socket so far is down. */
+  get alone(): Promise<void> {
+    return Promise.all([this.#pairingLine.down(), this.#loginLine.down()]).then(() => {});
+  }
+
+  /** Whether it has been abandoned, so that what it knows is nobody's truth any more. */
+  get isAbandoned(): boolean {
+    return this.#isAbandoned;
+  }
+
+  /** Resolves at the next change of `life`, and when the supervisor stops. */
+  get changed(): Promise<void> {
+    return this.#changed.promise;
+  }
+
+  /** When a socket last heard from WhatsApp; null without one, and before the first time. */
+  get heardAt(): number | null {
+    return this.#loginLine.heardAt ?? this.#pairingLine.heardAt;
+  }
+
+  /**
+   * Takes an event into the mailbox; resolves once it is durable and its effects are under way.
+   * @param slot the right to a pairing socket, freed where none comes of it
+   * @throws the store's error as soon as the store has refused once; the event is still carried out,
+   *   in its turn, when the store is back
+   * @throws {FencedError} when the session is another replica's
+   */
+  async submit(event: SessionEvent, slot?: PairingSlot): Promise<void> {
+    const applied = this.#put(() =>
+      traced(`session ${event.type}`, this.instanceId, () => this.#apply(event, slot ? { slot } : {}))
+    );
+    applied.catch(() => slot?.free());
+    await this.unlessStalled(applied);
+  }
+
+  /**
+   * Finishes what is in the mailbox, settles the row and closes the sockets without unlinking, as far as the
+   * store lets it. Nothing happens to this session in this process afterwards.
+   */
+  async stop(): Promise<void> {
+    this.#turn?.giveUp();
+    await this.submit({ type: "stopping" }).catch(() => {});
+    this.#end();
+    await this.#mailbox.drained();
+  }
+
+  /**
+   * Lets go of a session that is another replica's, or may be soon: closes the sockets and writes nothing. What
+   * is in the mailbox is refused. Safe to call twice.
+   */
+  abandon(): void {
+    if (this.#isAbandoned) return;
+    this.#isAbandoned = true;
+    this.#turn?.giveUp();
+    this.#end();
+  }
+
+  #end(): void {
+    this.#stopping.abort();
+    this.#cancelTick?.();
+    this.#pairingLine.close(false);
+    this.#loginLine.close(false);
+    this.#changed.resolve();
+  }
+
+  // ── Events ─────────────────────────────────────────────────────────────────────────────────────
+
+  /** Takes an event that nobody waits for. */
+  #tell(event: SessionEvent): void {
+    this.#enqueue(() => this.#apply(event));
+  }
+
+  #enqueue(task: () => Promise<void>): void {
+    this.#put(task).catch((error) => {
+      if (this.#stopping.signal.aborted) return;
+      this.#around.log.error({ event: "supervision_failed", instance_id: this.instanceId, err: error });
+    });
+  }
+
+  #put(event: () => Promise<void>): Promise<void> {
+    this.#events++;
+    return this.#guard(this.#mailbox.put(event)).finally(() => this.#events--);
+  }
+
+  /** Lets go of the session as soon as a write was refused because it is another's. */
+  async #guard<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      if (error instanceof FencedError && !this.#isAbandoned) {
+        this.abandon();
+        this.#around.onFenced(this);
+      }
+      throw error;
+    }
+  }
+
+  async #apply(event: SessionEvent, { pairing, slot }: Companions = {}): Promise<void> {
+    if (this.#isAbandoned) throw new FencedError(this.instanceId);
+    if (this.#stopping.signal.aborted) return slot?.free();
+    const { clock, policy } = this.#around;
+    const before = this.#life;
+    const { life, effects } = transition(before, event, {
+      now: clock.now(),
+      steady: clock.steady(),
+      random: clock.random(),
+      tearingDown: this.#loginLine.isTearingDown,
+      policy,
+    });
+    const retirement = this.#retirements.of(before, effects);
+    const credentials = credentialsChange(effects, retirement.id, pairing);
+    if (life.session !== before.session || credentials.kind !== "keep") {
+      await this.#write(life, credentials).catch((error) => {
+        retirement.cancel();
+        throw error;
+      });
+    }
+    this.#life = life;
+    if (life !== before) this.#announce(before);
+    for (const effect of effects) this.#carryOut(effect, slot);
+    if (!effects.some(({ type }) => type === "open_pairing_socket")) slot?.free();
+    retirement.settle();
+    this.#settle();
+  }
+
+  /** @throws what no repetition would mend, once the session has been let go of: nobody may be told a lie */
+  async #write(life: Life, credentials: CredentialsChange): Promise<void> {
+    try {
+      await this.#persistence.insist(() => this.#around.store.save(life.session, credentials, this.lease));
+    } catch (error) {
+      const isOver = this.#stopping.signal.aborted || error instanceof FencedError;
+      if (!isOver && !(error instanceof StoreUnavailableError)) this.#break();
+      throw error;
+    }
+  }
+
+  /**
+   * Fences off whatever has been sent under the lease so far. A write whose answer did not come may have been carried
+   * out, and that is right; but it may also be on its way still, and would undo what is written after it.
+   * @throws {FencedError} when the session is another replica's by now
+   */
+  async #renewLease(): Promise<void> {
+    if (this.#lease === null) return;
+    if (this.#isAbandoned) throw new FencedError(this.instanceId);
+    const taking = await this.#around.ownership.take(this.instanceId);
+    if (taking.kind === "held" || this.#isAbandoned) throw new FencedError(this.instanceId);
+    this.#lease = taking.lease;
+  }
+
+  #break(): void {
+    this.#isBroken = true;
+    this.abandon();
+    this.#around.onBroken(this);
+  }
+
+  #announce(before: Life): void {
+    this.#around.onChange(before, this.#life);
+    const { resolve } = this.#changed;
+    this.#changed = Promise.withResolvers<void>();
+    resolve();
+  }
+
+  /** Arms the next tick, and makes room for the next login when this one is through. */
+  #settle(): void {
+    const { clock } = this.#around;
+    const { kind } = this.#life.login;
+    if (kind !== "queued" && kind !== "login") {
+      this.#turn?.giveUp();
+      this.#turn = null;
+    }
+    this.#cancelTick?.();
+    const ms = nextTickMs(this.#life, { now: clock.now(), steady: clock.steady() });
+    this.#cancelTick = ms === null ? null : clock.after(ms, () => this.#tell({ type: "tick" }));
+  }
+
+  // ── Effects ────────────────────────────────────────────────────────────────────────────────────
+
+  #carryOut(effect: Effect, slot: PairingSlot | undefined): void {
+    switch (effect.type) {
+      case "open_pairing_socket":
+        this.#retirements.pairing = this.#open("pairing", this.#pairingLine, { kind: "pair" });
+        return void this.#retirements.pairing.then(() => slot?.free());
+      case "close_pairing_socket":
+        return void this.#pairingLine.close(false);
+      case "close_login_socket":
+        return void this.#loginLine.close(effect.unlink);
+      case "open_login_socket":
+        return this.#onceAlone(() => this.#openLogin());
+      case "ask_admission":
+        // Alone first, or a session that waits for a connection of its own would keep a turn from the others.
+        return this.#onceAlone(() => this.#askAdmission());
+      case "adopt_credentials":
+      case "revert_credentials":
+      case "erase_credentials":
+      case "retire_credentials":
+        return this.#around.logins.release(this.instanceId);
+      case "confirm_credentials":
+      case "suspend_credentials":
+        return; // done, in the transaction that wrote the session
+      default:
+        return effect satisfies never;
+    }
+  }
+
+  /**
+   * Does what belongs to the login's present activity once no earlier connection of this login is left, unless the
+   * session has moved on by then. WhatsApp lets a login have one connection: a second would throw the first
+   * out, and with two on their way nobody knows which.
+   */
+  #onceAlone(work: () => Promise<void> | void): void {
+    const { login } = this.#life;
+    void this.#retirements.present.down().then(() =>
+      this.#enqueue(async () => {
+        if (this.#stopping.signal.aborted || this.#life.login !== login) return;
+        await work();
+      })
+    );
+  }
+
+  #askAdmission(): void {
+    this.#turn?.giveUp();
+    this.#turn = this.#around.admission.ask(() => this.#tell({ type: "admitted" }));
+  }
+
+  async #openLogin(): Promise<void> {
+    const credentials = await this.#persistence
+      .insist(() => this.#around.store.loadCredentials(this.instanceId))
+      .catch((error) => {
+        if (error instanceof CredentialsUnreadableError) return null;
+        throw error;
+      });
+    if (credentials === null) return await this.#apply({ type: "credentials_unreadable" });
+    this.#retirements.present.add(this.#open("login", this.#loginLine, { kind: "login", credentials }));
+    // Never before it is made: its second would be over a moment too early. There is no turn for the login that
+    // belongs to a pairing, or to a restart that WhatsApp asked for.
+    this.#around.admission.count(this.#turn);
+  }
+
+  /**
+   * @returns resolves once the connection is down
+   * @throws {FencedError} when the session is not held any more
+   */
+  #open(kind: ReportLine["kind"], line: SocketLine, purpose: Purpose): Promise<Departure> {
+    if (!this.#around.ownership.holds(this.lease)) throw new FencedError(this.instanceId);
+    const span = startSocketSpan(purpose.kind, this.instanceId);
+    const target = { ...this.#around, instanceId: this.instanceId };
+    return line.open(
+      (isStale) =>
+        this.#around.sockets.open(purpose, listenTo(target, this.#reportLine(kind, line, isStale), span)),
+      // By the mailbox, which tells when nothing is going on any more.
+      () => void this.#mailbox.put(() => Promise.resolve()),
+    );
+  }
+
+  /** The way of a socket's reports; what lies before one in the mailbox may have replaced the socket. */
+  #reportLine(kind: ReportLine["kind"], line: SocketLine, isStale: () => boolean): ReportLine {
+    const fresh = () => {
+      if (isStale()) throw new Error("The socket has been replaced.");
+    };
+    return {
+      kind,
+      hear: (event) =>
+        this.#enqueue(async () => {
+          if (!isStale()) await this.#apply(event);
+        }),
+      end: (event) =>
+        this.#enqueue(async () => {
+          if (isStale()) return;
+          line.ended();
+          await this.#apply(event);
+        }),
+      adopt: (credentials, keys) =>
+        this.#put(async () => {
+          fresh();
+          const before = this.#life;
+          await this.#apply({ type: "paired" }, { pairing: { credentials, keys } });
+          if (this.#life === before) throw new Error("The pairing is over.");
+        }),
+      serve: (work) =>
+        this.#guard(this.#mailbox.put(async () => {
+          fresh();
+          return await this.#persistence.insist(() => work(this.#lease));
+        })),
+    };
+  }
+}
+
+/** What a transition's effects mean for the stored credentials. */
+function credentialsChange(
+  effects: readonly Effect[],
+  retiredId: string,
+  pairing: Companions["pairing"],
+): CredentialsChange {
+  for (const effect of effects) {
+    switch (effect.type) {
+      case "adopt_credentials":
+        if (pairing === undefined) throw new TypeError("A pairing brings its credentials.");
+        return { kind: "adopt", ...pairing, retiredId };
+      case "confirm_credentials":
+        return { kind: "confirm" };
+      case "revert_credentials":
+        return { kind: "revert", retiredId: effect.retire ? retiredId : null };
+      case "erase_credentials":
+        return { kind: "erase" };
+      case "retire_credentials":
+        return { kind: "retire", retiredId };
+      case "suspend_credentials":
+        return { kind: "suspend", contested: effect.contested };
+    }
+  }
+  return { kind: "keep" };
+}

@@ -1,0 +1,54 @@
+/**
+ * A socket layer whose sockets do what a test says.
+ * @module
+ */
+import type { Purpose } from "../../sessions/ports/sockets.ts";
+import type { Departure, Socket, SocketLayer, SocketListener } from "../../sessions/ports/sockets.ts";
+
+/** One socket, from the test's side. */
+export class ScriptedSocket implements Socket {
+  readonly purpose: Purpose;
+  /** What the product listens with. */
+  readonly tell: SocketListener;
+  heardAt: number | null = null;
+  /** How the product has closed it; null as long as it has not. */
+  closed: { unlink: boolean } | null = null;
+  readonly #gone = Promise.withResolvers<Departure>();
+  readonly gone = this.#gone.promise;
+
+  constructor(purpose: Purpose, listener: SocketListener) {
+    this.purpose = purpose;
+    this.tell = listener;
+  }
+
+  close(options: { unlink: boolean }): void {
+    this.closed ??= options;
+  }
+
+  /** Its connection is down. */
+  goes(unlinked = false): void {
+    this.#gone.resolve({ unlinked });
+  }
+}
+
+export class ScriptedSockets implements SocketLayer {
+  readonly opened: ScriptedSocket[] = [];
+
+  open(purpose: Purpose, listener: SocketListener): ScriptedSocket {
+    const socket = new ScriptedSocket(purpose, listener);
+    this.opened.push(socket);
+    return socket;
+  }
+
+  /** The last socket of this kind. @throws {Error} when there is none */
+  last(kind: Purpose["kind"]): ScriptedSocket {
+    const socket = this.opened.findLast(({ purpose }) => purpose.kind === kind);
+    if (socket === undefined) throw new Error(`No socket was opened to ${kind}.`);
+    return socket;
+  }
+}
+
+/** Lets everything happen that waits for nothing but its turn. */
+export async function settled(): Promise<void> {
+  for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+}
