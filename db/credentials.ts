@@ -4,7 +4,7 @@
  */
 import { Buffer } from "node:buffer";
 import type { Insertable, Kysely } from "kysely";
-import type { KeyWrite } from "../sessions/ports/store.ts";
+import type { KeyWrite } from "../domain/credentials.ts";
 import type { Database } from "./database.ts";
 import { upsert } from "./dialect.ts";
 import { CREDENTIALS, type CredentialTable, LOGIN_KIND, type Tables } from "./schema.ts";

@@ -8,10 +8,9 @@ import type { Kysely } from "kysely";
 import { FencedError } from "../sessions/ports/store.ts";
 import type { Lease } from "../domain/leases.ts";
 import type { LeaseStore } from "../cluster/ports.ts";
+import type { CredentialsChange, KeyWrite } from "../domain/credentials.ts";
 import {
-  type CredentialsChange,
   type CredentialStore,
-  type KeyWrite,
   type RetiredLogin,
   type RetiredLoginStore,
   type SessionStore,

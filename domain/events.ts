@@ -2,6 +2,7 @@
  * What can happen to a session, and what has to be done about it; both as plain data.
  * @module
  */
+import type { KeyWrite } from "./credentials.ts";
 import type { DisconnectCause } from "./disconnect.ts";
 import type { DisconnectReason } from "@session-manager/contract";
 import type { Instant } from "./session.ts";
@@ -17,8 +18,8 @@ export type SessionEvent =
     readonly ordinal: number;
     readonly generatedAt: Instant;
   }
-  /** The phone scanned the QR and WhatsApp accepted it; the new credentials are to be kept. */
-  | { readonly type: "paired" }
+  /** The phone scanned the QR and WhatsApp accepted it; this is the new login. */
+  | { readonly type: "paired"; readonly credentials: string; readonly keys: readonly KeyWrite[] }
   /** The phone scanned the QR, and WhatsApp demands a passkey, which no socket can give. */
   | { readonly type: "passkey_demanded" }
   /** It is this session's turn to log in. */
@@ -47,10 +48,7 @@ export type SessionEvent =
   /** Time has passed. */
   | { readonly type: "tick" };
 
-/**
- * What the supervisor has to do, in order. Effects on credentials are carried out in the transaction
- * that writes the session; the others after it.
- */
+/** What the supervisor has to do, in order, once the session and its credentials are written. */
 export type Effect =
   /** Open a socket without credentials, to pair. */
   | { readonly type: "open_pairing_socket" }
@@ -60,23 +58,4 @@ export type Effect =
   /** Close the login's socket; `unlink` tells WhatsApp besides that this device is no longer linked. */
   | { readonly type: "close_login_socket"; readonly unlink: boolean }
   /** Ask for a turn to log in; `admitted` follows. */
-  | { readonly type: "ask_admission" }
-  | CredentialsEffect;
-
-/** What becomes of the stored credentials; see `CredentialsChange` in `ports.ts`. */
-export type CredentialsEffect =
-  /** Those of the new pairing take the place of the stored ones, which are held or retired. */
-  | { readonly type: "adopt_credentials" }
-  /** The new login has proved itself: the one that was held for its sake is retired. */
-  | { readonly type: "confirm_credentials" }
-  /**
-   * The new login does not exist at WhatsApp, or may not be used: the one that is held takes its place again. With
-   * `retire` the new one has a device, and is kept apart until WhatsApp has unlinked it.
-   */
-  | { readonly type: "revert_credentials"; readonly retire: boolean }
-  /** WhatsApp says that the login is gone: erase credentials and keys. */
-  | { readonly type: "erase_credentials" }
-  /** Given up on our side: keep the login apart, until WhatsApp has unlinked it. */
-  | { readonly type: "retire_credentials" }
-  /** Keep the credentials, and mark them as not to be used; `contested` when another client uses them. */
-  | { readonly type: "suspend_credentials"; readonly contested: boolean };
+  | { readonly type: "ask_admission" };

@@ -7,6 +7,7 @@
  */
 import { backoff } from "./backoff.ts";
 import { connecting, disconnected, failed } from "./changes.ts";
+import { type CredentialsChange, KEEP } from "./credentials.ts";
 import type { Effect } from "./events.ts";
 import {
   type DropReason,
@@ -31,12 +32,18 @@ export interface Circumstances extends Moment {
   readonly random: number;
   /** Whether the connection of a login's socket that is over is still going down. */
   readonly tearingDown: boolean;
+  /** A new id, for a login that this event may retire. */
+  readonly retiredId: string;
   readonly policy: Policy;
 }
 
-/** The next life, and what has to be done. `life` is the very same object when the event concerns nobody. */
-export interface Transition {
+/**
+ * What an event leads to, without the domain events, which follow from it. `life` is the very same object when the
+ * event concerns nobody.
+ */
+export interface Move {
   readonly life: Life;
+  readonly credentials: CredentialsChange;
   readonly effects: readonly Effect[];
 }
 
@@ -44,13 +51,13 @@ export const CLOSE_PAIRING: Effect = { type: "close_pairing_socket" };
 export const CLOSE_LOGIN: Effect = { type: "close_login_socket", unlink: false };
 
 /** Nothing to do. */
-export function unchanged(life: Life): Transition {
-  return { life, effects: [] };
+export function unchanged(life: Life): Move {
+  return { life, credentials: KEEP, effects: [] };
 }
 
-/** The life with this change, and what has to be done. */
-export function to(life: Life, change: Partial<Life>, effects: readonly Effect[] = []): Transition {
-  return { life: { ...life, ...change }, effects };
+/** The life with this change, and what has to be done; the credentials stay. */
+export function to(life: Life, change: Partial<Life>, effects: readonly Effect[] = []): Move {
+  return { life: { ...life, ...change }, credentials: KEEP, effects };
 }
 
 /** Closes the sockets that there are. */
@@ -82,7 +89,7 @@ export function troubleOf({ login }: Life): Trouble | null {
 }
 
 /** Opens a socket with the stored credentials. */
-export function openLogin(life: Life, trouble: Trouble | null, at: Circumstances): Transition {
+export function openLogin(life: Life, trouble: Trouble | null, at: Circumstances): Move {
   return to(life, {
     session: toldAsConnecting(life, at),
     login: { kind: "login", trouble, deadline: at.steady + at.policy.loginMs },
@@ -95,7 +102,7 @@ export function queue(
   trouble: Trouble | null,
   reason: DropReason | null,
   at: Circumstances,
-): Transition {
+): Move {
   const login = { kind: "queued", trouble, reason, deadline: at.steady + at.policy.queueMs } as const;
   return to(life, { login }, [{ type: "ask_admission" }]);
 }
@@ -114,7 +121,7 @@ export function drop(
   reason: DropReason,
   at: Circumstances,
   effects: readonly Effect[] = [],
-): Transition {
+): Move {
   const session = told(life, (session) => disconnected(session, reason, at.now));
   return to(life, { session, login: wait(life, reason, at) }, effects);
 }
@@ -123,42 +130,48 @@ export function drop(
  * A trusted part of the system says that the login is to be given up: everything that belonged to it goes, and its
  * device is unlinked at WhatsApp.
  */
-export function logOut(life: Life, at: Circumstances): Transition {
+export function logOut(life: Life, at: Circumstances): Move {
   const session = disconnected(life.session, "LOGOUT", at.now);
   const had = life.link !== "none" || life.predecessor;
   const effects: Effect[] = [
     ...(hasPairingSocket(life) ? [CLOSE_PAIRING] : []),
     ...(hasLoginSocket(life) ? [{ type: "close_login_socket", unlink: true } as const] : []),
-    ...(had ? [{ type: "retire_credentials" } as const] : []),
   ];
   const isOver = life.login.kind === "idle" && life.pairing.kind === "none";
   if (session === life.session && !had && isOver) return unchanged(life);
-  return to(life, { session, link: "none", predecessor: false, login: IDLE, pairing: NO_PAIRING }, effects);
+  return {
+    life: { ...life, session, link: "none", predecessor: false, login: IDLE, pairing: NO_PAIRING },
+    credentials: had ? { kind: "retire", retiredId: at.retiredId } : KEEP,
+    effects,
+  };
 }
 
 /**
  * The login that was to replace another one cannot: the other is taken up again.
  * @param retire whether WhatsApp may have a device of the new login, for nobody else to use
  */
-function takeUpPredecessor(life: Life, retire: boolean, at: Circumstances): Transition {
+function takeUpPredecessor(life: Life, retire: boolean, at: Circumstances): Move {
   const back = {
     ...life,
     link: "working",
     predecessor: false,
     session: toldAsConnecting(life, at),
   } as const;
-  const { life: next, effects } = queue(back, null, null, at);
-  return { life: next, effects: [{ type: "revert_credentials", retire }, ...effects] };
+  return {
+    ...queue(back, null, null, at),
+    credentials: { kind: "revert", retiredId: retire ? at.retiredId : null },
+  };
 }
 
 /** WhatsApp says that there is no such login: the one that it was to replace is taken up again, if any. */
-export function loseLogin(life: Life, at: Circumstances): Transition {
+export function loseLogin(life: Life, at: Circumstances): Move {
   if (life.predecessor) return takeUpPredecessor(life, false, at);
-  return to(life, {
+  const lost = to(life, {
     session: told(life, (session) => disconnected(session, "LOGOUT", at.now)),
     link: "none",
     login: isToldAsQr(life) ? { kind: "failed", code: "LOGOUT", rival: null } : IDLE,
-  }, [{ type: "erase_credentials" }]);
+  });
+  return { ...lost, credentials: { kind: "erase" } };
 }
 
 /** Faults after which the stored login must not be used again without a human. */
@@ -180,16 +193,17 @@ export function failLogin(
   rival: string | null,
   at: Circumstances,
   effects: readonly Effect[] = [],
-): Transition {
+): Move {
   const contested = code === "LOGGED_IN_ELSEWHERE";
   if (life.predecessor && SUSPENDING.has(code)) return takeUpPredecessor(life, !contested, at);
   const suspend = life.link === "working" && SUSPENDING.has(code);
   const login: LoginActivity = isToldAsQr(life) ? { kind: "failed", code, rival } : IDLE;
   const session = told(life, (session) => failed(session, code, rival, at.now));
-  return to(life, { session, link: suspend ? "suspended" : life.link, login }, [
-    ...effects,
-    ...(suspend ? [{ type: "suspend_credentials", contested } as const] : []),
-  ]);
+  return {
+    life: { ...life, session, link: suspend ? "suspended" : life.link, login },
+    credentials: suspend ? { kind: "suspend", contested } : KEEP,
+    effects,
+  };
 }
 
 /** What has become of a login beside a QR, once that is over. */
@@ -210,7 +224,7 @@ export function endPairing(
   isRefused: boolean,
   at: Circumstances,
   effects: readonly Effect[] = [],
-): Transition {
+): Move {
   const login: LoginActivity = life.login.kind === "failed" ? IDLE : life.login;
   const session = withoutPairing(life, isRefused, at);
   return to(life, { session, login, pairing: NO_PAIRING }, effects);

@@ -107,7 +107,8 @@ function sameSession(a: Session, b: Session): boolean {
     sameQr(a.qr, b.qr);
 }
 
-function sameQr(a: Qr, b: Qr): boolean {
+/** Whether two QRs are the same in every part. */
+export function sameQr(a: Qr, b: Qr): boolean {
   if (a.status === "none" || b.status === "none") return a.status === b.status;
   return a.status === b.status &&
     a.generatedAt === b.generatedAt &&

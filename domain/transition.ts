@@ -5,6 +5,8 @@
  * @module
  */
 import { connected, connecting, disconnected, failed, used } from "./changes.ts";
+import { type CredentialsChange, KEEP } from "./credentials.ts";
+import { type DomainEvent, domainEvents } from "./domain_events.ts";
 import { judge, type Verdict } from "./disconnect.ts";
 import type { Effect, SessionEvent } from "./events.ts";
 import {
@@ -29,11 +31,11 @@ import {
   failLogin,
   logOut,
   loseLogin,
+  type Move,
   openLogin,
   queue,
   to,
   toldFailure,
-  type Transition,
   troubleOf,
   unchanged,
   wait,
@@ -42,11 +44,28 @@ import type { FaultCode } from "@session-manager/contract";
 import { asOf, expire, generateQr, isValid, withoutValidQr } from "./qr.ts";
 import { become, type Session } from "./session.ts";
 
+/** What an event leads to. */
+export interface Transition {
+  /** The next snapshot; the very same object when the event changes nothing. */
+  readonly snapshot: Life;
+  /** What becomes of the stored credentials, in the transaction that writes the session. */
+  readonly credentials: CredentialsChange;
+  /** What is told to the outside, in its order, once it is durable. */
+  readonly events: readonly DomainEvent[];
+  /** What has to be done once all of that is durable, in its order. */
+  readonly effects: readonly Effect[];
+}
+
 /**
  * Applies one event. Total: every event is defined in every state; one that no longer concerns the
  * session (a late report of a closed socket) changes nothing.
  */
 export function transition(before: Life, event: SessionEvent, at: Circumstances): Transition {
+  const { life, credentials, effects } = move(before, event, at);
+  return { snapshot: life, credentials, events: domainEvents(before.session, life.session), effects };
+}
+
+function move(before: Life, event: SessionEvent, at: Circumstances): Move {
   const session = asOf(before.session, at.now);
   const life = session === before.session ? before : { ...before, session };
   switch (event.type) {
@@ -55,7 +74,7 @@ export function transition(before: Life, event: SessionEvent, at: Circumstances)
     case "qr":
       return onQr(life, event, at);
     case "paired":
-      return onPaired(life, at);
+      return onPaired(life, event, at);
     case "passkey_demanded":
       return isPairing(life) ? refusePairing(life, "PASSKEY_REQUIRED", at, [CLOSE_PAIRING]) : unchanged(life);
     case "admitted":
@@ -89,14 +108,14 @@ export function transition(before: Life, event: SessionEvent, at: Circumstances)
 
 // ── The QR ───────────────────────────────────────────────────────────────────────────────────────
 
-function onQrRequested(life: Life, at: Circumstances): Transition {
+function onQrRequested(life: Life, at: Circumstances): Move {
   const { status } = life.session;
   if (status === "connecting" || status === "connected" || hasPairingSocket(life)) return unchanged(life);
   const deadline = at.steady + at.policy.firstQrMs;
   return to(life, { pairing: { kind: "showing", deadline } }, [{ type: "open_pairing_socket" }]);
 }
 
-function onQr(life: Life, shown: Extract<SessionEvent, { type: "qr" }>, at: Circumstances): Transition {
+function onQr(life: Life, shown: Extract<SessionEvent, { type: "qr" }>, at: Circumstances): Move {
   if (!isPairing(life)) return unchanged(life);
   const fresh = generateQr(shown.string, shown.ordinal, shown.generatedAt, at.policy.qrLife);
   // The news may come so late that nobody can scan it any more.
@@ -115,15 +134,20 @@ function onQr(life: Life, shown: Extract<SessionEvent, { type: "qr" }>, at: Circ
 }
 
 /** The scan is accepted: from now on the new login counts, and the old one is held until it has proved itself. */
-function onPaired(life: Life, at: Circumstances): Transition {
+function onPaired(
+  life: Life,
+  { credentials, keys }: Extract<SessionEvent, { type: "paired" }>,
+  at: Circumstances,
+): Move {
   if (!isPairing(life)) return unchanged(life);
-  return to(life, {
+  const paired = to(life, {
     session: become(life.session, at.now, { status: "connecting", qr: used(life.session), lastError: null }),
     link: "working",
     predecessor: life.predecessor || life.link === "working",
     login: IDLE,
     pairing: { kind: "paired", deadline: at.steady + at.policy.restartMs },
-  }, [{ type: "adopt_credentials" }, ...(hasLoginSocket(life) ? [CLOSE_LOGIN] : [])]);
+  }, hasLoginSocket(life) ? [CLOSE_LOGIN] : []);
+  return { ...paired, credentials: { kind: "adopt", credentials, keys, retiredId: at.retiredId } };
 }
 
 /** WhatsApp refuses to pair: an error of the session only where no login works. */
@@ -132,13 +156,13 @@ function refusePairing(
   code: FaultCode,
   at: Circumstances,
   effects: readonly Effect[] = [],
-): Transition {
+): Move {
   if (isLoginWorking(life)) return endPairing(life, true, at, effects);
   const session = failed(life.session, code, null, at.now);
   return to(life, { session, login: IDLE, pairing: NO_PAIRING }, effects);
 }
 
-function onPairingClosed(life: Life, verdict: Verdict, at: Circumstances): Transition {
+function onPairingClosed(life: Life, verdict: Verdict, at: Circumstances): Move {
   switch (life.pairing.kind) {
     case "none":
       return unchanged(life);
@@ -160,21 +184,23 @@ function onPairingClosed(life: Life, verdict: Verdict, at: Circumstances): Trans
 
 // ── The login ────────────────────────────────────────────────────────────────────────────────────
 
-function onSocketConnected(life: Life, phoneNumber: string | null, at: Circumstances): Transition {
+function onSocketConnected(life: Life, phoneNumber: string | null, at: Circumstances): Move {
   if (life.login.kind !== "login") return unchanged(life);
-  return to(life, {
-    session: connected(life.session, phoneNumber, at.now),
-    predecessor: false,
-    login: { kind: "open", trouble: life.login.trouble, stableAt: at.steady + at.policy.stableMs },
-    pairing: NO_PAIRING,
-  }, [
-    ...(life.predecessor ? [{ type: "confirm_credentials" } as const] : []),
+  const open = to(
+    life,
+    {
+      session: connected(life.session, phoneNumber, at.now),
+      predecessor: false,
+      login: { kind: "open", trouble: life.login.trouble, stableAt: at.steady + at.policy.stableMs },
+      pairing: NO_PAIRING,
+    },
     // It was not needed: nobody has scanned.
-    ...(hasPairingSocket(life) ? [CLOSE_PAIRING] : []),
-  ]);
+    hasPairingSocket(life) ? [CLOSE_PAIRING] : [],
+  );
+  return { ...open, credentials: life.predecessor ? { kind: "confirm" } : KEEP };
 }
 
-function onLoginLost(life: Life, verdict: Verdict, rival: string | null, at: Circumstances): Transition {
+function onLoginLost(life: Life, verdict: Verdict, rival: string | null, at: Circumstances): Move {
   switch (verdict.kind) {
     case "restart":
       // Asked of a connection that had held, it is obeyed immediately; asked again and again, or in the middle of
@@ -195,7 +221,7 @@ function onLoginLost(life: Life, verdict: Verdict, rival: string | null, at: Cir
 
 // ── Internal events ──────────────────────────────────────────────────────────────────────────────
 
-function onReportedConnected(life: Life, phoneNumber: string | null, at: Circumstances): Transition {
+function onReportedConnected(life: Life, phoneNumber: string | null, at: Circumstances): Move {
   // It can only mean the connection that is going down, and has been overtaken by its end.
   if (at.tearingDown) return unchanged(life);
   const session = connected(life.session, phoneNumber, at.now);
@@ -211,7 +237,7 @@ function loginOnceConnected(life: Life, at: Circumstances): LoginActivity {
   return life.link === "working" ? wait(life, "UNKNOWN", at) : IDLE;
 }
 
-function onReportedDisconnected(life: Life, reason: DropReason, at: Circumstances): Transition {
+function onReportedDisconnected(life: Life, reason: DropReason, at: Circumstances): Move {
   const { login, pairing } = life;
   const before = login.kind === "failed" ? toldFailure(life.session, login, at.now) : life.session;
   // An error alerts people; being told that it is disconnected besides must not call them off.
@@ -230,7 +256,7 @@ function onReportedDisconnected(life: Life, reason: DropReason, at: Circumstance
 /** Faults that are mended from outside, so that a restart is worth a new attempt. */
 const RETRIED_AT_START: ReadonlySet<string> = new Set(["CLIENT_OUTDATED", "CREDENTIALS_UNREADABLE"]);
 
-function onRestored(life: Life, at: Circumstances): Transition {
+function onRestored(life: Life, at: Circumstances): Move {
   if (!isAtRest(life)) return unchanged(life);
   const { session } = life;
   const settled = session.status === "error" && !RETRIED_AT_START.has(session.lastError.code);
@@ -245,7 +271,7 @@ function onRestored(life: Life, at: Circumstances): Transition {
 }
 
 /** What the table says while nobody runs: no socket, so neither a QR to scan nor a connection. */
-function onStopping(life: Life, at: Circumstances): Transition {
+function onStopping(life: Life, at: Circumstances): Move {
   if (isAtRest(life)) return unchanged(life);
   return to(life, { session: sessionAtRest(life, at), login: IDLE, pairing: NO_PAIRING }, closing(life));
 }
@@ -257,7 +283,7 @@ function sessionAtRest({ session, login }: Life, { now }: Circumstances): Sessio
     : withoutValidQr(session, now);
 }
 
-function onTick(life: Life, at: Circumstances): Transition {
+function onTick(life: Life, at: Circumstances): Move {
   const { pairing } = life;
   if (pairing.kind === "none" || at.steady < pairing.deadline) return onLoginTick(life, at);
   return pairing.kind === "showing"
@@ -265,7 +291,7 @@ function onTick(life: Life, at: Circumstances): Transition {
     : drop({ ...life, pairing: NO_PAIRING }, "TIMEOUT", at, [CLOSE_PAIRING]);
 }
 
-function onLoginTick(life: Life, at: Circumstances): Transition {
+function onLoginTick(life: Life, at: Circumstances): Move {
   const { login } = life;
   switch (login.kind) {
     case "queued":
@@ -291,7 +317,7 @@ function onQueueTimeout(
   life: Life,
   { trouble, reason }: Extract<Life["login"], { kind: "queued" }>,
   at: Circumstances,
-): Transition {
+): Move {
   const session = life.session.status === "connecting"
     ? disconnected(life.session, "TIMEOUT", at.now)
     : life.session;

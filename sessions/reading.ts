@@ -73,8 +73,8 @@ export class Reading {
   /** What whoever takes the session up makes of it. */
   #settled(life: Life, now: Instant): Session {
     const { clock, policy } = this.#options;
-    const at = { now, steady: clock.steady(), random: 0, tearingDown: false, policy };
-    return transition(life, { type: "restored" }, at).life.session;
+    const at = { now, steady: clock.steady(), random: 0, tearingDown: false, retiredId: "", policy };
+    return transition(life, { type: "restored" }, at).snapshot.session;
   }
 
   /** The valid QR in memory, if there is one that nothing speaks against. */

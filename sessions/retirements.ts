@@ -3,7 +3,7 @@
  * has proved itself, and those that are being retired. A login has one connection at a time, whichever part makes it.
  * @module
  */
-import type { Effect } from "../domain/events.ts";
+import type { CredentialsChange } from "../domain/credentials.ts";
 import type { Life } from "../domain/life.ts";
 import type { Departure } from "./ports/sockets.ts";
 import type { Retirement, Unlinker } from "./unlinker.ts";
@@ -26,15 +26,13 @@ export class LoginConnections {
 
 /** What a write is about to retire, and what has to be seen to after it. */
 export interface PendingRetirement {
-  /** Names the login in the write. */
-  readonly id: string;
   /** The write has failed. */
   cancel(): void;
   /** It is written, and its effects are under way. */
   settle(): void;
 }
 
-const NOTHING: PendingRetirement = { id: "", cancel: () => {}, settle: () => {} };
+const NOTHING: PendingRetirement = { cancel: () => {}, settle: () => {} };
 
 export class Retirements {
   readonly #unlinker: Pick<Unlinker, "expect">;
@@ -48,39 +46,46 @@ export class Retirements {
     this.#unlinker = unlinker;
   }
 
-  /** What these effects, on this life, retire. */
-  of(before: Life, effects: readonly Effect[]): PendingRetirement {
-    if (!effects.some(({ type }) => type.endsWith("_credentials"))) return NOTHING;
-    const id = crypto.randomUUID();
+  /** What this change of the credentials retires. */
+  of(before: Life, change: CredentialsChange): PendingRetirement {
     const expected: { readonly retirement: Retirement; readonly connections: LoginConnections }[] = [];
     const expect = (id: string, connections: LoginConnections) =>
       expected.push({ retirement: this.#unlinker.expect(id), connections });
     let after = () => {};
-    for (const effect of effects) {
-      const { type } = effect;
-      if (type === "adopt_credentials") {
+    switch (change.kind) {
+      case "keep":
+      case "erase":
+      case "suspend":
+        return NOTHING;
+      case "adopt": {
+        const { retiredId } = change;
         const replaced = this.present;
         const isHeld = before.link === "working" && !before.predecessor;
-        if (!isHeld && before.link !== "none") expect(id, replaced);
+        if (!isHeld && before.link !== "none") expect(retiredId, replaced);
         after = () => {
-          if (isHeld) this.#held = { id, connections: replaced };
+          if (isHeld) this.#held = { id: retiredId, connections: replaced };
           this.present = new LoginConnections();
           if (this.pairing !== null) this.present.add(this.pairing);
         };
-      } else if (effect.type === "revert_credentials") {
-        if (effect.retire) expect(id, this.present);
+        break;
+      }
+      case "revert":
+        if (change.retiredId !== null) expect(change.retiredId, this.present);
         after = () => {
           this.present = this.#held?.connections ?? new LoginConnections();
           this.#held = null;
         };
-      } else if (type === "confirm_credentials" || type === "retire_credentials") {
+        break;
+      case "confirm":
+      case "retire":
         if (this.#held !== null) expect(this.#held.id, this.#held.connections);
-        if (type === "retire_credentials" && before.link !== "none") expect(id, this.present);
+        if (change.kind === "retire" && before.link !== "none") expect(change.retiredId, this.present);
         after = () => this.#held = null;
-      }
+        break;
+      default:
+        change satisfies never;
     }
     return {
-      id,
       cancel: () => expected.forEach(({ retirement }) => retirement.cancel()),
       settle: () => {
         for (const { retirement, connections } of expected) retirement.retired(connections.down());

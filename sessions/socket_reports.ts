@@ -5,7 +5,8 @@
 import type { Span } from "@opentelemetry/api";
 import type { SessionEvent } from "../domain/events.ts";
 import { phoneNumberOf } from "../domain/phone.ts";
-import { type CredentialStore, CredentialsUnreadableError, type KeyWrite } from "./ports/store.ts";
+import type { KeyWrite } from "../domain/credentials.ts";
+import { type CredentialStore, CredentialsUnreadableError } from "./ports/store.ts";
 import type { Lease } from "../domain/leases.ts";
 import { type Clock, wallTimeOf } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";

@@ -7,7 +7,8 @@ import type { Effect, SessionEvent } from "../domain/events.ts";
 import { FencedError } from "./ports/store.ts";
 import type { Lease } from "../domain/leases.ts";
 import { isAtRest, type Life, nextTickMs, type Policy } from "../domain/life.ts";
-import type { CredentialsChange, CredentialStore, KeyWrite, SessionStore } from "./ports/store.ts";
+import type { CredentialsChange } from "../domain/credentials.ts";
+import type { CredentialStore, SessionStore } from "./ports/store.ts";
 import { CredentialsUnreadableError, StoreUnavailableError } from "./ports/store.ts";
 import { transition } from "../domain/transition.ts";
 import type { Admission, Turn } from "./admission.ts";
@@ -49,13 +50,13 @@ export interface Surroundings {
   readonly onBroken: (supervisor: Supervisor) => void;
 }
 
-/** What comes with an event, for its effects. */
-interface Companions {
-  /** The new login, with the event that says that the phone has scanned. */
-  readonly pairing?: { readonly credentials: string; readonly keys: readonly KeyWrite[] };
-  /** The right to a pairing socket, with the Hub's request for a QR. */
-  readonly slot?: PairingSlot;
-}
+/** Changes after which the session no longer uses the login that it has used. */
+const GIVES_UP_LOGIN: ReadonlySet<CredentialsChange["kind"]> = new Set([
+  "adopt",
+  "revert",
+  "erase",
+  "retire",
+]);
 
 export class Supervisor {
   readonly instanceId: string;
@@ -169,7 +170,7 @@ export class Supervisor {
    */
   async submit(event: SessionEvent, slot?: PairingSlot): Promise<void> {
     const applied = this.#put(() =>
-      traced(`session ${event.type}`, this.instanceId, () => this.#apply(event, slot ? { slot } : {}))
+      traced(`session ${event.type}`, this.instanceId, () => this.#apply(event, slot))
     );
     applied.catch(() => slot?.free());
     await this.unlessStalled(applied);
@@ -237,28 +238,30 @@ export class Supervisor {
     }
   }
 
-  async #apply(event: SessionEvent, { pairing, slot }: Companions = {}): Promise<void> {
+  /** @param slot the right to a pairing socket, with the Hub's request for a QR */
+  async #apply(event: SessionEvent, slot?: PairingSlot): Promise<void> {
     if (this.#isAbandoned) throw new FencedError(this.instanceId);
     if (this.#stopping.signal.aborted) return slot?.free();
     const { clock, policy } = this.#around;
     const before = this.#life;
-    const { life, effects } = transition(before, event, {
+    const { snapshot, credentials, effects } = transition(before, event, {
       now: clock.now(),
       steady: clock.steady(),
       random: clock.random(),
       tearingDown: this.#loginLine.isTearingDown,
+      retiredId: crypto.randomUUID(),
       policy,
     });
-    const retirement = this.#retirements.of(before, effects);
-    const credentials = credentialsChange(effects, retirement.id, pairing);
-    if (life.session !== before.session || credentials.kind !== "keep") {
-      await this.#write(life, credentials).catch((error) => {
+    const retirement = this.#retirements.of(before, credentials);
+    if (snapshot.session !== before.session || credentials.kind !== "keep") {
+      await this.#write(snapshot, credentials).catch((error) => {
         retirement.cancel();
         throw error;
       });
     }
-    this.#life = life;
-    if (life !== before) this.#announce(before);
+    this.#life = snapshot;
+    if (snapshot !== before) this.#announce(before);
+    if (GIVES_UP_LOGIN.has(credentials.kind)) this.#around.logins.release(this.instanceId);
     for (const effect of effects) this.#carryOut(effect, slot);
     if (!effects.some(({ type }) => type === "open_pairing_socket")) slot?.free();
     retirement.settle();
@@ -331,14 +334,6 @@ export class Supervisor {
       case "ask_admission":
         // Alone first, or a session that waits for a connection of its own would keep a turn from the others.
         return this.#onceAlone(() => this.#askAdmission());
-      case "adopt_credentials":
-      case "revert_credentials":
-      case "erase_credentials":
-      case "retire_credentials":
-        return this.#around.logins.release(this.instanceId);
-      case "confirm_credentials":
-      case "suspend_credentials":
-        return; // done, in the transaction that wrote the session
       default:
         return effect satisfies never;
     }
@@ -415,7 +410,7 @@ export class Supervisor {
         this.#put(async () => {
           fresh();
           const before = this.#life;
-          await this.#apply({ type: "paired" }, { pairing: { credentials, keys } });
+          await this.#apply({ type: "paired", credentials, keys });
           if (this.#life === before) throw new Error("The pairing is over.");
         }),
       serve: (work) =>
@@ -425,30 +420,4 @@ export class Supervisor {
         })),
     };
   }
-}
-
-/** What a transition's effects mean for the stored credentials. */
-function credentialsChange(
-  effects: readonly Effect[],
-  retiredId: string,
-  pairing: Companions["pairing"],
-): CredentialsChange {
-  for (const effect of effects) {
-    switch (effect.type) {
-      case "adopt_credentials":
-        if (pairing === undefined) throw new TypeError("A pairing brings its credentials.");
-        return { kind: "adopt", ...pairing, retiredId };
-      case "confirm_credentials":
-        return { kind: "confirm" };
-      case "revert_credentials":
-        return { kind: "revert", retiredId: effect.retire ? retiredId : null };
-      case "erase_credentials":
-        return { kind: "erase" };
-      case "retire_credentials":
-        return { kind: "retire", retiredId };
-      case "suspend_credentials":
-        return { kind: "suspend", contested: effect.contested };
-    }
-  }
-  return { kind: "keep" };
 }

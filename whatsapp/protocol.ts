@@ -5,7 +5,7 @@
  */
 import type { DisconnectCause } from "../domain/disconnect.ts";
 import type { Purpose } from "../sessions/ports/sockets.ts";
-import type { KeyWrite } from "../sessions/ports/store.ts";
+import type { KeyWrite } from "../domain/credentials.ts";
 
 /** One socket of one session; never used twice in a process, so that a late word is recognised. */
 export type SocketId = number;

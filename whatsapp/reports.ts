@@ -4,7 +4,7 @@
  * @module
  */
 import { z } from "zod";
-import type { KeyWrite } from "../sessions/ports/store.ts";
+import type { KeyWrite } from "../domain/credentials.ts";
 import type { Report } from "./protocol.ts";
 import { areKeyIds, areKeyWrites, isKeyType, isName, isText } from "./worker/limits.ts";
 

@@ -5,7 +5,7 @@
 import { type LogEvent, sql } from "kysely";
 import fc from "fast-check";
 import { FAULT_CODES } from "@session-manager/contract";
-import type { CredentialsChange, KeyWrite } from "../../sessions/ports/store.ts";
+import type { CredentialsChange, KeyWrite } from "../../domain/credentials.ts";
 import type { Qr, Session, SessionState } from "../../domain/session.ts";
 import { connect, type Database } from "../../db/database.ts";
 import { migrateDatabase } from "../../db/migrate.ts";

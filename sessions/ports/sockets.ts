@@ -3,7 +3,7 @@
  * @module
  */
 import type { DisconnectCause } from "../../domain/disconnect.ts";
-import type { KeyWrite } from "./store.ts";
+import type { KeyWrite } from "../../domain/credentials.ts";
 
 /** How things stand with WhatsApp once a socket's connection is down. */
 export interface Departure {

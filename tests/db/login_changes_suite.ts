@@ -8,7 +8,8 @@ import fc from "fast-check";
 import { connect } from "../../db/database.ts";
 import { CredentialKeys, type Store } from "../../db/mod.ts";
 import { SqlStore } from "../../db/store.ts";
-import { type CredentialsChange, StoreUnavailableError } from "../../sessions/ports/store.ts";
+import type { CredentialsChange } from "../../domain/credentials.ts";
+import { StoreUnavailableError } from "../../sessions/ports/store.ts";
 import { createSession, type Session } from "../../domain/session.ts";
 import {
   adopt,

@@ -4,11 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import {
-  type CredentialsChange,
-  CredentialsUnreadableError,
-  StoreUnavailableError,
-} from "../../sessions/ports/store.ts";
+import type { CredentialsChange } from "../../domain/credentials.ts";
+import { CredentialsUnreadableError, StoreUnavailableError } from "../../sessions/ports/store.ts";
 import { createSession } from "../../domain/session.ts";
 import { CredentialKeys, rotateCredentials } from "../../db/mod.ts";
 import { adopt, dialectTest, key, open, query, type TestDialect } from "../../lab/databases/helpers.ts";

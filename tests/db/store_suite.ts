@@ -5,10 +5,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Link } from "../../domain/life.ts";
+import type { CredentialsChange, KeyWrite } from "../../domain/credentials.ts";
 import {
-  type CredentialsChange,
   CredentialsUnreadableError,
-  type KeyWrite,
   type StoredSession,
   StoreUnavailableError,
 } from "../../sessions/ports/store.ts";

@@ -10,6 +10,9 @@ import type { GeneratedQr, LastError, Session, SessionFacts, SessionState } from
 import type { Policy } from "../../domain/life.ts";
 import type { SessionEvent } from "../../domain/events.ts";
 
+/** A scan that WhatsApp has accepted, with its login. */
+export const PAIRED = { type: "paired", credentials: "{}", keys: [] } as const;
+
 /** When every story begins; stored instants lie before it. Not a whole second, so that rounding shows. */
 export const START = Date.parse("2026-01-04T12:34:56.789Z");
 
@@ -105,7 +108,7 @@ export const events: fc.Arbitrary<SessionEvent> = fc.oneof(
       generatedAt: fc.oneof(fc.constant(0), fc.nat({ max: 10 }), fc.nat({ max: 120 })),
     }),
   },
-  { weight: 3, arbitrary: fc.constant({ type: "paired" as const }) },
+  { weight: 3, arbitrary: fc.constant(PAIRED) },
   { weight: 1, arbitrary: fc.constant({ type: "passkey_demanded" as const }) },
   { weight: 5, arbitrary: fc.constant({ type: "admitted" as const }) },
   {

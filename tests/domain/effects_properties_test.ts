@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { KEEP } from "../../domain/credentials.ts";
 import type { Effect } from "../../domain/events.ts";
 import { hasLoginSocket, hasPairingSocket, isPairing } from "../../domain/life.ts";
 import { judge } from "../../domain/disconnect.ts";
@@ -18,12 +19,6 @@ Deno.test("transition() opens at most one socket, and closes at most one of each
     assert.ok(effects.filter(opens).length <= 1);
     assert.ok(count(effects, "close_pairing_socket") <= 1);
     assert.ok(count(effects, "close_login_socket") <= 1);
-  });
-});
-
-Deno.test("transition() asks for at most one change of the stored credentials when anything happens", () => {
-  atEveryMoment(({ effects }) => {
-    assert.ok(effects.filter(({ type }) => type.endsWith("_credentials")).length <= 1);
   });
 });
 
@@ -56,9 +51,9 @@ Deno.test("transition() asks for admission again only when the turn has not come
 });
 
 Deno.test("transition() adopts credentials exactly when a pairing is accepted, and holds a login that works", () => {
-  atEveryMoment(({ before, event, after, effects }) => {
+  atEveryMoment(({ before, event, after, change }) => {
     const accepted = event.type === "paired" && isPairing(before);
-    assert.equal(count(effects, "adopt_credentials"), accepted ? 1 : 0);
+    assert.equal(change.kind === "adopt", accepted);
     if (!accepted) return;
     assert.equal(after.link, "working");
     assert.equal(after.predecessor, before.predecessor || before.link === "working");
@@ -67,23 +62,22 @@ Deno.test("transition() adopts credentials exactly when a pairing is accepted, a
 });
 
 Deno.test("transition() confirms credentials exactly when a login succeeds for whose sake an older one is held", () => {
-  atEveryMoment(({ before, event, after, effects }) => {
+  atEveryMoment(({ before, event, after, change }) => {
     const succeeds = event.type === "connected" && event.source === "socket" && before.login.kind === "login";
-    assert.equal(count(effects, "confirm_credentials"), succeeds && before.predecessor ? 1 : 0);
+    assert.equal(change.kind === "confirm", succeeds && before.predecessor);
     if (succeeds) assert.equal(after.predecessor, false);
   });
 });
 
 Deno.test("transition() goes back to the held login exactly when the new one does not exist or may not be used", () => {
   atEveryMoment((moment) => {
-    const { before, after, effects } = moment;
+    const { before, after, change } = moment;
     const refusal = refusalOfLogin(moment);
     const reverts = (refusal !== null || isLoginLost(moment)) && before.predecessor;
-    const reversions = effects.filter((effect) => effect.type === "revert_credentials");
-    assert.equal(reversions.length, reverts ? 1 : 0);
-    if (!reverts) return;
+    assert.equal(change.kind === "revert", reverts);
+    if (change.kind !== "revert") return;
     // Whoever else uses it goes on with it; one that does not exist need not be unlinked.
-    assert.equal(reversions[0]?.retire, refusal !== null && refusal !== "LOGGED_IN_ELSEWHERE");
+    assert.equal(change.retiredId !== null, refusal !== null && refusal !== "LOGGED_IN_ELSEWHERE");
     assert.equal(after.link, "working");
     assert.equal(after.predecessor, false);
     assert.equal(after.login.kind, "queued");
@@ -93,35 +87,34 @@ Deno.test("transition() goes back to the held login exactly when the new one doe
 Deno.test("transition() erases credentials exactly when WhatsApp says that the only login does not exist", () => {
   atEveryMoment((moment) => {
     const erases = isLoginLost(moment) && !moment.before.predecessor;
-    assert.equal(count(moment.effects, "erase_credentials"), erases ? 1 : 0);
+    assert.equal(moment.change.kind === "erase", erases);
     if (erases) assert.equal(moment.after.link, "none");
   });
 });
 
 Deno.test("transition() retires credentials exactly when the system gives up a login that there is", () => {
-  atEveryMoment(({ before, event, after, effects }) => {
+  atEveryMoment(({ before, event, after, change }) => {
     const isGivenUp = event.type === "disconnected" && event.reason === "LOGOUT";
     const had = before.link !== "none" || before.predecessor;
-    assert.equal(count(effects, "retire_credentials"), isGivenUp && had ? 1 : 0);
+    assert.equal(change.kind === "retire", isGivenUp && had);
     if (isGivenUp) assert.deepEqual([after.link, after.predecessor], ["none", false]);
   });
 });
 
 Deno.test("transition() suspends credentials exactly when the link becomes suspended", () => {
-  atEveryMoment(({ before, after, effects }) => {
+  atEveryMoment(({ before, after, change }) => {
     const becameSuspended = after.link === "suspended" && before.link !== "suspended";
-    assert.equal(count(effects, "suspend_credentials"), becameSuspended ? 1 : 0);
+    assert.equal(change.kind === "suspend", becameSuspended);
   });
 });
 
 Deno.test("transition() calls a login contested exactly when another client has replaced it", () => {
-  atEveryMoment(({ event, effects }) => {
-    const suspends = effects.find((effect) => effect.type === "suspend_credentials");
-    if (suspends === undefined) return;
+  atEveryMoment(({ event, change }) => {
+    if (change.kind !== "suspend") return;
     assert.ok(event.type === "login_closed" || event.type === "pairing_closed");
     const verdict = judge(event.cause);
     assert.equal(
-      suspends.contested,
+      change.contested,
       verdict.kind === "unrecoverable" && verdict.code === "LOGGED_IN_ELSEWHERE",
     );
   });
@@ -173,6 +166,7 @@ Deno.test("transition() leaves the credentials and the login alone when a pairin
     assert.equal(after.predecessor, before.predecessor);
     // A login that has failed is told as such from now on, and forgotten here.
     assert.deepEqual(after.login, before.login.kind === "failed" ? { kind: "idle" } : before.login);
+    assert.deepEqual(moment.change, KEEP);
     assert.deepEqual(effects.filter(({ type }) => type !== "close_pairing_socket"), []);
   });
 });

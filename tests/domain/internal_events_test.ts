@@ -16,6 +16,7 @@ import {
   queued,
   reportedConnected,
   restarted,
+  RETIRED,
   returning,
   scanned,
   showingQr,
@@ -24,6 +25,7 @@ import {
   socketConnected,
   then,
 } from "./journeys.ts";
+import { KEEP } from "../../domain/credentials.ts";
 
 const reported = (reason: typeof DISCONNECT_REASONS[number]): SessionEvent => ({
   type: "disconnected",
@@ -67,8 +69,9 @@ for (const [where, place] of Object.entries(PLACES)) {
     const expected: Effect[] = [];
     if (hasPairingSocket(place.life)) expected.push({ type: "close_pairing_socket" });
     if (hasLoginSocket(place.life)) expected.push({ type: "close_login_socket", unlink: true });
-    if (place.life.link !== "none") expected.push({ type: "retire_credentials" });
     assert.deepEqual(out.effects, expected);
+    const had = place.life.link !== "none";
+    assert.deepEqual(out.credentials, had ? { kind: "retire", retiredId: RETIRED } : KEEP);
     assert.equal(out.life.predecessor, false);
     assert.equal(out.life.session.status, "disconnected");
     assert.deepEqual(out.life.session.qr, { status: "none" });
@@ -195,11 +198,11 @@ Deno.test("transition() stays in error when told of another disconnection than L
 
 Deno.test("transition() retires a login that cannot be used and one that is held, as well as the one in use", () => {
   const suspended = failed("LOGGED_IN_ELSEWHERE");
-  assert.deepEqual(asked(then(suspended, reported("LOGOUT"))), ["retire_credentials"]);
+  assert.deepEqual(asked(then(suspended, reported("LOGOUT"))), ["retire"]);
   const refused = then(loggingIn(dropped()), closedBy(405));
   assert.equal(refused.life.predecessor, true);
   const out = then(refused, reported("LOGOUT"));
-  assert.deepEqual(asked(out), ["retire_credentials"]);
+  assert.deepEqual(asked(out), ["retire"]);
   assert.equal(out.life.predecessor, false);
 });
 

@@ -13,16 +13,21 @@ import {
 import type { Circumstances } from "../../domain/moves.ts";
 import { createSession, type Instant } from "../../domain/session.ts";
 import type { DisconnectCause } from "../../domain/disconnect.ts";
+import { type CredentialsChange, KEEP } from "../../domain/credentials.ts";
+import type { DomainEvent } from "../../domain/domain_events.ts";
 import type { Effect, SessionEvent } from "../../domain/events.ts";
 import type { FaultCode } from "@session-manager/contract";
 import { transition } from "../../domain/transition.ts";
 import { WHATSAPP_QR_LIFE } from "../../domain/qr.ts";
 import { deepFreeze } from "./world.ts";
+import { PAIRED } from "./arbitraries.ts";
 
 /** The product's own bounds, with the default of `QR_WAIT_MS`. */
 export const POLICY: Policy = { ...DEFAULT_POLICY, qrLife: WHATSAPP_QR_LIFE, firstQrMs: 20_000 };
 
 export const T0: Instant = Date.parse("2026-01-04T12:00:00Z");
+/** The id that each event may retire a login under. */
+export const RETIRED = "retired-1";
 export const INSTANCE = "sender_51";
 export const PHONE = "+5491155550001";
 export const PNG = "data:image/png;base64,QUFB";
@@ -31,7 +36,9 @@ export const PNG = "data:image/png;base64,QUFB";
 export interface Place {
   readonly life: Life;
   readonly now: Instant;
-  /** What the last event asked for. */
+  /** What the last event led to. */
+  readonly credentials: CredentialsChange;
+  readonly events: readonly DomainEvent[];
   readonly effects: readonly Effect[];
 }
 
@@ -43,8 +50,17 @@ export function then(
   given: Partial<Circumstances> = {},
 ): Place {
   const now = from.now + afterMs;
-  const at = { now, steady: steadyAt(now), random: 0.5, tearingDown: false, policy: POLICY, ...given };
-  return { ...transition(deepFreeze(from.life), event, at), now };
+  const at = {
+    now,
+    steady: steadyAt(now),
+    random: 0.5,
+    tearingDown: false,
+    retiredId: RETIRED,
+    policy: POLICY,
+    ...given,
+  };
+  const { snapshot: life, ...rest } = transition(deepFreeze(from.life), event, at);
+  return { life, ...rest, now };
 }
 
 /** Time passes up to the moment at which a tick has something to do. */
@@ -64,9 +80,10 @@ export function dueIn({ life, now }: Place): number | null {
   return nextTickMs(life, { now, steady: steadyAt(now) });
 }
 
-/** The types of the effects, in order. */
-export function asked({ effects }: Place): Effect["type"][] {
-  return effects.map(({ type }) => type);
+/** What becomes of the credentials, unless they stay, and the types of the effects, in order. */
+export function asked({ credentials, effects }: Place): (CredentialsChange["kind"] | Effect["type"])[] {
+  const change = credentials.kind === "keep" ? [] : [credentials.kind];
+  return [...change, ...effects.map(({ type }) => type)];
 }
 
 export const qr = (now: Instant, ordinal = 0, string = PNG): SessionEvent => ({
@@ -88,7 +105,13 @@ export const reportedConnected: SessionEvent = { type: "connected", phoneNumber:
 
 /** `init` / `none`, nobody doing anything for it. */
 export function created(): Place {
-  return { life: atRest(createSession(INSTANCE, T0), "none"), now: T0, effects: [] };
+  return {
+    life: atRest(createSession(INSTANCE, T0), "none"),
+    now: T0,
+    credentials: KEEP,
+    events: [],
+    effects: [],
+  };
 }
 
 /** A pairing socket is open that has shown nothing yet. */
@@ -104,7 +127,7 @@ export function showingQr(from: Place = created()): Place {
 
 /** The phone has scanned and WhatsApp has accepted. */
 export function scanned(from: Place = created()): Place {
-  return then(showingQr(from), { type: "paired" });
+  return then(showingQr(from), PAIRED);
 }
 
 /** The login's socket is opening. */

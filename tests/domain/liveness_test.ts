@@ -49,8 +49,8 @@ function* inSilence(start: Quiet, policy: Policy, reply: Reply): Generator<Quiet
       now += Math.max(0, dueMs ?? 0);
       steady += Math.max(0, dueMs ?? 0);
     }
-    const at = { now, steady, random: 0.5, tearingDown: false, policy };
-    life = transition(life, replied ?? { type: "tick" }, at).life;
+    const at = { now, steady, random: 0.5, tearingDown: false, retiredId: "retired-1", policy };
+    life = transition(life, replied ?? { type: "tick" }, at).snapshot;
   }
 }
 
@@ -77,10 +77,10 @@ Deno.test("transition() has something to do when it is ticked at nextTickMs(), a
       transition(after, { type: "tick" }, { ...at, now: at.now + ms, steady: at.steady + ms });
     if (dueMs > 0) {
       const early = tickAfter(dueMs - 1);
-      assert.equal(early.life, after);
+      assert.equal(early.snapshot, after);
       assert.deepEqual(early.effects, []);
     }
-    assert.notEqual(tickAfter(Math.max(0, dueMs)).life, after);
+    assert.notEqual(tickAfter(Math.max(0, dueMs)).snapshot, after);
   });
 });
 
@@ -159,13 +159,13 @@ Deno.test("transition() comes back by itself when it was on its way and WhatsApp
 
 Deno.test("transition() forgets earlier failures only when the connection has held until stableAt, or for a new login", () => {
   atEveryMoment((moment) => {
-    const { before, event, after, at, effects } = moment;
+    const { before, event, after, at, change } = moment;
     if (troubleOf(before) === null || troubleOf(after) !== null || !isLoginWorking(after)) return;
     if (before.login.kind === "open") {
       assert.equal(event.type, "tick");
       assert.ok(at.steady >= before.login.stableAt);
     } else {
-      assert.ok(effects.some(({ type }) => type === "revert_credentials"));
+      assert.equal(change.kind, "revert");
     }
   });
 });

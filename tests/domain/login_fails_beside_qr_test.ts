@@ -20,15 +20,17 @@ import {
   unpairedBy,
   UNSCANNED,
 } from "./journeys.ts";
+import { PAIRED } from "./arbitraries.ts";
+import { KEEP } from "../../domain/credentials.ts";
 
 // ── The login fails or is lost ───────────────────────────────────────────────────────────────────
 
 for (
-  const [status, code, link, effects] of [
-    [403, "ACCOUNT_FORBIDDEN", "suspended", [{ type: "suspend_credentials", contested: false }]],
-    [405, "CLIENT_OUTDATED", "working", []],
-    [411, "MULTIDEVICE_MISMATCH", "suspended", [{ type: "suspend_credentials", contested: false }]],
-    [440, "LOGGED_IN_ELSEWHERE", "suspended", [{ type: "suspend_credentials", contested: true }]],
+  const [status, code, link, credentials] of [
+    [403, "ACCOUNT_FORBIDDEN", "suspended", { kind: "suspend", contested: false }],
+    [405, "CLIENT_OUTDATED", "working", KEEP],
+    [411, "MULTIDEVICE_MISMATCH", "suspended", { kind: "suspend", contested: false }],
+    [440, "LOGGED_IN_ELSEWHERE", "suspended", { kind: "suspend", contested: true }],
   ] as const
 ) {
   Deno.test(`transition() leaves the QR up when ${status} ends the login beside it, and tells it afterwards`, () => {
@@ -37,7 +39,8 @@ for (
     assert.deepEqual(place.life.session, before.life.session);
     assert.deepEqual(place.life.pairing, before.life.pairing);
     assert.equal(place.life.link, link);
-    assert.deepEqual(place.effects, effects);
+    assert.deepEqual(place.credentials, credentials);
+    assert.deepEqual(place.effects, []);
     assert.equal(qrAnswer(place.life, place.now).kind, "qr");
     for (const [how, end] of Object.entries(UNSCANNED)) {
       const over = end(place);
@@ -85,7 +88,7 @@ Deno.test("transition() closes the login's socket alone when its credentials can
 Deno.test("transition() leaves the QR up when WhatsApp says that the login beside it is gone, and tells it afterwards", () => {
   const place = showingQrWhileReturning();
   const lost = then(place, closedBy(401));
-  assert.deepEqual(asked(lost), ["erase_credentials"]);
+  assert.deepEqual(asked(lost), ["erase"]);
   assert.equal(lost.life.session, place.life.session);
   assert.equal(lost.life.pairing, place.life.pairing);
   assert.equal(lost.life.link, "none");
@@ -151,14 +154,13 @@ Deno.test("transition() does not take a login up again that failed beside the QR
 
 Deno.test("transition() forgets that a login failed beside a QR when the QR is scanned", () => {
   for (const status of [403, 405, 411, 440] as const) {
-    const paired = then(showingQrOverFailure(status), { type: "paired" });
+    const paired = then(showingQrOverFailure(status), PAIRED);
     assert.equal(paired.life.session.status, "connecting");
     assert.equal(paired.life.session.lastError, null);
     assert.deepEqual(paired.life.login, { kind: "idle" });
     assert.equal(paired.life.link, "working");
     // Only a login that may work again is worth going back to.
     assert.equal(paired.life.predecessor, status === 405);
-    const effects: readonly Effect[] = [{ type: "adopt_credentials" }];
-    assert.deepEqual(paired.effects, effects);
+    assert.deepEqual(asked(paired), ["adopt"]);
   }
 });

@@ -24,6 +24,7 @@ import {
   unpairedBy,
   UNSCANNED,
 } from "./journeys.ts";
+import { PAIRED } from "./arbitraries.ts";
 
 const PASSKEY: SessionEvent = { type: "passkey_demanded" };
 /** Every refusal of WhatsApp's to pair. */
@@ -100,7 +101,7 @@ for (
     assert.deepEqual(asked(back), ["close_pairing_socket"]);
     assert.equal(qrAnswer(back.life, back.now).kind, "already_connected");
     // The scan comes too late.
-    assert.equal(then(back, { type: "paired" }).life, back.life);
+    assert.equal(then(back, PAIRED).life, back.life);
   });
 }
 

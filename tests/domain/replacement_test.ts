@@ -18,6 +18,7 @@ import {
   qr,
   queued,
   restarted,
+  RETIRED,
   scanned,
   showingQr,
   showingQrWhileReturning,
@@ -26,6 +27,7 @@ import {
   then,
   unpairedBy,
 } from "./journeys.ts";
+import { PAIRED } from "./arbitraries.ts";
 
 /** The new login has dropped before it ever succeeded, and a QR has been asked for. */
 function pairingOverHeldLogin(): Place {
@@ -40,7 +42,7 @@ function returningOverHeldLogin(from: Place): Place {
 
 Deno.test("transition() holds a login that works when a scan is accepted, and nothing else", () => {
   for (const place of [showingQr(dropped()), showingQr(queued()), showingQrWhileReturning()]) {
-    const paired = then(place, { type: "paired" });
+    const paired = then(place, PAIRED);
     assert.equal(paired.life.predecessor, true);
     assert.equal(paired.life.link, "working");
     assert.deepEqual(paired.life.login, { kind: "idle" });
@@ -50,13 +52,13 @@ Deno.test("transition() holds a login that works when a scan is accepted, and no
     });
     // Stored first; only then may the old login's socket go.
     const closes = place.life.login.kind === "login" ? ["close_login_socket"] : [];
-    assert.deepEqual(asked(paired), ["adopt_credentials", ...closes]);
+    assert.deepEqual(asked(paired), ["adopt", ...closes]);
   }
   for (const from of [created(), failed("LOGGED_IN_ELSEWHERE"), failed("ACCOUNT_FORBIDDEN")]) {
     const paired = scanned(from);
     assert.equal(paired.life.predecessor, false);
     assert.equal(paired.life.link, "working");
-    assert.deepEqual(asked(paired), ["adopt_credentials"]);
+    assert.deepEqual(asked(paired), ["adopt"]);
   }
 });
 
@@ -64,7 +66,7 @@ Deno.test("transition() holds a login whose fault is mended from outside when a 
   for (const code of ["CREDENTIALS_UNREADABLE", "CLIENT_OUTDATED"] as const) {
     const paired = scanned(failed(code));
     assert.equal(paired.life.predecessor, true);
-    assert.deepEqual(asked(paired), ["adopt_credentials"]);
+    assert.deepEqual(asked(paired), ["adopt"]);
   }
 });
 
@@ -79,7 +81,7 @@ Deno.test("transition() logs in with the new credentials from the beginning, wha
 });
 
 Deno.test("transition() ignores the old login's success when the scan has been accepted before", () => {
-  const paired = then(showingQrWhileReturning(), { type: "paired" });
+  const paired = then(showingQrWhileReturning(), PAIRED);
   const late = then(paired, socketConnected);
   assert.equal(late.life, paired.life);
   assert.deepEqual(late.effects, []);
@@ -89,7 +91,7 @@ Deno.test("transition() confirms the new login when it has succeeded, once", () 
   const back = online(dropped());
   assert.equal(back.life.session.status, "connected");
   assert.equal(back.life.predecessor, false);
-  assert.deepEqual(back.effects, [{ type: "confirm_credentials" }]);
+  assert.deepEqual(asked(back), ["confirm"]);
   const again = then(then(then(dropped(back), { type: "tick" }), { type: "admitted" }), socketConnected);
   assert.equal(again.life.session.status, "connected");
   assert.deepEqual(again.effects, []);
@@ -99,7 +101,7 @@ Deno.test("transition() confirms the new login and closes the pairing when it su
   const place = returningOverHeldLogin(showingQr(then(loggingIn(dropped()), closedBy(428))));
   assert.equal(place.life.login.kind, "login");
   const back = then(place, socketConnected);
-  assert.deepEqual(asked(back), ["confirm_credentials", "close_pairing_socket"]);
+  assert.deepEqual(asked(back), ["confirm", "close_pairing_socket"]);
 });
 
 for (
@@ -120,19 +122,19 @@ for (
       deadline: steadyAt(lost.now) + POLICY.queueMs,
     });
     assert.deepEqual(lost.life.pairing, { kind: "none" });
-    assert.deepEqual(asked(lost), ["revert_credentials", "ask_admission"]);
+    assert.deepEqual(asked(lost), ["revert", "ask_admission"]);
     const back = then(then(lost, { type: "admitted" }), socketConnected);
     assert.equal(back.life.session.status, "connected");
     assert.deepEqual(back.effects, []);
     // The old one is all that there is by now.
-    assert.deepEqual(asked(then(back, closedBy(401))), ["erase_credentials"]);
+    assert.deepEqual(asked(then(back, closedBy(401))), ["erase"]);
   });
 }
 
 Deno.test("transition() goes back to the old login beside a QR, and leaves the QR up", () => {
   const place = returningOverHeldLogin(showingQr(then(loggingIn(dropped()), closedBy(428))));
   const lost = then(place, closedBy(401));
-  assert.deepEqual(asked(lost), ["revert_credentials", "ask_admission"]);
+  assert.deepEqual(asked(lost), ["revert", "ask_admission"]);
   assert.equal(lost.life.session, place.life.session);
   assert.equal(lost.life.pairing, place.life.pairing);
   assert.equal(lost.life.login.kind, "queued");
@@ -142,7 +144,7 @@ Deno.test("transition() leaves those who wait for a QR to wait for it when it go
   const place = returningOverHeldLogin(pairingOverHeldLogin());
   assert.equal(qrAnswer(place.life, place.now).kind, "pending");
   const lost = then(place, closedBy(401));
-  assert.deepEqual(asked(lost), ["revert_credentials", "ask_admission"]);
+  assert.deepEqual(asked(lost), ["revert", "ask_admission"]);
   assert.equal(lost.life.pairing, place.life.pairing);
   assert.equal(qrAnswer(lost.life, lost.now).kind, "pending");
   assert.equal(then(lost, qr(lost.now)).life.session.status, "qr_required");
@@ -182,11 +184,12 @@ Deno.test("transition() goes back to the old login when the new one may not be u
       assert.equal(lost.life.session.status, "connecting");
       assert.equal(lost.life.link, "working");
       assert.equal(lost.life.predecessor, false);
-      assert.deepEqual(lost.effects, [{ type: "revert_credentials", retire }, { type: "ask_admission" }]);
+      assert.deepEqual(lost.credentials, { kind: "revert", retiredId: retire ? RETIRED : null });
+      assert.deepEqual(asked(lost), ["revert", "ask_admission"]);
       // And where the old one may not be used either, that is an error of the session.
       const refused = then(then(lost, { type: "admitted" }), closedBy(status));
       assert.equal(refused.life.session.status, "error");
-      assert.deepEqual(asked(refused), ["suspend_credentials"]);
+      assert.deepEqual(asked(refused), ["suspend"]);
     }
   }
 });
@@ -198,14 +201,14 @@ Deno.test("transition() goes on holding the old login when the new one fails for
   assert.deepEqual(refused.effects, []);
   const again = scanned(refused);
   assert.equal(again.life.predecessor, true);
-  assert.deepEqual(asked(online(refused)), ["confirm_credentials"]);
+  assert.deepEqual(asked(online(refused)), ["confirm"]);
 });
 
 Deno.test("transition() holds the login that last worked, and no other, when scan follows upon scan", () => {
   const twice = scanned(then(loggingIn(dropped()), closedBy(428)));
   assert.equal(twice.life.predecessor, true);
   const lost = then(then(twice, unpairedBy(515)), closedBy(401));
-  assert.deepEqual(asked(lost), ["revert_credentials", "ask_admission"]);
+  assert.deepEqual(asked(lost), ["revert", "ask_admission"]);
 });
 
 Deno.test("transition() retires both logins when the system gives the session up while one is held", () => {
@@ -217,7 +220,7 @@ Deno.test("transition() retires both logins when the system gives the session up
     ] as const
   ) {
     const out = then(place, { type: "disconnected", reason: "LOGOUT" });
-    assert.deepEqual(asked(out), [...closes, "retire_credentials"]);
+    assert.deepEqual(asked(out), ["retire", ...closes]);
     assert.equal(out.life.link, "none");
     assert.equal(out.life.predecessor, false);
     assert.deepEqual(out.life.session.lastError, lastErrorOf("LOGOUT"));
@@ -229,7 +232,7 @@ Deno.test("transition() confirms or goes back to the old login after a restart a
   for (const place of [scanned(dropped()), loggingIn(dropped())]) {
     const login = then(restarted(place), { type: "admitted" });
     assert.equal(login.life.predecessor, true);
-    assert.deepEqual(asked(then(login, socketConnected)), ["confirm_credentials"]);
-    assert.deepEqual(asked(then(login, closedBy(401))), ["revert_credentials", "ask_admission"]);
+    assert.deepEqual(asked(then(login, socketConnected)), ["confirm"]);
+    assert.deepEqual(asked(then(login, closedBy(401))), ["revert", "ask_admission"]);
   }
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { isDeepStrictEqual } from "node:util";
 import { asOf } from "../../domain/qr.ts";
 import { isAtRest, isLoginWorking, isPairing, type Life } from "../../domain/life.ts";
+import { KEEP } from "../../domain/credentials.ts";
 import type { Session } from "../../domain/session.ts";
 import type { SessionStatus } from "@session-manager/contract";
 import { transition } from "../../domain/transition.ts";
@@ -51,8 +52,13 @@ Deno.test("transition() never touches instance_id or created_at, whatever happen
 
 Deno.test("transition() gives the same answer when it is asked the same again", () => {
   // The world freezes every input, so that writing to one of them would throw there.
-  atEveryMoment(({ before, event, at, after, effects }) => {
-    assert.deepEqual(transition(before, event, at), { life: after, effects });
+  atEveryMoment(({ before, event, at, after, change, told, effects }) => {
+    assert.deepEqual(transition(before, event, at), {
+      snapshot: after,
+      credentials: change,
+      events: told,
+      effects,
+    });
   });
 });
 
@@ -63,8 +69,8 @@ Deno.test("transition() changes nothing in the session when an internal event is
     if (!internal) return;
     const later = { ...at, now: at.now + 12_345, steady: at.steady + 12_345 };
     const again = transition(deepFreeze(after), event, later);
-    assert.deepEqual(again, { life: after, effects: [] });
-    assert.equal(again.life.session, after.session);
+    assert.deepEqual(again, { snapshot: after, credentials: KEEP, events: [], effects: [] });
+    assert.equal(again.snapshot.session, after.session);
   });
 });
 

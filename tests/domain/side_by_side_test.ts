@@ -105,9 +105,10 @@ class Run {
       steady: this.#steady,
       random: this.#random,
       tearingDown: false,
+      retiredId: "retired-1",
       policy: this.#policy,
     };
-    const { life, effects } = transition(deepFreeze(this.life), event, at);
+    const { snapshot: life, effects } = transition(deepFreeze(this.life), event, at);
     this.life = life;
     for (const effect of effects) this.done.push({ effect: effect.type, steady: this.#steady });
   }

@@ -16,6 +16,7 @@ import {
   POLICY,
   qr,
   queued,
+  RETIRED,
   returning,
   scanned,
   showingQr,
@@ -26,6 +27,7 @@ import {
   unpaired,
   unpairedBy,
 } from "./journeys.ts";
+import { PAIRED } from "./arbitraries.ts";
 
 Deno.test("createSession() makes init / none with nothing known when a session is created", () => {
   assert.deepEqual(created().life.session, {
@@ -70,7 +72,8 @@ Deno.test("transition() becomes qr_required / expired and keeps the instants whe
 
 Deno.test("transition() becomes connecting / used and adopts the credentials when the QR is scanned", () => {
   const shown = showingQr();
-  const { life, effects, now } = then(shown, { type: "paired" });
+  const paired = then(shown, PAIRED);
+  const { life, credentials, now } = paired;
   assert.equal(life.session.status, "connecting");
   assert.deepEqual(life.session.qr, {
     status: "used",
@@ -81,7 +84,8 @@ Deno.test("transition() becomes connecting / used and adopts the credentials whe
   assert.equal(life.predecessor, false);
   assert.deepEqual(life.pairing, { kind: "paired", deadline: steadyAt(now) + POLICY.restartMs });
   assert.deepEqual(life.login, { kind: "idle" });
-  assert.deepEqual(effects, [{ type: "adopt_credentials" }]);
+  assert.deepEqual(credentials, { kind: "adopt", credentials: "{}", keys: [], retiredId: RETIRED });
+  assert.deepEqual(paired.effects, []);
 });
 
 Deno.test("transition() becomes connecting / used when a socket opens with credentials that a QR brought", () => {
@@ -151,7 +155,7 @@ Deno.test("transition() erases the credentials and the QR and keeps the number w
   assert.equal(out.life.session.phoneNumber, PHONE);
   assert.equal(out.life.link, "none");
   assert.ok(isAtRest(out.life));
-  assert.deepEqual(asked(out), ["erase_credentials"]);
+  assert.deepEqual(asked(out), ["erase"]);
 });
 
 for (const code of FAULT_CODES) {
@@ -169,7 +173,8 @@ Deno.test("transition() suspends the login when using it again would only do har
   for (const code of ["LOGGED_IN_ELSEWHERE", "ACCOUNT_FORBIDDEN", "MULTIDEVICE_MISMATCH"] as const) {
     assert.equal(failed(code).life.link, "suspended");
     const contested = code === "LOGGED_IN_ELSEWHERE";
-    assert.deepEqual(failed(code).effects, [{ type: "suspend_credentials", contested }]);
+    assert.deepEqual(failed(code).credentials, { kind: "suspend", contested });
+    assert.deepEqual(failed(code).effects, []);
   }
 });
 
@@ -206,14 +211,14 @@ Deno.test("transition() goes on to the login when the pairing socket ends by ano
 Deno.test("transition() believes WhatsApp when it takes a pairing back immediately", () => {
   const out = then(scanned(), unpairedBy(401));
   assert.equal(out.life.session.lastError?.code, "LOGOUT");
-  assert.deepEqual(asked(out), ["erase_credentials"]);
+  assert.deepEqual(asked(out), ["erase"]);
   const refused = then(scanned(), unpairedBy(403));
   assert.equal(refused.life.session.lastError?.code, "ACCOUNT_FORBIDDEN");
-  assert.deepEqual(asked(refused), ["suspend_credentials"]);
+  assert.deepEqual(asked(refused), ["suspend"]);
 });
 
 Deno.test("transition() changes nothing when a socket's late report no longer concerns the session", () => {
-  const late = [{ type: "paired" }, { type: "passkey_demanded" }, qr(T0), unpairedBy(515)] as const;
+  const late = [PAIRED, { type: "passkey_demanded" }, qr(T0), unpairedBy(515)] as const;
   for (const place of [created(), loggingIn(), online(), dropped()]) {
     for (const report of [...late, ...(place.life.login.kind === "login" ? [] : [socketConnected])]) {
       const next = then(place, report);

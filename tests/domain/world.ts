@@ -15,12 +15,14 @@ import {
   type Policy,
 } from "../../domain/life.ts";
 import type { Circumstances } from "../../domain/moves.ts";
+import type { CredentialsChange } from "../../domain/credentials.ts";
+import type { DomainEvent } from "../../domain/domain_events.ts";
 import type { Effect, SessionEvent } from "../../domain/events.ts";
 import type { Instant } from "../../domain/session.ts";
 import { judge, type Verdict } from "../../domain/disconnect.ts";
 import { transition } from "../../domain/transition.ts";
 import type { FaultCode } from "@session-manager/contract";
-import { policies, START } from "./arbitraries.ts";
+import { PAIRED, policies, START } from "./arbitraries.ts";
 import { type Beginning, beginnings, type Step, steps } from "./stories.ts";
 
 /** The modelled sockets: how far each has come; null where there is none. */
@@ -41,6 +43,8 @@ export interface Moment {
   readonly event: SessionEvent;
   readonly at: Circumstances;
   readonly after: Life;
+  readonly change: CredentialsChange;
+  readonly told: readonly DomainEvent[];
   readonly effects: readonly Effect[];
   /** The sockets once the event's own consequences are counted and before any effect. */
   readonly socketsBefore: Sockets;
@@ -189,19 +193,28 @@ class World {
       steady: this.#steady,
       random,
       tearingDown,
+      retiredId: "retired-1",
       policy: this.#policy,
     });
     this.#sockets = afterEvent(this.#sockets, event);
     if (event.type === "admitted") this.#asked = false;
     const socketsBefore = this.#sockets;
-    const { life: after, effects } = transition(before, deepFreeze(event), at);
-    const faults = effects.map((effect) => this.#carryOut(effect)).filter((fault) => fault !== null);
+    const {
+      snapshot: after,
+      credentials: change,
+      events: told,
+      effects,
+    } = transition(before, deepFreeze(event), at);
+    const faults = [this.#store(change), ...effects.map((effect) => this.#carryOut(effect))]
+      .filter((fault) => fault !== null);
     this.#life = after;
     this.moments.push({
       before,
       event,
       at,
       after,
+      change,
+      told,
       effects,
       socketsBefore,
       socketsAfter: this.#sockets,
@@ -210,10 +223,38 @@ class World {
     });
   }
 
+  /** Writes what becomes of the credentials. Returns why it made no sense, where it made none. */
+  #store(change: CredentialsChange): string | null {
+    const { link, held } = this.#credentials;
+    switch (change.kind) {
+      case "keep":
+        return null;
+      case "adopt":
+        this.#credentials = { link: "working", held: held || link === "working" };
+        return this.#sockets.pairing === null ? "adopted credentials that no pairing socket brought" : null;
+      case "confirm":
+        this.#credentials = { link, held: false };
+        return held ? null : "confirmed a login for which none was held";
+      case "revert":
+        this.#credentials = { link: "working", held: false };
+        return held ? null : "reverted to a login that was not held";
+      case "erase":
+        this.#credentials = { link: "none", held };
+        if (held) return "erased credentials while older ones were held";
+        return link === "none" ? "erased credentials that were not there" : null;
+      case "retire":
+        this.#credentials = { link: "none", held: false };
+        return link === "none" && !held ? "retired credentials that were not there" : null;
+      case "suspend":
+        this.#credentials = { link: "suspended", held };
+        return link === "working" ? null : "suspended credentials that were not working";
+    }
+  }
+
   /** Carries one effect out. Returns why it made no sense, where it made none. */
   #carryOut(effect: Effect): string | null {
     const { pairing, login } = this.#sockets;
-    const { link, held } = this.#credentials;
+    const { link } = this.#credentials;
     switch (effect.type) {
       case "open_pairing_socket":
         this.#sockets = { pairing: { shown: 0, scanned: false }, login };
@@ -231,25 +272,6 @@ class World {
       case "ask_admission":
         this.#asked = true;
         return null;
-      case "adopt_credentials":
-        this.#credentials = { link: "working", held: held || link === "working" };
-        return pairing === null ? "adopted credentials that no pairing socket brought" : null;
-      case "confirm_credentials":
-        this.#credentials = { link, held: false };
-        return held ? null : "confirmed a login for which none was held";
-      case "revert_credentials":
-        this.#credentials = { link: "working", held: false };
-        return held ? null : "reverted to a login that was not held";
-      case "erase_credentials":
-        this.#credentials = { link: "none", held };
-        if (held) return "erased credentials while older ones were held";
-        return link === "none" ? "erased credentials that were not there" : null;
-      case "retire_credentials":
-        this.#credentials = { link: "none", held: false };
-        return link === "none" && !held ? "retired credentials that were not there" : null;
-      case "suspend_credentials":
-        this.#credentials = { link: "suspended", held };
-        return link === "working" ? null : "suspended credentials that were not working";
     }
   }
 }
@@ -262,7 +284,7 @@ function smooth(life: Life, { pairing: socket }: Sockets, of: "login" | "qr" | "
   }
   if (pairing.kind === "showing" && !(of === "login" && isLoginWorking(life))) {
     return of === "scan" && socket !== null && socket.shown > 0
-      ? { type: "paired" }
+      ? PAIRED
       : { type: "qr", string: "data:image/png;base64,Q0ND", ordinal: 0, generatedAt: 0 };
   }
   if (of === "qr" || !isLoginWorking(life)) return { type: "qr_requested" };

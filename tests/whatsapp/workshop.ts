@@ -3,7 +3,7 @@
  * @module
  */
 import type { DisconnectCause } from "../../domain/disconnect.ts";
-import type { KeyWrite } from "../../sessions/ports/store.ts";
+import type { KeyWrite } from "../../domain/credentials.ts";
 import { systemClock } from "../../runtime/clock.ts";
 import type { LogFields } from "../../runtime/log.ts";
 import type { Purpose } from "../../sessions/ports/sockets.ts";

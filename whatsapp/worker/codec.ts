@@ -3,7 +3,7 @@
  * affair and is known here alone.
  * @module
  */
-import type { KeyWrite } from "../../sessions/ports/store.ts";
+import type { KeyWrite } from "../../domain/credentials.ts";
 import {
   type AuthenticationCreds,
   BufferJSON,

@@ -3,7 +3,7 @@
  * acknowledged to Baileys before it is durable there.
  * @module
  */
-import type { KeyWrite } from "../../sessions/ports/store.ts";
+import type { KeyWrite } from "../../domain/credentials.ts";
 import type { SignalDataTypeMap, SignalKeyStore } from "./baileys.ts";
 import { decodeKey, encodeKeys } from "./codec.ts";
 import { areKeyIds, areKeyWrites, isKeyType } from "./limits.ts";

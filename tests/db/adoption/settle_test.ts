@@ -17,10 +17,10 @@ const THEN = Date.UTC(2038, 0, 1);
 
 function settled(session: Session): Session {
   const policy = { ...DEFAULT_POLICY, qrLife: WHATSAPP_QR_LIFE, firstQrMs: 1 };
-  const at = { now: THEN, steady: 0, random: 0, tearingDown: false, policy };
+  const at = { now: THEN, steady: 0, random: 0, tearingDown: false, retiredId: "", policy };
   // A start believes it, since somebody may have reported it; here nobody can have.
   if (session.status === "connected") return disconnected(session, "UNKNOWN", THEN);
-  return transition(atRest(session, "none"), { type: "restored" }, at).life.session;
+  return transition(atRest(session, "none"), { type: "restored" }, at).snapshot.session;
 }
 
 const quoted = (value: unknown) =>
