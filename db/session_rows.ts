@@ -6,10 +6,10 @@ import { type CompiledQuery, type Kysely, type Selectable, sql } from "kysely";
 import type { Lease } from "../domain/leases.ts";
 import type { Link } from "../domain/life.ts";
 import { INSTANCE_ID, QR_STATUSES, SESSION_STATUSES } from "@session-manager/contract";
-import { ForeignRowError, type StoredSession } from "../sessions/ports/store.ts";
+import { ForeignRowError, SessionMissingError, type StoredSession } from "../sessions/ports/store.ts";
 import { createSession, type Instant, type Session } from "../domain/session.ts";
 import type { Database } from "./database.ts";
-import { exactly, instantFormat, unlessThere, upsert } from "./dialect.ts";
+import { exactly, instantFormat, unlessThere } from "./dialect.ts";
 import { isHeld } from "./fence.ts";
 import { inLists } from "./in_lists.ts";
 import { isOrphan } from "./leases.ts";
@@ -130,13 +130,12 @@ export class SessionRows {
     await unlessThere(dialect, insert, "instance_id").execute();
   }
 
-  /** An update first: an upsert would use up one value of `id` for every save, and there are many. */
-  async put(db: Kysely<Tables>, session: Session): Promise<void> {
-    if (await this.update(db, session, null)) return;
-    const columns = columnsOf(session, this.format);
-    const insert = db.insertInto(SESSIONS).values({ instance_id: session.instanceId, ...columns });
-    const names = Object.keys(columns) as (keyof typeof columns)[];
-    await upsert(this.#database.dialect, insert, ["instance_id"], names).execute();
+  /**
+   * Writes the session's row.
+   * @throws {SessionMissingError} when there is none
+   */
+  async rewrite(db: Kysely<Tables>, session: Session): Promise<void> {
+    if (!await this.update(db, session, null)) throw new SessionMissingError(session.instanceId);
   }
 
   /**

@@ -319,8 +319,8 @@ export class SqlStore implements Store {
   /** One statement, the fence included. */
   async #write(session: Session, lease: Lease | null): Promise<void> {
     if (await this.#rows.update(this.#writes, session, lease)) return;
-    // Another replica's by now, or a row that somebody has deleted.
-    await this.#transaction(lease, (db) => this.#rows.put(db, session));
+    // Another replica's by now, or deleted: the transaction tells which.
+    await this.#transaction(lease, (db) => this.#rows.rewrite(db, session));
   }
 
   /** The session, and what becomes of its login. */
@@ -330,7 +330,7 @@ export class SqlStore implements Store {
     change: (db: Kysely<Tables>) => Promise<void>,
   ): Promise<void> {
     return this.#transaction(lease, async (db) => {
-      await this.#rows.put(db, session);
+      await this.#rows.rewrite(db, session);
       await change(db);
     });
   }

@@ -17,6 +17,13 @@ interface ErrorBody {
   readonly error: { readonly code: string; readonly message: string };
 }
 
+/** How often a QR is asked for, and after which answers. */
+const ATTEMPTS = 10;
+const WORTH_REPEATING: ReadonlySet<string> = new Set([
+  "429 TOO_MANY_REQUESTS",
+  "500 QR_GENERATION_FAILED",
+]);
+
 export class Hub {
   readonly #base: string;
   readonly #headers: Readonly<Record<string, string>>;
@@ -35,6 +42,20 @@ export class Hub {
   /** A valid QR. @throws when the answer is not 200 */
   async qr(instanceId: string): Promise<QrView> {
     return good(await this.requestQr(instanceId)) as QrView;
+  }
+
+  /**
+   * A valid QR, asked for again as a Hub does where there was none to be had in time: how busy the machine is must
+   * not matter to who only wants a session linked.
+   * @throws when the answer is another one, or is the same ten times
+   */
+  async obtainQr(instanceId: string): Promise<QrView> {
+    for (let attempt = 1;; attempt++) {
+      const answer = await this.requestQr(instanceId);
+      if (attempt === ATTEMPTS || !WORTH_REPEATING.has(fault(answer))) return good(answer) as QrView;
+      const seconds = Number(answer.headers.get("retry-after") ?? 1);
+      await new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
+    }
   }
 
   get(instanceId: string): Promise<Answer> {
@@ -79,7 +100,7 @@ export class Hub {
 
 /** The code of an error answer, with its HTTP status: `404 SESSION_NOT_FOUND`. */
 export function fault({ status, body }: Answer): string {
-  return `${status} ${(body as ErrorBody).error.code}`;
+  return `${status} ${(body as Partial<ErrorBody>).error?.code ?? "OK"}`;
 }
 
 function good({ status, body }: Answer): unknown {

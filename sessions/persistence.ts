@@ -3,8 +3,12 @@
  * they wait, it is known that what is visible is not the whole truth.
  * @module
  */
-import { FencedError } from "./ports/store.ts";
-import { CredentialsUnreadableError, StoreUnavailableError } from "./ports/store.ts";
+import {
+  CredentialsUnreadableError,
+  FencedError,
+  SessionMissingError,
+  StoreUnavailableError,
+} from "./ports/store.ts";
 import { type Clock, pause } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 
@@ -12,6 +16,9 @@ import type { Log } from "../runtime/log.ts";
 const RETRY_MS = { first: 100, cap: 5_000 };
 /** How long whoever waits for a piece of work waits for the store before it counts as stalled, in milliseconds. */
 const PATIENCE_MS = 2_500;
+
+/** What the store may say of one session, without anything being wrong with it. */
+const EXPECTED = [CredentialsUnreadableError, FencedError, SessionMissingError];
 
 export interface PersistenceOptions {
   /** How long the store may take before callers are told so; the work itself is given its time. In milliseconds. */
@@ -77,6 +84,7 @@ export class Persistence {
    * or refuses for now. One that tells when it will be back is left alone until then.
    * @throws {CredentialsUnreadableError} which no repetition would mend
    * @throws {FencedError} likewise
+   * @throws {SessionMissingError} likewise
    * @throws whatever else the work throws, which it would throw again for ever; it is logged
    * @throws {StoreUnavailableError} once the signal has aborted
    */
@@ -109,7 +117,7 @@ export class Persistence {
   /** The store has answered, be it that it does not take this: nothing waits for it any more. */
   #failed(error: unknown): unknown {
     this.#resume();
-    if (!(error instanceof CredentialsUnreadableError || error instanceof FencedError)) {
+    if (!EXPECTED.some((kind) => error instanceof kind)) {
       this.#log.error({ event: "store_refused", instance_id: this.#instanceId, err: error });
     }
     return error;

@@ -11,7 +11,8 @@ import { pause } from "../runtime/clock.ts";
 import { ALONE, type Ownership } from "./ports/ownership.ts";
 import { Supervisor, type Surroundings } from "./supervisor.ts";
 
-export interface RosterOptions extends Omit<Surroundings, "ownership" | "onIdle" | "onFenced" | "onBroken"> {
+export interface RosterOptions
+  extends Omit<Surroundings, "ownership" | "onIdle" | "onFenced" | "onMissing" | "onBroken"> {
   /** Whose the sessions are; all this process's own where it is not given. */
   readonly ownership?: Ownership;
 }
@@ -51,7 +52,8 @@ export class Roster {
       ...options,
       ownership: this.#ownership,
       onIdle: ({ instanceId }) => this.#dismiss(instanceId),
-      onFenced: (supervisor) => this.#forget(supervisor),
+      onFenced: (supervisor) => this.#forget(supervisor, "session_fenced"),
+      onMissing: (supervisor) => void this.#dropMissing(supervisor),
       onBroken: (supervisor) => void this.#reload(supervisor),
     };
   }
@@ -237,9 +239,16 @@ export class Roster {
     );
   }
 
-  #forget({ instanceId }: Supervisor): void {
+  /** Leaves nothing of a session that has been deleted, and takes nobody's place for one that is made anew. */
+  async #dropMissing(supervisor: Supervisor): Promise<void> {
+    this.#forget(supervisor, "session_missing");
+    await supervisor.alone;
+    await this.#ownership.release(supervisor.lease, true);
+  }
+
+  #forget({ instanceId }: Supervisor, event: "session_fenced" | "session_missing"): void {
     this.#entries.delete(instanceId);
-    this.#options.log.warn({ event: "session_fenced", instance_id: instanceId });
+    this.#options.log.warn({ event, instance_id: instanceId });
   }
 }
 

@@ -6,8 +6,7 @@
 import { type ErrorCode, isErrorCode } from "@session-manager/contract";
 import { SessionManagerError } from "../domain/errors.ts";
 import type { Errand } from "./ports/ownership.ts";
-import { FencedError } from "./ports/store.ts";
-import { ForeignRowError, StoreUnavailableError } from "./ports/store.ts";
+import { FencedError, ForeignRowError, SessionMissingError, StoreUnavailableError } from "./ports/store.ts";
 import type { Ownership } from "./ports/ownership.ts";
 import type { Elsewhere } from "./registry.ts";
 
@@ -40,14 +39,17 @@ export function foreignRow(error: ForeignRowError): SessionManagerError {
   });
 }
 
-/** Repeats what met a session on its way from one replica to another; null says so, and so does the fence. */
+/**
+ * Repeats what met a session on its way from one replica to another, or that had just been deleted; null says so, and
+ * so do the store's errors.
+ */
 export async function pursue<T>(attempt: () => Promise<T | null>): Promise<T> {
   for (let i = 0; i < PURSUITS; i++) {
     try {
       const result = await attempt();
       if (result !== null) return result;
     } catch (error) {
-      if (!(error instanceof FencedError)) throw error;
+      if (!(error instanceof FencedError || error instanceof SessionMissingError)) throw error;
     }
   }
   throw new StoreUnavailableError(new Error("The session keeps moving."));

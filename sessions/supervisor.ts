@@ -4,12 +4,16 @@
  * @module
  */
 import type { Effect, SessionEvent } from "../domain/events.ts";
-import { FencedError } from "./ports/store.ts";
 import type { Lease } from "../domain/leases.ts";
 import { isAtRest, type Life, nextTickMs, type Policy } from "../domain/life.ts";
 import type { CredentialsChange } from "../domain/credentials.ts";
 import type { CredentialStore, SessionStore } from "./ports/store.ts";
-import { CredentialsUnreadableError, StoreUnavailableError } from "./ports/store.ts";
+import {
+  CredentialsUnreadableError,
+  FencedError,
+  SessionMissingError,
+  StoreUnavailableError,
+} from "./ports/store.ts";
 import { transition } from "../domain/transition.ts";
 import type { Admission, Turn } from "./admission.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -46,6 +50,8 @@ export interface Surroundings {
   readonly onIdle: (supervisor: Supervisor) => void;
   /** Called when the session turns out to be another replica's, and has been abandoned. */
   readonly onFenced: (supervisor: Supervisor) => void;
+  /** Called when the session turns out to have been deleted, and has been abandoned. */
+  readonly onMissing: (supervisor: Supervisor) => void;
   /** Called when what happened cannot be written, not even later; the session has been abandoned. */
   readonly onBroken: (supervisor: Supervisor) => void;
 }
@@ -167,6 +173,7 @@ export class Supervisor {
    * @throws the store's error as soon as the store has refused once; the event is still carried out,
    *   in its turn, when the store is back
    * @throws {FencedError} when the session is another replica's
+   * @throws {SessionMissingError} when it has been deleted
    */
   async submit(event: SessionEvent, slot?: PairingSlot): Promise<void> {
     const applied = this.#put(() =>
@@ -225,14 +232,16 @@ export class Supervisor {
     return this.#guard(this.#mailbox.put(event)).finally(() => this.#events--);
   }
 
-  /** Lets go of the session as soon as a write was refused because it is another's. */
+  /** Lets go of the session as soon as a write was refused because it is another's, or is no more. */
   async #guard<T>(work: Promise<T>): Promise<T> {
     try {
       return await work;
     } catch (error) {
-      if (error instanceof FencedError && !this.#isAbandoned) {
+      const isLost = error instanceof FencedError || error instanceof SessionMissingError;
+      if (isLost && !this.#isAbandoned) {
         this.abandon();
-        this.#around.onFenced(this);
+        if (error instanceof FencedError) this.#around.onFenced(this);
+        else this.#around.onMissing(this);
       }
       throw error;
     }
@@ -273,7 +282,8 @@ export class Supervisor {
     try {
       await this.#persistence.insist(() => this.#around.store.save(life.session, credentials, this.lease));
     } catch (error) {
-      const isOver = this.#stopping.signal.aborted || error instanceof FencedError;
+      const isOver = this.#stopping.signal.aborted || error instanceof FencedError ||
+        error instanceof SessionMissingError;
       if (!isOver && !(error instanceof StoreUnavailableError)) this.#break();
       throw error;
     }

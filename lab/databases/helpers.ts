@@ -6,7 +6,9 @@ import { type LogEvent, sql } from "kysely";
 import fc from "fast-check";
 import { FAULT_CODES } from "@session-manager/contract";
 import type { CredentialsChange, KeyWrite } from "../../domain/credentials.ts";
+import type { Lease } from "../../domain/leases.ts";
 import type { Qr, Session, SessionState } from "../../domain/session.ts";
+import type { SessionStore } from "../../sessions/ports/store.ts";
 import { connect, type Database } from "../../db/database.ts";
 import { migrateDatabase } from "../../db/migrate.ts";
 import { CredentialKeys, openStore, type Store } from "../../db/mod.ts";
@@ -185,4 +187,15 @@ export function sessions(instanceId: string): fc.Arbitrary<Session> {
     }),
     states,
   ).map(([facts, state]) => ({ instanceId, ...facts, ...state }));
+}
+
+/** Saves a session as the product does: it is made first, unless it is there. */
+export async function saveNew(
+  store: SessionStore,
+  session: Session,
+  change: CredentialsChange,
+  lease: Lease | null = null,
+): Promise<void> {
+  await store.findOrCreate(session.instanceId, session.createdAt);
+  await store.save(session, change, lease);
 }

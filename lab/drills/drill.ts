@@ -174,7 +174,7 @@ class Drill {
     for (let index = 0; index < count; index++) {
       const actor = this.#newActor();
       actor.beginPairing();
-      await actor.phone.scan((await this.#hub.qr(actor.instanceId)).qr_string);
+      await actor.phone.scan((await this.#hub.obtainQr(actor.instanceId)).qr_string);
       const watcher = this.#newWatcher();
       watcher.stare(actor);
       await actor.firstWordOf("connected");

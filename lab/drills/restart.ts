@@ -61,7 +61,7 @@ async function linkAll(gateway: Gateway, hub: Hub, names: readonly string[]): Pr
     for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
       const phone = gateway.phone();
       const online = gateway.when("online", { phone: phone.number, timeoutMs: PATIENCE_MS });
-      const { outcome } = await phone.scan((await hub.qr(name)).qr_string);
+      const { outcome } = await phone.scan((await hub.obtainQr(name)).qr_string);
       assert.equal(outcome, "paired");
       await online;
     }

@@ -74,7 +74,7 @@ export async function runStampede(options: StampedeOptions): Promise<StampedeRes
   const patienceMs = sessions * 1_000 + RETURN_SLACK_MS;
   const linkedMs = await timed(async () => {
     await inTurns(ids, LINKED_AT_ONCE, async (id) => {
-      const { qr_string } = await stage.hub.qr(id);
+      const { qr_string } = await stage.hub.obtainQr(id);
       await gateway.phone().scan(qr_string);
       if (connected.size % 100 === 99) onProgress(`${connected.size + 1} linked`);
     });

@@ -56,8 +56,10 @@ export interface SessionStore {
   /**
    * Writes the whole session, and what becomes of its credentials, in one transaction. Carried out again with the
    * same session and the same change, because nobody knows whether it was, it changes nothing more.
+   * A session that is not there is not made: a late write brings nothing back that has been deleted.
    * @param lease by which the session is held, where there can be several replicas
    * @throws {FencedError} when it is not held any more
+   * @throws {SessionMissingError} when there is no such session
    */
   save(session: Session, credentials: CredentialsChange, lease?: Lease | null): Promise<void>;
 }
@@ -157,6 +159,14 @@ export class CredentialsUnreadableError extends Error {
   override readonly name = "CredentialsUnreadableError";
   constructor(instanceId: string, cause?: unknown) {
     super(`The stored credentials of ${instanceId} cannot be opened.`, { cause });
+  }
+}
+
+/** There is no such session any more: nothing was written, and nothing of it is to come back. */
+export class SessionMissingError extends Error {
+  override readonly name = "SessionMissingError";
+  constructor(instanceId: string) {
+    super(`The session ${instanceId} has been deleted.`);
   }
 }
 

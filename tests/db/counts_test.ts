@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createSession, type Session, type SessionState } from "../../domain/session.ts";
-import { dialectTest, mysql, open, SQLITE } from "../../lab/databases/helpers.ts";
+import { dialectTest, mysql, open, saveNew, SQLITE } from "../../lab/databases/helpers.ts";
 
 const NOW = 1_767_530_096_789;
 
@@ -28,7 +28,7 @@ for (const dialect of [SQLITE, await mysql()]) {
       assert.equal(await store.countLoggedOut(), 0);
       for (const [n, state] of STATES.entries()) {
         const session = { ...createSession(`s${n}`, NOW), ...state } as Session;
-        await store.save(session, { kind: "keep" });
+        await saveNew(store, session, { kind: "keep" });
       }
       assert.deepEqual(
         [...await store.countByStatus()].sort(),

@@ -21,6 +21,7 @@ import {
   over,
   query,
   record,
+  saveNew,
   type TestDialect,
 } from "../../lab/databases/helpers.ts";
 import { type HeldLogin, type Holdings, holdingsOf, keysOf, NOTHING, whole } from "./holdings.ts";
@@ -184,7 +185,7 @@ export function expected(change: string, beginning: string): Holdings {
 /** Takes a new instance to a beginning. @returns how many writes that took */
 export async function begin(store: Store, instanceId: string, beginning: string): Promise<number> {
   const { path } = BEGINNINGS[beginning]!;
-  for (const [n, change] of path.entries()) await store.save(at(instanceId, n), change());
+  for (const [n, change] of path.entries()) await saveNew(store, at(instanceId, n), change());
   return path.length;
 }
 
@@ -201,7 +202,7 @@ export function loginChangesSuite(dialect: TestDialect): void {
         const carriedOut = change();
         const session = at(beginning, n);
         for (const time of ["once", "twice"]) {
-          await store.save(session, carriedOut);
+          await saveNew(store, session, carriedOut);
           const outcome = expected(name, beginning);
           assert.deepEqual(await holdingsOf(url, beginning), outcome, `${beginning}, ${time}`);
           assert.deepEqual(await store.find(beginning), {
@@ -242,41 +243,41 @@ export function loginChangesSuite(dialect: TestDialect): void {
 
   test("save() suspends a contested login for another reason when both happen in the same millisecond", async (url) => {
     await using store = await open(url);
-    await store.save(at("s", 0), pair("A"));
-    await store.save(at("s", 1), CONTEST);
-    await store.save(at("s", 1), SUSPEND);
-    await store.save(at("s", 2), retire());
+    await saveNew(store, at("s", 0), pair("A"));
+    await saveNew(store, at("s", 1), CONTEST);
+    await saveNew(store, at("s", 1), SUSPEND);
+    await saveNew(store, at("s", 2), retire());
     assert.deepEqual(await holdingsOf(url, "s"), { ...NOTHING, waiting: ["A"] });
   });
 
   test("save() moves a login that cannot be opened as it is, and back", async (url) => {
     {
       await using lost = await open(url, new CredentialKeys([key(2)]));
-      for (const id of ["adopt", "retire", "erase"]) await lost.save(at(id, 0), pair("A"));
+      for (const id of ["adopt", "retire", "erase"]) await saveNew(lost, at(id, 0), pair("A"));
     }
     await using store = await open(url);
-    await store.save(at("adopt", 1), pair("B"));
+    await saveNew(store, at("adopt", 1), pair("B"));
     assert.deepEqual(await holdingsOf(url, "adopt"), linked("B", { held: whole("A") }));
-    await store.save(at("adopt", 2), REVERT);
+    await saveNew(store, at("adopt", 2), REVERT);
     assert.deepEqual(await holdingsOf(url, "adopt"), linked("A"));
-    await store.save(at("retire", 1), retire());
+    await saveNew(store, at("retire", 1), retire());
     assert.deepEqual(await holdingsOf(url, "retire"), { ...NOTHING, waiting: ["A"] });
-    await store.save(at("erase", 1), ERASE);
+    await saveNew(store, at("erase", 1), ERASE);
     assert.deepEqual(await holdingsOf(url, "erase"), NOTHING);
   });
 
   test("save() takes a held login back as it was, with none of the keys of the one before it", async (url) => {
     await using store = await open(url);
-    await store.save(at("s", 0), adopt("A", [{ type: "a", id: "1", value: "old" }]));
+    await saveNew(store, at("s", 0), adopt("A", [{ type: "a", id: "1", value: "old" }]));
     await store.saveKeys("s", [
       { type: "a", id: "1", value: null },
       { type: "a", id: "2", value: "new" },
       { type: "b", id: "", value: "nameless" },
     ], "A, later");
     const before = await holdingsOf(url, "s");
-    await store.save(at("s", 1), pair("B"));
+    await saveNew(store, at("s", 1), pair("B"));
     await store.saveKeys("s", [{ type: "a", id: "3", value: "B's" }], "B, later");
-    await store.save(at("s", 2), REVERT);
+    await saveNew(store, at("s", 2), REVERT);
     assert.deepEqual(await holdingsOf(url, "s"), before);
     assert.equal(await store.loadCredentials("s"), "A, later");
     assert.deepEqual(await store.loadKeys("s", "a", ["1", "2", "3"]), new Map([["2", "new"]]));
@@ -285,8 +286,8 @@ export function loginChangesSuite(dialect: TestDialect): void {
   test("save() erases the login of a second revert, which has another session", async (url) => {
     await using store = await open(url);
     await begin(store, "s", "a held login");
-    await store.save(at("s", 10), REVERT);
-    await store.save(at("s", 11), REVERT);
+    await saveNew(store, at("s", 10), REVERT);
+    await saveNew(store, at("s", 11), REVERT);
     assert.deepEqual(await holdingsOf(url, "s"), NOTHING);
   });
 
@@ -294,9 +295,9 @@ export function loginChangesSuite(dialect: TestDialect): void {
     await using store = await open(url);
     await begin(store, "s", "a suspended login");
     const change = pair("C");
-    await store.save(at("s", 10), change);
+    await saveNew(store, at("s", 10), change);
     await store.forgetRetiredLogin((change as { retiredId: string }).retiredId);
-    await store.save(at("s", 10), change);
+    await saveNew(store, at("s", 10), change);
     assert.deepEqual(await holdingsOf(url, "s"), linked("C"));
   });
 
@@ -313,7 +314,7 @@ export function loginChangesSuite(dialect: TestDialect): void {
       url,
       "update ll_whatsapp_links set standing = 'suspended', updated_at = '2026-01-05 00:00:00.002'",
     );
-    await store.save(at("s", 10), pair("C"));
+    await saveNew(store, at("s", 10), pair("C"));
     assert.deepEqual(await holdingsOf(url, "s"), linked("C", { waiting: ["older"] }));
   });
 
@@ -323,7 +324,7 @@ export function loginChangesSuite(dialect: TestDialect): void {
     for (
       const change of [pair("A"), pair("B"), CONTEST, pair("C"), REVERT, revertAndRetire(), retire(), ERASE]
     ) {
-      await store.save(at("s", 0), change);
+      await saveNew(store, at("s", 0), change);
     }
     assert.deepEqual(await holdingsOf(url, "bystander"), BEGINNINGS["a held login"]!.holdings);
   });
@@ -586,8 +587,8 @@ class History {
 
   async #save(change: CredentialsChange, twice: boolean): Promise<void> {
     const session = at(this.#instanceId, this.#writes++);
-    await this.#store.save(session, change);
-    if (twice) await this.#store.save(session, change);
+    await saveNew(this.#store, session, change);
+    if (twice) await saveNew(this.#store, session, change);
   }
 
   #install(login: HeldLogin | null): void {

@@ -2,15 +2,15 @@ import assert from "node:assert/strict";
 import { meterStore } from "../../db/metered_store.ts";
 import { createMetrics } from "../../runtime/metrics.ts";
 import { createSession } from "../../domain/session.ts";
-import { adopt, open } from "../../lab/databases/helpers.ts";
+import { adopt, open, saveNew } from "../../lab/databases/helpers.ts";
 
 Deno.test("meterStore() does what the store does, and times logins that wait to be unlinked as well", async () => {
   await using store = await open("sqlite::memory:");
   const metrics = createMetrics();
   const metered = meterStore(store, metrics);
   const retiredId = crypto.randomUUID();
-  await metered.save(createSession("s", 1), adopt("login"));
-  await metered.save(createSession("s", 1), { kind: "retire", retiredId });
+  await saveNew(metered, createSession("s", 1), adopt("login"));
+  await saveNew(metered, createSession("s", 1), { kind: "retire", retiredId });
   const [login] = await metered.dueRetiredLogins(1);
   assert.deepEqual(await metered.findRetiredLogin(retiredId), login);
   assert.equal(await metered.claimRetiredLogin(login!, 0), true);

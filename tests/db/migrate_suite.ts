@@ -7,7 +7,7 @@ import { connect } from "../../db/database.ts";
 import { migrateDatabase } from "../../db/migrate.ts";
 import { MIGRATIONS } from "../../db/migrations/mod.ts";
 import { DatabaseUnusableError, describeMigration, isRefused, migrate } from "../../db/mod.ts";
-import { adopt, dialectTest, open, query, type TestDialect } from "../../lab/databases/helpers.ts";
+import { adopt, dialectTest, open, query, saveNew, type TestDialect } from "../../lab/databases/helpers.ts";
 
 const NAMES = MIGRATIONS.map(({ name }) => name);
 const FIELDS = [
@@ -292,7 +292,7 @@ export function migrateSuite(dialect: TestDialect): void {
       link: "none",
       predecessor: false,
     });
-    await store.save(found!.session, adopt("login"));
+    await saveNew(store, found!.session, adopt("login"));
     assert.deepEqual(await store.find("sender_51"), { ...found, link: "working" });
     assert.deepEqual(await store.listUnsettled(), [{ ...found, link: "working" }]);
     await store.findOrCreate("sender_52", 1_767_530_096_001);

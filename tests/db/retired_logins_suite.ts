@@ -6,15 +6,23 @@ import assert from "node:assert/strict";
 import { CredentialKeys, type Store } from "../../db/mod.ts";
 import { CredentialsUnreadableError, type RetiredLogin } from "../../sessions/ports/store.ts";
 import { createSession } from "../../domain/session.ts";
-import { adopt, dialectTest, key, open, query, type TestDialect } from "../../lab/databases/helpers.ts";
+import {
+  adopt,
+  dialectTest,
+  key,
+  open,
+  query,
+  saveNew,
+  type TestDialect,
+} from "../../lab/databases/helpers.ts";
 
 const NOW = 1_767_530_096_789;
 
 /** An instance whose login has been given up. @returns the id of the login */
 async function retired(store: Store, instanceId: string): Promise<string> {
   const retiredId = crypto.randomUUID();
-  await store.save(createSession(instanceId, NOW), adopt(`login of ${instanceId}`));
-  await store.save(createSession(instanceId, NOW), { kind: "retire", retiredId });
+  await saveNew(store, createSession(instanceId, NOW), adopt(`login of ${instanceId}`));
+  await saveNew(store, createSession(instanceId, NOW), { kind: "retire", retiredId });
   return retiredId;
 }
 
@@ -60,13 +68,13 @@ export function retiredLoginsSuite(dialect: TestDialect): void {
     await using store = await open(url);
     const before = Date.now();
     const id = await retired(store, "retired");
-    await store.save(createSession("confirmed", NOW), adopt("older"));
-    await store.save(createSession("confirmed", NOW), adopt("newer"));
+    await saveNew(store, createSession("confirmed", NOW), adopt("older"));
+    await saveNew(store, createSession("confirmed", NOW), adopt("newer"));
     await query(
       url,
       "update ll_whatsapp_retired_logins set retired_at = '2020-01-01 00:00:00.000' where held = 1",
     );
-    await store.save(createSession("confirmed", NOW), { kind: "confirm" });
+    await saveNew(store, createSession("confirmed", NOW), { kind: "confirm" });
     if (dialect.name === "mysql") {
       const rows = await query(
         url,
@@ -150,8 +158,8 @@ export function retiredLoginsSuite(dialect: TestDialect): void {
   test("a login that is held is none of those that wait", async (url) => {
     await using store = await open(url);
     const retiredId = crypto.randomUUID();
-    await store.save(createSession("s", NOW), adopt("older"));
-    await store.save(createSession("s", NOW), adopt("newer", [], retiredId));
+    await saveNew(store, createSession("s", NOW), adopt("older"));
+    await saveNew(store, createSession("s", NOW), adopt("newer", [], retiredId));
     assert.equal(await store.countRetiredLogins(), 0);
     assert.deepEqual(await due(store), []);
     assert.equal(await store.findRetiredLogin(retiredId), null);
@@ -161,7 +169,7 @@ export function retiredLoginsSuite(dialect: TestDialect): void {
     await store.postponeRetiredLogin(retiredId, 0);
     await store.forgetRetiredLogin(retiredId);
     assert.deepEqual(await due(store), []);
-    await store.save(createSession("s", NOW), { kind: "revert", retiredId: null });
+    await saveNew(store, createSession("s", NOW), { kind: "revert", retiredId: null });
     assert.equal(await store.loadCredentials("s"), "older");
   });
 }

@@ -8,7 +8,15 @@ import type { CredentialsChange } from "../../domain/credentials.ts";
 import { CredentialsUnreadableError, StoreUnavailableError } from "../../sessions/ports/store.ts";
 import { createSession } from "../../domain/session.ts";
 import { CredentialKeys, rotateCredentials } from "../../db/mod.ts";
-import { adopt, dialectTest, key, open, query, type TestDialect } from "../../lab/databases/helpers.ts";
+import {
+  adopt,
+  dialectTest,
+  key,
+  open,
+  query,
+  saveNew,
+  type TestDialect,
+} from "../../lab/databases/helpers.ts";
 
 const OLD = new CredentialKeys([key(1)]);
 const BOTH = new CredentialKeys([key(2), key(1)]);
@@ -36,7 +44,7 @@ async function fillRetired(url: string): Promise<Map<string, string>> {
       const id = crypto.randomUUID();
       const value = `${instance} ${name}`;
       const keys = [{ type: "session", id: "1", value }, { type: "session", id: "2", value: "second" }];
-      await store.save(session(instance, n), adopt(value, keys, id));
+      await saveNew(store, session(instance, n), adopt(value, keys, id));
       ids.set(instance, id);
     }
   }

@@ -8,6 +8,7 @@ import type { Link } from "../../domain/life.ts";
 import type { CredentialsChange, KeyWrite } from "../../domain/credentials.ts";
 import {
   CredentialsUnreadableError,
+  SessionMissingError,
   type StoredSession,
   StoreUnavailableError,
 } from "../../sessions/ports/store.ts";
@@ -22,6 +23,7 @@ import {
   openCounted,
   query,
   record,
+  saveNew,
   sessions,
   type TestDialect,
 } from "../../lab/databases/helpers.ts";
@@ -68,10 +70,25 @@ export function storeSuite(dialect: TestDialect): void {
     assert.equal((await store.find("sender"))?.session.createdAt, NOW + 1);
   });
 
-  test("save() inserts the session when its row is gone", async (url) => {
+  test("save() writes nothing when the session has been deleted, whatever becomes of its login", async (url) => {
     await using store = await open(url);
-    await store.save(createSession("s", NOW), KEEP);
-    assert.deepEqual((await store.find("s"))?.session, createSession("s", NOW));
+    const retiredId = "retired-1";
+    const changes: CredentialsChange[] = [
+      KEEP,
+      adopt("login", [{ type: "session", id: "k", value: "v" }]),
+      { kind: "confirm" },
+      { kind: "revert", retiredId },
+      { kind: "erase" },
+      { kind: "retire", retiredId },
+      { kind: "suspend", contested: false },
+    ];
+    for (const change of changes) {
+      await assert.rejects(store.save(createSession("s", NOW), change), SessionMissingError, change.kind);
+    }
+    assert.equal(await store.find("s"), null);
+    for (const table of ["credentials", "links", "retired_logins", "held_keys"]) {
+      assert.deepEqual(await query(url, `select * from ll_whatsapp_${table}`), [], table);
+    }
   });
 
   test("save() sends one statement when credentials are kept and the row is there", async (url) => {
@@ -87,8 +104,8 @@ export function storeSuite(dialect: TestDialect): void {
 
   test("save() keeps the row's id when it is repeated", async (url) => {
     await using store = await open(url);
-    for (let n = 0; n < 5; n++) await store.save(createSession("s", NOW + n), KEEP);
-    await store.save(createSession("t", NOW), KEEP);
+    for (let n = 0; n < 5; n++) await saveNew(store, createSession("s", NOW + n), KEEP);
+    await saveNew(store, createSession("t", NOW), KEEP);
     const rows = await query(url, "select id, instance_id from ll_whatsapp_qr_sessions order by id");
     assert.deepEqual(rows.map((row) => [Number(row.id), row.instance_id]), [[1, "s"], [2, "t"]]);
   });
@@ -97,7 +114,8 @@ export function storeSuite(dialect: TestDialect): void {
     await using store = await open(url);
     await store.saveKeys("s", [{ type: "session", id: "old", value: "o" }], "old login");
     await store.saveKeys("t", [{ type: "session", id: "old", value: "t" }], "t's login");
-    await store.save(
+    await saveNew(
+      store,
       createSession("s", NOW),
       adopt("new login", [
         { type: "session", id: "new", value: "n" },
@@ -115,8 +133,8 @@ export function storeSuite(dialect: TestDialect): void {
 
   test("save() erases credentials and link when a link ends", async (url) => {
     await using store = await open(url);
-    await store.save(createSession("s", NOW), adopt("login", [{ type: "session", id: "k", value: "v" }]));
-    await store.save(createSession("s", NOW), { kind: "erase" });
+    await saveNew(store, createSession("s", NOW), adopt("login", [{ type: "session", id: "k", value: "v" }]));
+    await saveNew(store, createSession("s", NOW), { kind: "erase" });
     assert.equal((await store.find("s"))?.link, "none");
     assert.equal(await store.loadCredentials("s"), null);
     assert.equal((await store.loadKeys("s", "session", ["k"])).size, 0);
@@ -125,13 +143,13 @@ export function storeSuite(dialect: TestDialect): void {
 
   test("save() keeps credentials when a link is suspended, and adopt makes it work again", async (url) => {
     await using store = await open(url);
-    await store.save(createSession("s", NOW), { kind: "suspend", contested: false });
+    await saveNew(store, createSession("s", NOW), { kind: "suspend", contested: false });
     assert.equal((await store.find("s"))?.link, "none"); // there is nothing to suspend
-    await store.save(createSession("s", NOW), adopt("login"));
-    await store.save(createSession("s", NOW), { kind: "suspend", contested: false });
+    await saveNew(store, createSession("s", NOW), adopt("login"));
+    await saveNew(store, createSession("s", NOW), { kind: "suspend", contested: false });
     assert.equal((await store.find("s"))?.link, "suspended");
     assert.equal(await store.loadCredentials("s"), "login");
-    await store.save(createSession("s", NOW), adopt("another"));
+    await saveNew(store, createSession("s", NOW), adopt("another"));
     assert.equal((await store.find("s"))?.link, "working");
   });
 
@@ -150,12 +168,12 @@ export function storeSuite(dialect: TestDialect): void {
       qr: { status: "generated", string: "data:", generatedAt: NOW, expiresAt: NOW + 60_000 },
       lastError: null,
     };
-    await store.save(connecting, KEEP);
-    await store.save(showing, KEEP);
-    await store.save(createSession("linked", NOW), adopt("login"));
-    await store.save({ ...connecting, instanceId: "both" }, adopt("login"));
-    await store.save(createSession("suspended", NOW), adopt("login"));
-    await store.save(createSession("suspended", NOW), { kind: "suspend", contested: false });
+    await saveNew(store, connecting, KEEP);
+    await saveNew(store, showing, KEEP);
+    await saveNew(store, createSession("linked", NOW), adopt("login"));
+    await saveNew(store, { ...connecting, instanceId: "both" }, adopt("login"));
+    await saveNew(store, createSession("suspended", NOW), adopt("login"));
+    await saveNew(store, createSession("suspended", NOW), { kind: "suspend", contested: false });
     const found = new Map(
       (await store.listUnsettled()).map(({ session, link }) => [session.instanceId, link]),
     );
@@ -287,7 +305,8 @@ export function storeSuite(dialect: TestDialect): void {
 
   test("the database holds no credential in plain text when keys are saved", async (url) => {
     await using store = await open(url);
-    await store.save(
+    await saveNew(
+      store,
       createSession("s", NOW),
       adopt("a secret login", [{ type: "a", id: "1", value: "a secret key" }]),
     );
@@ -298,6 +317,7 @@ export function storeSuite(dialect: TestDialect): void {
 
   test("close() waits for what is running, and later calls are unavailable", async (url) => {
     const store = await open(url);
+    await store.findOrCreate("s", NOW);
     const saved = store.save(createSession("s", NOW), adopt("login"));
     await store.close();
     await saved;
@@ -311,7 +331,7 @@ export function storeSuite(dialect: TestDialect): void {
     await using store = await open(url);
     await fc.assert(
       fc.asyncProperty(sessions("s"), async (session) => {
-        await store.save(session, KEEP);
+        await saveNew(store, session, KEEP);
         assert.deepEqual((await store.find("s"))?.session, session);
       }),
       { numRuns: 60 },
@@ -322,7 +342,7 @@ export function storeSuite(dialect: TestDialect): void {
     await using store = await open(url);
     const names = Array.from({ length: 80 }, (_, n) => `s${n}`);
     const written = names.filter((_, n) => n % 4 > 0);
-    for (const name of written) await store.save(fc.sample(sessions(name), 1)[0]!, KEEP);
+    for (const name of written) await saveNew(store, fc.sample(sessions(name), 1)[0]!, KEEP);
     const asked = [...names, ...names.toReversed(), "S1"];
     const outlines = await Promise.all(asked.map((name) => store.outline(name)));
     for (const [i, name] of asked.entries()) {
@@ -428,7 +448,7 @@ async function takeStep(
   switch (step.kind) {
     case "save":
       model.session = { ...step.session, instanceId };
-      await store.save(model.session, step.change);
+      await saveNew(store, model.session, step.change);
       return applyChange(model, step.change);
     case "keys":
       await store.saveKeys(instanceId, step.keys, step.credentials);

@@ -7,7 +7,7 @@ import { SqlStore } from "../../db/store.ts";
 import { WriteCheck } from "../../db/write_check.ts";
 import { StoreUnavailableError } from "../../sessions/ports/store.ts";
 import { createSession } from "../../domain/session.ts";
-import { KEYS, SQLITE } from "../../lab/databases/helpers.ts";
+import { KEYS, saveNew, SQLITE } from "../../lab/databases/helpers.ts";
 
 /** A check over a database in memory, what that is sent, and the time. */
 async function stage(): Promise<
@@ -79,7 +79,7 @@ Deno.test("what is damaged counts for half a minute, whatever else can be writte
 Deno.test("ping() and every write say that the database is unavailable when the file can only be read", async () => {
   await using database = await SQLITE.database();
   await using first = await openStore({ url: database.url, keys: KEYS });
-  await first.save(createSession("a", 1), { kind: "keep" });
+  await saveNew(first, createSession("a", 1), { kind: "keep" });
   await using readOnly = new SqlStore(await connect(database.url, { readOnly: true }), KEYS);
   await assert.rejects(readOnly.ping(), StoreUnavailableError);
   await assert.rejects(readOnly.save(createSession("a", 2), { kind: "keep" }), StoreUnavailableError);

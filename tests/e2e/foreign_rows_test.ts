@@ -68,3 +68,31 @@ scenario("a login that works comes back at the start whatever its row says", asy
   await using after = await start({ ...again(before), ...KEY });
   await after.untilStatus("linked", "connected");
 });
+
+scenario(
+  "a session whose row is deleted ends with its socket, and no late write brings it back",
+  async (start) => {
+    await using world = await start(KEY);
+    const phone = await world.link("deleted");
+    await world.link("other");
+    await query(
+      world.config.databaseUrl,
+      "delete from ll_whatsapp_qr_sessions where instance_id = 'deleted'",
+    );
+    // It is found out by the next write.
+    const missing = world.log.next(({ event, instance_id }) =>
+      event === "session_missing" && instance_id === "deleted"
+    );
+    world.gateway.drop(phone);
+    await missing;
+    assert.equal((await world.hub.get("deleted")).status, 404);
+    assert.deepEqual(
+      await world.rows("select instance_id from ll_whatsapp_qr_sessions where instance_id = 'deleted'"),
+      [],
+    );
+    assert.equal((await world.hub.disconnected("deleted", "NETWORK")).status, 404);
+    assert.equal((await world.hub.session("other")).status, "connected");
+    await world.hub.qr("deleted");
+    assert.equal((await world.hub.session("deleted")).status, "qr_required");
+  },
+);

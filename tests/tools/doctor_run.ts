@@ -7,7 +7,7 @@ import { CONFIG_VARIABLES } from "../../config.ts";
 import { openStore, parseCredentialKeys } from "../../db/mod.ts";
 import { createSession } from "../../domain/session.ts";
 import type { Check } from "../../tools/doctor/report.ts";
-import { adopt } from "../../lab/databases/helpers.ts";
+import { adopt, saveNew } from "../../lab/databases/helpers.ts";
 import { startGateway } from "../../lab/simulator/mod.ts";
 
 const root = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
@@ -88,5 +88,5 @@ export async function seal(url: string, key: string): Promise<void> {
   await using store = await openStore({ url, keys: parseCredentialKeys(key) });
   await store.findOrCreate("sender_51", 1);
   const keys = [{ type: "pre-key", id: "1", value: "SIGNAL-SECRET" }];
-  await store.save(createSession("sender_51", 2), adopt("LOGIN-SECRET", keys));
+  await saveNew(store, createSession("sender_51", 2), adopt("LOGIN-SECRET", keys));
 }

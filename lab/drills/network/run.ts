@@ -152,7 +152,7 @@ async function overMysql(
 async function linkAll({ sessions }: NetworkDrill, gateway: Gateway, site: Site): Promise<string[]> {
   const names = Array.from({ length: sessions }, (_, n) => `sender_${n}`);
   await Promise.all(names.map(async (name, n) => {
-    const { outcome } = await phoneOf(gateway, n).scan((await site.hub.qr(name)).qr_string);
+    const { outcome } = await phoneOf(gateway, n).scan((await site.hub.obtainQr(name)).qr_string);
     if (outcome !== "paired") throw new Error(`The scan of ${name} ended with ${outcome}.`);
   }));
   await until("all to be linked", () => all([site], names));

@@ -190,7 +190,7 @@ class Run {
     const { hub } = this.#cluster;
     await within(PATIENCE_MS, async () => (await hub.get("nobody").catch(() => null))?.status === 404);
     await inTurns(this.#sessions, AT_ONCE, async ({ instanceId, phone }) => {
-      const { qr_string } = await hub.qr(instanceId);
+      const { qr_string } = await hub.obtainQr(instanceId);
       const { outcome } = await phone.scan(qr_string);
       this.#expect(outcome === "paired", `${instanceId} is linked, and not ${outcome}`);
     });
