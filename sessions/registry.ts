@@ -17,10 +17,12 @@ export interface RosterOptions
   readonly ownership?: Ownership;
 }
 
-/** A session that another replica acts for. */
-export interface Elsewhere {
-  readonly owner: ReplicaId;
-}
+/** Who acts for a session. */
+export type Holder =
+  | { readonly kind: "local"; readonly supervisor: Supervisor }
+  | { readonly kind: "remote"; readonly owner: ReplicaId }
+  /** There is no such session. */
+  | { readonly kind: "missing" };
 
 /** How long a session rests that could not be written, before it is begun anew; in milliseconds. */
 const RELOAD_MS = 5_000;
@@ -30,7 +32,7 @@ export type Load = () => Promise<StoredSession | null>;
 
 /** A session's one supervisor, loaded or being loaded. */
 interface Entry {
-  readonly loading: Promise<Supervisor | Elsewhere | null>;
+  readonly loading: Promise<Holder>;
   supervisor: Supervisor | null;
   /** Calls that hold the supervisor; while there are any, it stays the only one. */
   users: number;
@@ -83,21 +85,21 @@ export class Roster {
   }
 
   /**
-   * Runs `work` with the session's one supervisor, with its owner elsewhere, or with null when there is none.
+   * Runs `work` with whoever acts for the session; a local supervisor stays the only one until it is done.
    * @throws {FencedError} when the session has just been lost to another replica
    * @throws {StoreUnavailableError} when nobody can say whose it is, or the service is stopping
    */
   async using<T>(
     instanceId: string,
     load: Load,
-    work: (holder: Supervisor | Elsewhere | null) => T,
+    work: (holder: Holder) => T,
   ): Promise<Awaited<T>> {
     await this.#entries.get(instanceId)?.leaving;
     const entry = this.#entries.get(instanceId) ?? this.#load(instanceId, load);
     entry.users++;
     try {
       const holder = await entry.loading;
-      if (holder instanceof Supervisor && !this.#ownership.holds(holder.lease)) {
+      if (holder.kind === "local" && !this.#ownership.holds(holder.supervisor.lease)) {
         throw new FencedError(instanceId);
       }
       return await work(holder);
@@ -110,9 +112,10 @@ export class Roster {
   /** Settles what was left behind by a session, as far as this process acts for it. */
   async bringBack(instanceId: string, load: Load): Promise<void> {
     await this.using(instanceId, load, async (holder) => {
-      if (!(holder instanceof Supervisor)) return;
-      await holder.resume().catch((error) => {
-        if (!holder.isStalled) throw error;
+      if (holder.kind !== "local") return;
+      const { supervisor } = holder;
+      await supervisor.resume().catch((error) => {
+        if (!supervisor.isStalled) throw error;
       });
     });
   }
@@ -155,7 +158,7 @@ export class Roster {
     this.#stopping = true;
     const stops = [...this.#entries.values()].map(async ({ loading }) => {
       const holder = await loading;
-      if (holder instanceof Supervisor) await holder.stop();
+      if (holder.kind === "local") await holder.supervisor.stop();
     });
     await Promise.allSettled(stops);
     this.#entries.clear();
@@ -166,7 +169,7 @@ export class Roster {
       if (this.#stopping) throw new StoreUnavailableError(new Error("The service is stopping."));
       try {
         const holder = await this.#take(instanceId, load);
-        if (holder instanceof Supervisor) entry.supervisor = holder;
+        if (holder.kind === "local") entry.supervisor = holder.supervisor;
         return holder;
       } finally {
         if (entry.supervisor === null) this.#entries.delete(instanceId);
@@ -178,11 +181,11 @@ export class Roster {
     return entry;
   }
 
-  async #take(instanceId: string, load: Load): Promise<Supervisor | Elsewhere | null> {
+  async #take(instanceId: string, load: Load): Promise<Holder> {
     const known = await load();
-    if (known === null) return null;
+    if (known === null) return { kind: "missing" };
     const taking = await this.#ownership.take(instanceId);
-    if (taking.kind === "held") return { owner: taking.by };
+    if (taking.kind === "held") return { kind: "remote", owner: taking.by };
     const { lease } = taking;
     try {
       // Another replica may have written up to the moment of the taking.
@@ -197,7 +200,8 @@ export class Roster {
           column: foreign.column,
         });
       }
-      return new Supervisor(atRest(session, link, predecessor), this.#surroundings, lease);
+      const snapshot = atRest(session, link, predecessor);
+      return { kind: "local", supervisor: new Supervisor(snapshot, this.#surroundings, lease) };
     } catch (error) {
       await this.#ownership.release(lease, false);
       throw error;

@@ -8,7 +8,7 @@ import { SessionManagerError } from "../domain/errors.ts";
 import type { Errand } from "./ports/ownership.ts";
 import { FencedError, ForeignRowError, SessionMissingError, StoreUnavailableError } from "./ports/store.ts";
 import type { Ownership } from "./ports/ownership.ts";
-import type { Elsewhere } from "./registry.ts";
+import type { ReplicaId } from "../domain/leases.ts";
 
 /** After how many seconds a call that the store could not serve is worth repeating. */
 export const RETRY_AFTER_SECONDS = 5;
@@ -64,7 +64,7 @@ export async function pursue<T>(attempt: () => Promise<T | null>): Promise<T> {
  */
 export async function askOwner(
   ownership: Ownership,
-  { owner }: Elsewhere,
+  owner: ReplicaId,
   instanceId: string,
   errand: Errand,
   waitMs: number,

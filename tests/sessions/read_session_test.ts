@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { atRest, DEFAULT_POLICY, type Link } from "../../domain/life.ts";
 import { WHATSAPP_QR_LIFE } from "../../domain/qr.ts";
 import { become, createSession } from "../../domain/session.ts";
-import { Reading } from "../../sessions/reading.ts";
+import { Reading } from "../../sessions/read_session.ts";
 import type { Supervisor } from "../../sessions/supervisor.ts";
 import { DrivenClock } from "../../lab/clocks/driven_clock.ts";
 
