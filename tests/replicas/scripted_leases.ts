@@ -2,7 +2,7 @@
  * The presences of a database that does as it is told, for one replica.
  * @module
  */
-import type { LeaseStore } from "../../domain/leases.ts";
+import type { Arrival, LeaseStore } from "../../domain/leases.ts";
 import { StoreUnavailableError } from "../../domain/ports.ts";
 
 type Presences = Pick<LeaseStore, "join" | "renew" | "leave">;
@@ -14,9 +14,10 @@ export class ScriptedLeases implements Presences {
   /** How the database answers from now on. */
   mood: "well" | "away" | "silent" | "expired" | "broken" = "well";
 
-  async join(replica: string): Promise<void> {
+  async join(replica: string): Promise<Arrival> {
     await this.#answer();
     this.joined.push(replica);
+    return { unopened: 0 };
   }
 
   async renew(): Promise<boolean> {
