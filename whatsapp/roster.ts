@@ -10,7 +10,8 @@ import { pause } from "./clock.ts";
 import { ALONE, type Ownership } from "./ownership.ts";
 import { Supervisor, type Surroundings } from "./supervisor.ts";
 
-export interface RosterOptions extends Omit<Surroundings, "ownership" | "onIdle" | "onFenced" | "onBroken"> {
+export interface RosterOptions
+  extends Omit<Surroundings, "ownership" | "onIdle" | "onFenced" | "onUnopened" | "onBroken"> {
   /** Whose the sessions are; all this process's own where it is not given. */
   readonly ownership?: Ownership;
 }
@@ -51,6 +52,7 @@ export class Roster {
       ownership: this.#ownership,
       onIdle: ({ instanceId }) => this.#dismiss(instanceId),
       onFenced: (supervisor) => this.#forget(supervisor),
+      onUnopened: ({ instanceId }) => this.#leaveUnopened(instanceId),
       onBroken: (supervisor) => void this.#reload(supervisor),
     };
   }
@@ -209,6 +211,12 @@ export class Roster {
     if (this.#stopping) return;
     this.#entries.delete(instanceId);
     void this.#ownership.release(entry.supervisor.lease, true);
+  }
+
+  /** Leaves a session to another replica that can open its login; calls for it wait until it is free. */
+  #leaveUnopened(instanceId: string): void {
+    const entry = this.#entries.get(instanceId);
+    if (entry?.supervisor && entry.leaving === null) entry.leaving = this.#leave(entry);
   }
 
   /** Leaves a session to another replica. */
