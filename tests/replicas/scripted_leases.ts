@@ -2,6 +2,7 @@
  * The presences of a database that does as it is told, for one replica.
  * @module
  */
+import { KeysDisagreeError } from "../../domain/key_ring.ts";
 import type { Arrival, LeaseStore } from "../../domain/leases.ts";
 import { StoreUnavailableError } from "../../domain/ports.ts";
 
@@ -12,7 +13,7 @@ export class ScriptedLeases implements Presences {
   readonly left: string[] = [];
   renewals = 0;
   /** How the database answers from now on. */
-  mood: "well" | "away" | "silent" | "expired" | "broken" = "well";
+  mood: "well" | "away" | "silent" | "expired" | "broken" | "disagrees" = "well";
 
   async join(replica: string): Promise<Arrival> {
     await this.#answer();
@@ -40,6 +41,8 @@ export class ScriptedLeases implements Presences {
         return Promise.reject(new StoreUnavailableError());
       case "broken":
         return Promise.reject(new RangeError("no statement of ours"));
+      case "disagrees":
+        return Promise.reject(new KeysDisagreeError("CREDENTIALS_KEY lacks a key."));
       case "silent":
         return new Promise(() => {});
       default:
