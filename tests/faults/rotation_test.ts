@@ -31,6 +31,17 @@ async function sealedBy(url: string): Promise<Record<string, number>> {
   return sealed;
 }
 
+/** What a replica that is a process of its own is told. */
+function processOf({ url, rootKey }: Gateway, databaseUrl: string, key: string): Record<string, string> {
+  return {
+    DATABASE_URL: databaseUrl,
+    CREDENTIALS_KEY: key,
+    PORT: "0",
+    WHATSAPP_WS_URL: url,
+    WHATSAPP_ROOT_KEY: rootKey,
+  };
+}
+
 /** Waits until every one of these sessions is told as connected, whichever replica acts for it. */
 async function untilConnected({ hub }: Pick<World, "hub">, names: readonly string[]): Promise<void> {
   for (const name of names) {
@@ -116,6 +127,10 @@ scenario(
       "the fleet seals with the new key",
     );
 
+    // One that goes back now would find nothing that it can open.
+    await using back = serviceProcess(processOf(gateway, databaseUrl!, old));
+    assert.equal(await back.exit(), 78, back.stderr);
+
     replicas = await roll(replicas, fresh);
     assert.deepEqual(Object.keys(await sealedBy(databaseUrl!)), [idOf(fresh)]);
     assertNoErrors(worlds, gateway);
@@ -134,13 +149,7 @@ scenario("a replica that goes straight to the new key is refused, and costs no l
   });
   await first.link("sender_1");
   const { databaseUrl } = first.config;
-  const environment = {
-    DATABASE_URL: databaseUrl,
-    PORT: "0",
-    WHATSAPP_WS_URL: gateway.url,
-    WHATSAPP_ROOT_KEY: gateway.rootKey,
-  };
-  await using wrong = serviceProcess({ ...environment, CREDENTIALS_KEY: fresh });
+  await using wrong = serviceProcess(processOf(gateway, databaseUrl, fresh));
   assert.equal(await wrong.exit(), 78, wrong.stderr);
   assert.match(
     wrong.stderr,
@@ -166,7 +175,7 @@ scenario("a replica that goes straight to the new key is refused, and costs no l
     supervision: { replica: BRISK },
   });
   await both.untilStatus("sender_1", "connected");
-  await using early = serviceProcess({ ...environment, CREDENTIALS_KEY: fresh });
+  await using early = serviceProcess(processOf(gateway, databaseUrl, fresh));
   assert.equal(await early.exit(), 78, early.stderr);
   assert.equal((await both.hub.session("sender_1")).status, "connected");
   assert.deepEqual(Object.keys(await sealedBy(databaseUrl)), [idOf(old)]);
