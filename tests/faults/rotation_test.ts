@@ -42,10 +42,18 @@ function processOf({ url, rootKey }: Gateway, databaseUrl: string, key: string):
   };
 }
 
-/** Waits until every one of these sessions is told as connected, whichever replica acts for it. */
-async function untilConnected({ hub }: Pick<World, "hub">, names: readonly string[]): Promise<void> {
+/**
+ * Waits until every one of these sessions is told as connected, whichever replica acts for it.
+ * @param isMending whether they may be told as errors until then
+ */
+async function untilConnected(
+  { hub }: Pick<World, "hub">,
+  names: readonly string[],
+  isMending = false,
+): Promise<void> {
   for (const name of names) {
-    while ((await hub.session(name)).status !== "connected") {
+    for (let status = ""; status !== "connected"; ({ status } = await hub.session(name))) {
+      assert.ok(isMending || status !== "error", `${name} is told as an error`);
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   }
@@ -139,6 +147,33 @@ scenario(
   { only: "mysql" },
 );
 
+scenario("a rolling restart that is taken back in the middle costs no link", async (start) => {
+  await using gateway = await startGateway();
+  const [old, fresh] = [generateCredentialKey(), generateCredentialKey()];
+  const replica = (CREDENTIALS_KEY: string, databaseUrl?: string) =>
+    start({
+      gateway,
+      ...(databaseUrl === undefined ? {} : { databaseUrl }),
+      environment: { ...UNLIMITED, CREDENTIALS_KEY },
+      supervision: { replica: BRISK },
+    });
+  await using first = await replica(old);
+  const { databaseUrl } = first.config;
+  const names = ["sender_0", "sender_1", "sender_2"];
+  for (const name of names.slice(1)) await first.link(name);
+  const ahead = await replica(`${fresh},${old}`, databaseUrl);
+  await ahead.link("sender_0");
+  await untilSupervised(ahead, 1);
+  await ahead.stopService();
+  // Everything that it has written is now the other one's, which has the old key alone.
+  await untilSupervised(first, names.length);
+  await untilConnected(first, names);
+  await using back = await replica(old, databaseUrl);
+  await untilSupervised(back, 1);
+  await untilConnected(back, names);
+  assertNoErrors([first, ahead, back], gateway);
+}, { only: "mysql" });
+
 scenario("a replica that goes straight to the new key is refused, and costs no link", async (start) => {
   await using gateway = await startGateway();
   const [old, fresh] = [generateCredentialKey(), generateCredentialKey()];
@@ -205,7 +240,7 @@ scenario(
     for (const name of names) await lacking.untilStatus(name, "error");
     const phone = await lacking.link("new");
     await using able = await replica(`${fresh},${old}`, databaseUrl);
-    await untilConnected(able, [...names, "new"]);
+    await untilConnected(able, [...names, "new"], true);
     for (const name of names) assert.ok(able.service.sessions.isSupervised(name), name);
 
     // A session of the one that lacks a key, whose login another had sealed with it: found out when it comes back.
