@@ -3,7 +3,7 @@
  *
  * Over a server, whose replicas are restarted one after the other, nothing is sealed with a key before a rotation says
  * so, and it says so only while every replica that is present has that key: `key_ring.ts`. An embedded database has one
- * process, which seals with its first key from its start on.
+ * process, which seals with its first key from its start on; it says which keys it has where it claims the file.
  *
  * Source: decisions, "Configuration", `CREDENTIALS_KEY`.
  * @module
@@ -20,6 +20,7 @@ import { migrateDatabase } from "./migrate.ts";
 import { CREDENTIAL_KEYS, type Tables } from "./schema.ts";
 import { rowsAfter, SEALED_TABLES, type SealedRow, type SealedTable } from "./sealed_tables.ts";
 import { type CredentialKeys, seal, unseal } from "./sealing.ts";
+import { keysOfServer } from "./sole_process.ts";
 
 /** What a rotation did. */
 export interface RotationReport {
@@ -61,11 +62,19 @@ const ROUNDS = 5;
 /**
  * Seals everything again with the newest key, in batches. May be interrupted, repeated, and run beside replicas
  * that already have the new key.
- * @throws {KeysDisagreeError} when a replica is present that has not; nothing is altered
+ * @throws {KeysDisagreeError} when a replica is present that has not, or a
+ *   service; nothing is altered
  * @throws {StoreUnavailableError} when the database cannot be reached; what was done stays done
  */
 export async function rotateCredentials(options: RotationOptions): Promise<RotationReport> {
   const { keys, signal, batchRows = 200, patienceMs = PATIENCE_MS } = options;
+  const served = keysOfServer(options.url);
+  if (served !== null && !served.has(keys.newestId)) {
+    throw new KeysDisagreeError(
+      "The service that runs over this database file cannot open what the newest key of CREDENTIALS_KEY seals; " +
+        "restart it with this CREDENTIALS_KEY first, then run this again.",
+    );
+  }
   const database = await connect(options.url);
   try {
     await migrateDatabase(database);
