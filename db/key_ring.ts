@@ -118,17 +118,26 @@ export async function lockKeys(db: Kysely<Tables>): Promise<void> {
 /** Who is present with which keys, and which of them are in use: one statement. */
 export async function readRing(db: Kysely<Tables>): Promise<KeyRing> {
   const { rows } = await sql<RingRow>`
-    select r.replica_id as replica, k.key_ids, k.seals_with, null as key_id, null as seals
+    select r.replica_id as replica, r.expires_at as mark, r.expires_at <= utc_timestamp(3) as is_over,
+        k.key_ids, k.seals_with, null as key_id, null as seals
       from ${sql.table(REPLICAS)} r left join ${sql.table(REPLICA_KEYS)} k on k.replica_id = r.replica_id
-    union all select null, null, null, key_id, seals from ${sql.table(CREDENTIAL_KEYS)} where key_id <> ''`
+    union all select null, null, null, null, null, key_id, seals from ${
+    sql.table(CREDENTIAL_KEYS)
+  } where key_id <> ''`
     .execute(db);
   const holders: KeyHolder[] = [];
   const inUse = new Set<KeyId>();
   let sealing: KeyId | null = null;
-  for (const { replica, key_ids, seals_with, key_id, seals } of rows) {
+  for (const { replica, mark, is_over, key_ids, seals_with, key_id, seals } of rows) {
     if (replica !== null) {
       const keys = key_ids === null ? null : new Set(key_ids.split(","));
-      holders.push({ replica, keys, sealsWith: seals_with });
+      holders.push({
+        replica,
+        mark: String(mark),
+        isOver: Number(is_over) === 1,
+        keys,
+        sealsWith: seals_with,
+      });
     } else if (key_id !== null) {
       inUse.add(key_id);
       if (Number(seals) === 1) sealing = key_id;
@@ -153,6 +162,8 @@ export async function setSealing(db: Kysely<Tables>, key: KeyId): Promise<void> 
 
 interface RingRow {
   readonly replica: string | null;
+  readonly mark: string | null;
+  readonly is_over: unknown;
   readonly key_ids: string | null;
   readonly seals_with: string | null;
   readonly key_id: string | null;

@@ -24,7 +24,7 @@ import type {
 } from "../domain/leases.ts";
 import { StoreUnavailableError } from "../domain/ports.ts";
 import { runGuarded } from "./faults.ts";
-import type { SqlKeyRing } from "./key_ring.ts";
+import type { SealedLogins, SqlKeyRing } from "./key_ring.ts";
 import { WriteLanes } from "./write_lanes.ts";
 import { CREDENTIALS, ERRANDS, LEASES, LOGIN_KIND, REPLICA_KEYS, REPLICAS, type Tables } from "./schema.ts";
 
@@ -63,6 +63,8 @@ export class SqlLeases implements LeaseStore {
   readonly #patient: Kysely<Tables>;
   readonly #lanes: WriteLanes;
   readonly #ring: SqlKeyRing;
+  /** Whether this process has been present: by then it is known which keys are in use. */
+  #hasJoined = false;
 
   /** @param connections of MySQL or MariaDB */
   constructor({ presence, control, writes, db }: LeaseConnections, lanes: WriteLanes, ring: SqlKeyRing) {
@@ -80,7 +82,7 @@ export class SqlLeases implements LeaseStore {
 
   join(replica: ReplicaId, ttlMs: number): Promise<Arrival> {
     return runGuarded(async () => {
-      const logins = await this.#ring.sealedLogins();
+      const logins: SealedLogins = this.#hasJoined ? new Map() : await this.#ring.sealedLogins();
       // By one transaction: nobody is present whose keys nobody knows.
       await this.#presence.transaction().execute(async (db) => {
         await this.#ring.enter(db, replica, logins);
@@ -89,6 +91,7 @@ export class SqlLeases implements LeaseStore {
           on duplicate key update doubtful_at = values(doubtful_at), expires_at = values(expires_at)`
           .execute(db);
       });
+      this.#hasJoined = true;
       const unopened = [...logins].filter(([key]) => !this.keyIds.includes(key));
       return { unopened: unopened.reduce((sum, [, count]) => sum + count, 0) };
     });

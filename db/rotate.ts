@@ -17,7 +17,7 @@ import { runGuarded } from "./faults.ts";
 import { isSealingAlone, KeysDisagreeError, whyNotSealing } from "../domain/key_ring.ts";
 import { lockKeys, noteKeys, readRing, setSealing } from "./key_ring.ts";
 import { migrateDatabase } from "./migrate.ts";
-import { CREDENTIAL_KEYS, type Tables } from "./schema.ts";
+import { CREDENTIAL_KEYS, REPLICAS, type Tables } from "./schema.ts";
 import { rowsAfter, SEALED_TABLES, type SealedRow, type SealedTable } from "./sealed_tables.ts";
 import { type CredentialKeys, seal, unseal } from "./sealing.ts";
 import { keysOfServer } from "./sole_process.ts";
@@ -47,11 +47,14 @@ export interface RotationOptions {
   readonly signal?: AbortSignal;
   /** Rows in one batch; a batch is one transaction. */
   readonly batchRows?: number;
-  /** How long replicas may take to go on to the newest key, in milliseconds. */
+  /** How long replicas may take to renew their presence, and then to go on to the newest key; in milliseconds. */
   readonly patienceMs?: number;
 }
 
-/** How long replicas may take to go on to the newest key: they look every second, and finish what they have begun. */
+/**
+ * How long replicas may take to go on to the newest key: they look every second, and finish what they have begun. One
+ * whose presence has run out may take as long to renew it, which is longer than one lasts.
+ */
 const PATIENCE_MS = 30_000;
 /** How often it is looked whether they have, in milliseconds. */
 const LOOK_MS = 100;
@@ -78,7 +81,10 @@ export async function rotateCredentials(options: RotationOptions): Promise<Rotat
   const database = await connect(options.url);
   try {
     await migrateDatabase(database);
-    if (database.dialect === "mysql") await goOnToNewest(database, keys, patienceMs, signal);
+    if (database.dialect === "mysql") {
+      await endLapsed(database, patienceMs, signal);
+      await goOnToNewest(database, keys, patienceMs, signal);
+    }
     const purged = await runGuarded(() => purgeErased(database.db));
     let resealed = 0;
     for (let round = 1;; round++) {
@@ -96,6 +102,35 @@ export async function rotateCredentials(options: RotationOptions): Promise<Rotat
     }
   } finally {
     await database.close();
+  }
+}
+
+/**
+ * Ends presences that have run out and are not renewed for as long as one lasts, as other replicas do where there are any:
+ * whoever is gone without a word would be waited for for ever.
+ */
+async function endLapsed(
+  { db }: Database,
+  patienceMs: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const lapsed = async () =>
+    (await runGuarded(() => readRing(db))).holders.filter(({ isOver }) => isOver)
+      .map(({ replica, mark }) => ({ replica, mark }));
+  let silent = await lapsed();
+  const until = performance.now() + patienceMs;
+  while (silent.length > 0 && performance.now() < until) {
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    if (signal?.aborted) return;
+    const now = await lapsed();
+    silent = silent.filter(({ replica, mark }) =>
+      now.some((one) => one.replica === replica && one.mark === mark)
+    );
+  }
+  for (const { replica, mark } of silent) {
+    await runGuarded(() =>
+      db.deleteFrom(REPLICAS).where("replica_id", "=", replica).where("expires_at", "=", mark).execute()
+    );
   }
 }
 

@@ -9,13 +9,13 @@
  * A key is *in use* from when it may have sealed something until a rotation has found that nothing is left of it.
  * @module
  */
-import type { ReplicaId, Shares } from "./leases.ts";
+import type { ReplicaId, SeenPresence, Shares } from "./leases.ts";
 
 /** Names a key and tells nothing of it. */
 export type KeyId = string;
 
 /** A replica that is present, and what it says of its keys. */
-export interface KeyHolder {
+export interface KeyHolder extends SeenPresence {
   readonly replica: ReplicaId;
   /** Null where it does not say: an earlier version of the service. */
   readonly keys: ReadonlySet<KeyId> | null;
@@ -28,7 +28,7 @@ export interface KeyRing {
   /** The key that seals; null before the first replica. */
   readonly sealing: KeyId | null;
   readonly inUse: ReadonlySet<KeyId>;
-  /** Everybody who is present. */
+  /** Everybody whose presence has not been ended, be it that it has run out. */
   readonly holders: readonly KeyHolder[];
 }
 
@@ -47,11 +47,12 @@ export type Admission =
   | { readonly kind: "admitted"; readonly sealing: KeyId };
 
 /**
- * Whether a replica with these keys may be present, and which key seals then.
+ * Whether a replica with these keys may be present, and which key seals then. One whose presence has run out keeps nobody
+ * out: where it was the last, nobody is there to end it.
  * @param keys its keys, the newest first
  */
 export function admit(ring: KeyRing, self: ReplicaId, keys: readonly KeyId[]): Admission {
-  const others = ring.holders.filter(({ replica }) => replica !== self);
+  const others = ring.holders.filter(({ replica, isOver }) => replica !== self && !isOver);
   const needed = new Set([...ring.inUse, ...(ring.sealing === null ? [] : [ring.sealing])]);
   const lacking = [...needed].filter((key) => !keys.includes(key));
   const isKnown = others.some((holder) => lacking.some((key) => holder.keys?.has(key)));
@@ -68,16 +69,17 @@ export function admit(ring: KeyRing, self: ReplicaId, keys: readonly KeyId[]): A
   if (ring.sealing !== null && keys.includes(ring.sealing)) {
     return { kind: "admitted", sealing: ring.sealing };
   }
-  // Before the first replica, or nobody has the key any more. The oldest that opens anything, for others may follow
-  // that have no newer one; a rotation goes on to the newest.
-  return { kind: "admitted", sealing: keys.findLast((key) => ring.inUse.has(key)) ?? keys[0]! };
+  // Before the first replica, or nobody has the key any more. The oldest that opens anything, for others may be there, or
+  // follow, that have no newer one; a rotation goes on to the newest.
+  const oldest = keys.findLast((key) => ring.inUse.has(key) || others.length > 0);
+  return { kind: "admitted", sealing: oldest ?? keys[0]! };
 }
 
 /** Keys that this replica lacks and another one that is present has: what they sealed is left to the others. */
 export function keysOfOthers(ring: KeyRing, self: ReplicaId, keys: readonly KeyId[]): Set<KeyId> {
   const others = new Set<KeyId>();
   for (const holder of ring.holders) {
-    if (holder.replica === self) continue;
+    if (holder.replica === self || holder.isOver) continue;
     for (const key of holder.keys ?? []) if (!keys.includes(key)) others.add(key);
   }
   return others;

@@ -53,7 +53,7 @@ export interface Census {
 
 /** What is found when a replica becomes present. */
 export interface Arrival {
-  /** How many logins none of its keys opens. */
+  /** How many logins none of its keys opens; counted once a process. */
   readonly unopened: number;
 }
 

@@ -170,6 +170,31 @@ test("a rotation beside a replica that has not gone on is not over, and the old 
   assert.deepEqual(await slow.loadKeys("sender_1", "session", ["1"]), new Map([["1", "two"]]));
 });
 
+test("a replica that ended without a word keeps nobody out, and no rotation from its end", async (url) => {
+  await using databases = new AsyncDisposableStack();
+  await link(await joined(databases, url, "dead", OLD), "sender_1");
+  await query(url, "update ll_whatsapp_replicas set expires_at = utc_timestamp(3) - interval 1 second");
+  const held = await rotateCredentials({ url, keys: keysOf(NEW, OLD), patienceMs: 200 });
+  assert.deepEqual([held.finished, held.resealed], [true, 2]);
+  assert.deepEqual(await query(url, "select * from ll_whatsapp_replicas"), []);
+
+  await joined(databases, url, "another", OLD, NEW);
+  await query(url, "update ll_whatsapp_replicas set expires_at = utc_timestamp(3) - interval 1 second");
+  const next = await joined(databases, url, "next", 3);
+  assert.deepEqual(next.arrival, { unopened: 1 });
+});
+
+test("a rotation waits for a replica that is late, and is refused when that lacks the new key", async (url) => {
+  await using databases = new AsyncDisposableStack();
+  const late = await joined(databases, url, "late", OLD);
+  await link(late, "sender_1");
+  await query(url, "update ll_whatsapp_replicas set expires_at = utc_timestamp(3) - interval 1 second");
+  const rotation = rotateCredentials({ url, keys: keysOf(NEW, OLD), patienceMs: HOUR_MS });
+  assert.equal(await late.leases.renew("late", TTL_MS), true);
+  await assert.rejects(rotation, KeysDisagreeError);
+  assert.deepEqual(await sealedBy(url), [OLD_ID]);
+});
+
 test("orphans() leaves out what others can open, and what it is told to", async (url) => {
   await using databases = new AsyncDisposableStack();
   const store = await joined(databases, url, "a", OLD);

@@ -12,6 +12,8 @@ import {
 
 const holder = (replica: string, keys: string[] | null, sealsWith: string | null = null): KeyHolder => ({
   replica,
+  mark: "",
+  isOver: false,
   keys: keys === null ? null : new Set(keys),
   sealsWith,
 });
@@ -34,6 +36,11 @@ Deno.test("admit() goes on with the key that seals when the replica has it, howe
 Deno.test("admit() has the newest key seal before the first replica, or the oldest that opens what is there", () => {
   assert.deepEqual(admit(ringOf(null, []), "a", ["new", "old"]), { kind: "admitted", sealing: "new" });
   assert.deepEqual(admit(ringOf(null, ["new", "old"]), "a", ["new", "old", "older"]), {
+    kind: "admitted",
+    sealing: "old",
+  });
+  // Nothing is sealed yet, and it is not known what another one has.
+  assert.deepEqual(admit(ringOf(null, [], holder("b", null)), "a", ["new", "old"]), {
     kind: "admitted",
     sealing: "old",
   });
@@ -61,6 +68,9 @@ Deno.test("admit() lets a replica go on with its own key when nobody has the one
   assert.deepEqual(admit(ringOf("lost", ["lost"]), "a", ["new"]), { kind: "admitted", sealing: "new" });
   const ring = ringOf("new", ["lost", "new"], holder("a", ["new"]));
   assert.deepEqual(admit(ring, "b", ["new"]), { kind: "admitted", sealing: "new" });
+  // One that ended without a word, the last of all: nobody is there to end its presence.
+  const dead = { ...holder("z", ["lost"]), isOver: true };
+  assert.equal(admit(ringOf("lost", ["lost"], dead), "a", ["new"]).kind, "admitted");
   // Its own presence, from before its connection was lost, is nobody else's.
   assert.equal(admit(ringOf("lost", ["lost"], holder("a", ["lost"])), "a", ["new"]).kind, "admitted");
 });
@@ -93,6 +103,8 @@ Deno.test("keysOfOthers() leaves out what the replica has itself, and what nobod
   );
   assert.deepEqual(keysOfOthers(ring, "a", ["new"]), new Set(["old"]));
   assert.deepEqual(keysOfOthers(ring, "b", ["new", "old"]), new Set());
+  const over = ringOf("new", ["new", "old"], { ...holder("b", ["new", "old"]), isOver: true });
+  assert.deepEqual(keysOfOthers(over, "a", ["new"]), new Set());
 });
 
 Deno.test("sharesAmongEquals() counts on nobody who cannot open what the replica can", () => {

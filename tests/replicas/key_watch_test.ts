@@ -4,6 +4,13 @@ import { KeyWatch } from "../../replicas/key_watch.ts";
 import type { LogFields } from "../../whatsapp/log.ts";
 
 const NOBODY = () => false;
+const ABLE: KeyHolder = {
+  replica: "able",
+  mark: "",
+  isOver: false,
+  keys: new Set(["new", "old"]),
+  sealsWith: "new",
+};
 
 /** A replica `me` with the key `new`, and whatever others there are at the moment. */
 class Stage {
@@ -25,12 +32,10 @@ class Stage {
   }
 
   get #ring(): KeyRing {
-    const me = { replica: "me", keys: new Set(["new"]), sealsWith: "new" };
+    const me = { ...ABLE, replica: "me", keys: new Set(["new"]) };
     return { sealing: "new", inUse: new Set(["new", "old"]), holders: [me, ...this.others] };
   }
 }
-
-const ABLE: KeyHolder = { replica: "able", keys: new Set(["new", "old"]), sealsWith: "new" };
 
 Deno.test("KeyWatch says who can open what did not open, as it is at that moment", async () => {
   const stage = new Stage();
