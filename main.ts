@@ -11,6 +11,7 @@ import {
   parseDatabaseUrl,
   whyUnavailable,
 } from "./db/mod.ts";
+import { KeysDisagreeError } from "./domain/key_ring.ts";
 import { FencedError } from "./sessions/ports/store.ts";
 import { StoreUnavailableError } from "./sessions/ports/store.ts";
 import { AddressUnusableError, listen, type Listener } from "./listener.ts";
@@ -71,7 +72,7 @@ async function start(config: Config, log: Log, bounds: Bounds, survivals: Surviv
       );
       return await end(69); // EX_UNAVAILABLE
     }
-    if (error instanceof DatabaseUnusableError) {
+    if (error instanceof DatabaseUnusableError || error instanceof KeysDisagreeError) {
       say(error.message);
       return await end(78);
     }

@@ -100,12 +100,14 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const { config, log } = options;
   const clock = new SharedClock(options.clock ?? systemClock);
   using claims = new DisposableStack();
-  claims.use(claimDatabase(config.databaseUrl));
+  const { tellKeys } = claims.use(claimDatabase(config.databaseUrl));
   const primary = new PrimaryRecord(nodesOf(config), (node, before) => {
     if (before === null) log.info({ event: "database_primary", node });
     else log.warn({ event: "database_primary", node, before });
   });
-  const store = await openStorePatiently(options, clock, primary);
+  const keys = await credentialKeys(config);
+  tellKeys(keys.ids);
+  const store = await openStorePatiently(options, keys, clock, primary);
   const replica = store.leases === null ? null : new Replica({
     leases: store.leases,
     clock,
@@ -260,11 +262,11 @@ async function patiently<T>(
 
 async function openStorePatiently(
   options: ServiceOptions,
+  keys: CredentialKeys,
   clock: Clock,
   primary: PrimaryRecord,
 ): Promise<Store> {
   const { config, log, storeBounds: bounds } = options;
-  const keys = await credentialKeys(config);
   const open = () =>
     openStore({
       url: config.databaseUrl,

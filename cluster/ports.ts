@@ -3,6 +3,7 @@
  * implements it.
  * @module
  */
+import type { KeyId, KeyRing } from "../domain/key_ring.ts";
 import type { Census, Lease, ReplicaId, Taking } from "../domain/leases.ts";
 import type { Errand } from "../sessions/ports/ownership.ts";
 
@@ -22,14 +23,38 @@ export type ErrandState =
   /** Done, with this outcome. */
   | { readonly kind: "done"; readonly outcome: string };
 
+/** What is found when a replica becomes present. */
+export interface Arrival {
+  /** How many logins none of its keys opens. */
+  readonly unopened: number;
+}
+
+/** Which sessions a replica leaves to others. */
+export interface LeftToOthers {
+  /** Those whose login one of these keys has sealed. */
+  readonly keys: ReadonlySet<KeyId>;
+  /** These besides. */
+  readonly sessions: readonly string[];
+}
+
 /**
  * Presences, leases and errands.
  *
  * @throws {StoreUnavailableError} when the database cannot be reached or refuses for now
  */
 export interface LeaseStore {
-  /** Makes this replica present for `ttlMs` from now. */
-  join(replica: ReplicaId, ttlMs: number): Promise<void>;
+  /** The ids of this process's keys, the newest first. */
+  readonly keyIds: readonly KeyId[];
+  /**
+   * Makes this replica present for `ttlMs` from now.
+   * @throws {KeysDisagreeError} when others that are present can open what it cannot
+   */
+  join(replica: ReplicaId, ttlMs: number): Promise<Arrival>;
+  /**
+   * Who is present with which keys. What this process seals is sealed with the key that seals by now, from now on.
+   * @param replica which is told the others as having gone on to that key, once nothing else is under way
+   */
+  followKeys(replica: ReplicaId): Promise<KeyRing>;
   /**
    * Extends this replica's presence, and with it every lease that it has, to `ttlMs` from now.
    * @returns false when it is over, for others have ended it; it stays so
@@ -56,8 +81,11 @@ export interface LeaseStore {
   putUp(instanceIds: readonly string[]): Promise<void>;
   /** Who is present, and who has how much to do. */
   census(): Promise<Census>;
-  /** Sessions that somebody should take, chosen at random, at most so many. */
-  orphans(limit: number): Promise<string[]>;
+  /**
+   * Sessions that somebody should take, chosen at random, at most so many.
+   * @param left those that are not asked for
+   */
+  orphans(limit: number, left?: LeftToOthers): Promise<string[]>;
   /** The sessions that this replica holds. */
   heldBy(replica: ReplicaId): Promise<string[]>;
   /** Leaves an errand for a replica. @returns its id */
@@ -70,6 +98,6 @@ export interface LeaseStore {
   errandState(id: number): Promise<ErrandState>;
   /** Takes an errand back that nobody waits for any more. */
   dropErrand(id: number): Promise<void>;
-  /** Removes errands that their senders never took back. */
+  /** Removes errands that their senders never took back, and what replicas that are gone have said of their keys. */
   tidy(): Promise<void>;
 }

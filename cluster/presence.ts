@@ -3,6 +3,7 @@
  * socket is left when others may take the sessions.
  * @module
  */
+import { KeysDisagreeError } from "../domain/key_ring.ts";
 import type { LeaseStore } from "./ports.ts";
 import type { ReplicaId } from "../domain/leases.ts";
 import { StoreUnavailableError } from "../sessions/ports/store.ts";
@@ -84,10 +85,11 @@ export class Presence {
     const { leases, stopwatch, bounds, log } = this.#options;
     const id = crypto.randomUUID();
     const asked = stopwatch.mark();
-    await leases.join(id, bounds.ttlMs);
+    const { unopened } = await leases.join(id, bounds.ttlMs);
     this.#id = id;
     this.#renewed(asked);
     log.info({ event: "replica_joined", replica: id });
+    if (unopened > 0) log.warn({ event: "logins_unreadable", logins: unopened });
   }
 
   async #renewForEver(): Promise<void> {
@@ -102,9 +104,11 @@ export class Presence {
         isLate = false;
       } catch (error) {
         // Whatever it is, the deadline goes on, and says when it is too late.
-        if (!(error instanceof StoreUnavailableError)) log.error({ event: "replica_failed", err: error });
-        // Once an outage: what the database says is the same every time.
-        else if (!isLate) log.warn({ event: "replica_not_renewed", err: error });
+        const isOutage = error instanceof StoreUnavailableError;
+        if (!isOutage && !(error instanceof KeysDisagreeError)) {
+          log.error({ event: "replica_failed", err: error });
+        } // Once an outage: what is said is the same every time.
+        else if (!isLate) log[isOutage ? "warn" : "error"]({ event: "replica_not_renewed", err: error });
         isLate = true;
       }
     }

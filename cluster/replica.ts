@@ -11,6 +11,7 @@ import { pause } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { ErrandAnswer, Ownership } from "../sessions/ports/ownership.ts";
 import { ErrandDesk } from "./command_inbox.ts";
+import { KeyWatch } from "./key_watch.ts";
 import { Presence, type PresenceBounds } from "./presence.ts";
 import type { SharedClock } from "./shared_clock.ts";
 import { type Stopwatch, systemStopwatch } from "./stopwatch.ts";
@@ -66,6 +67,7 @@ export class Replica implements Ownership {
   readonly #presence: Presence;
   readonly #desk: ErrandDesk;
   readonly #vigil: Vigil;
+  readonly #keys: KeyWatch;
   readonly #stopping = new AbortController();
   /** Leases that the database could not be told of when they ended. */
   readonly #unreleased = new Map<Lease, boolean>();
@@ -89,6 +91,7 @@ export class Replica implements Ownership {
       },
     });
     this.#vigil = new Vigil(stopwatch, bounds);
+    this.#keys = new KeyWatch({ leases, log });
     this.#desk = new ErrandDesk({
       leases,
       clock,
@@ -158,6 +161,10 @@ export class Replica implements Ownership {
     }
   }
 
+  async canAnotherOpen(instanceId: string, keyId: string): Promise<boolean> {
+    return await this.#keys.note(this.#self(), instanceId, keyId);
+  }
+
   ask(owner: ReplicaId, instanceId: string, errand: Errand, waitMs: number): Promise<ErrandAnswer> {
     return this.#desk.ask(owner, instanceId, errand, waitMs);
   }
@@ -183,13 +190,16 @@ export class Replica implements Ownership {
       }
       this.#census = await leases.census(); // with what they had
     }
-    await this.#reconcile(id, this.#census, this.#sessions);
-    const adjustment = adjustmentOf(this.#census, id, bounds.giveStep);
+    const own = this.#sessions;
+    await this.#keys.look(id, (instanceId) => own.isSupervised(instanceId));
+    await this.#reconcile(id, this.#census, own);
+    const adjustment = adjustmentOf(this.#keys.equals(this.#census), id, bounds.giveStep);
     switch (adjustment.kind) {
       case "none":
         return;
       case "take": {
-        const orphans = await leases.orphans(adjustment.count);
+        const orphans = await leases.orphans(adjustment.count, this.#keys.left);
+        if (orphans.length === 0) return;
         log.info({ event: "sessions_taken_up", sessions: orphans.length });
         return await this.#sessions.takeUp(orphans);
       }

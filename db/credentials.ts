@@ -40,7 +40,7 @@ export function sealRows(
       kind,
       name: nameBytes(name),
       sealed: text === null ? null : seal(keys, { instanceId, kind, name }, text),
-      key_id: text === null ? null : keys.newestId,
+      key_id: text === null ? null : keys.sealingId,
     });
   };
   if (credentials !== undefined) add(LOGIN_KIND, "", credentials);

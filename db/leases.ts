@@ -8,13 +8,16 @@
  * @module
  */
 import { type Kysely, type RawBuilder, sql } from "kysely";
+import type { KeyId, KeyRing } from "../domain/key_ring.ts";
 import type { AddressedErrand, ErrandState, LeaseStore } from "../cluster/ports.ts";
 import type { Census, Lease, ReplicaId, SeenPresence, Taking } from "../domain/leases.ts";
+import type { Arrival, LeftToOthers } from "../cluster/ports.ts";
 import type { Errand } from "../sessions/ports/ownership.ts";
 import { StoreUnavailableError } from "../sessions/ports/store.ts";
 import { runGuarded } from "./faults.ts";
+import type { SqlKeyRing } from "./key_ring.ts";
 import { WriteLanes } from "./write_lanes.ts";
-import { ERRANDS, LEASES, REPLICAS, type Tables } from "./schema.ts";
+import { CREDENTIALS, ERRANDS, LEASES, LOGIN_KIND, REPLICA_KEYS, REPLICAS, type Tables } from "./schema.ts";
 
 /** Sessions put up by one statement at most. */
 const CHUNK = 1_000;
@@ -50,23 +53,40 @@ export class SqlLeases implements LeaseStore {
   readonly #db: Kysely<Tables>;
   readonly #patient: Kysely<Tables>;
   readonly #lanes: WriteLanes;
+  readonly #ring: SqlKeyRing;
 
   /** @param connections of MySQL or MariaDB */
-  constructor({ presence, control, writes, db }: LeaseConnections, lanes: WriteLanes) {
+  constructor({ presence, control, writes, db }: LeaseConnections, lanes: WriteLanes, ring: SqlKeyRing) {
     this.#presence = presence;
     this.#control = control;
     this.#db = writes;
     this.#patient = db;
     this.#lanes = lanes;
+    this.#ring = ring;
   }
 
-  join(replica: ReplicaId, ttlMs: number): Promise<void> {
+  get keyIds(): readonly KeyId[] {
+    return this.#ring.ids;
+  }
+
+  join(replica: ReplicaId, ttlMs: number): Promise<Arrival> {
     return runGuarded(async () => {
-      await sql`insert into ${replicas} (replica_id, doubtful_at, expires_at)
-        values (${replica}, ${inMs(ttlMs * DOUBT)}, ${inMs(ttlMs)})
-        on duplicate key update doubtful_at = values(doubtful_at), expires_at = values(expires_at)`
-        .execute(this.#presence);
+      const logins = await this.#ring.sealedLogins();
+      // By one transaction: nobody is present whose keys nobody knows.
+      await this.#presence.transaction().execute(async (db) => {
+        await this.#ring.enter(db, replica, logins);
+        await sql`insert into ${replicas} (replica_id, doubtful_at, expires_at)
+          values (${replica}, ${inMs(ttlMs * DOUBT)}, ${inMs(ttlMs)})
+          on duplicate key update doubtful_at = values(doubtful_at), expires_at = values(expires_at)`
+          .execute(db);
+      });
+      const unopened = [...logins].filter(([key]) => !this.keyIds.includes(key));
+      return { unopened: unopened.reduce((sum, [, count]) => sum + count, 0) };
     });
+  }
+
+  followKeys(replica: ReplicaId): Promise<KeyRing> {
+    return runGuarded(() => this.#ring.follow(replica));
   }
 
   renew(replica: ReplicaId, ttlMs: number): Promise<boolean> {
@@ -90,6 +110,9 @@ export class SqlLeases implements LeaseStore {
     // Its row first: from then on whatever it has is free, row by row or not.
     await runGuarded(() => this.#control.deleteFrom(REPLICAS).where("replica_id", "=", replica).execute());
     await runGuarded(() => this.#control.deleteFrom(ERRANDS).where("replica_id", "=", replica).execute());
+    await runGuarded(() =>
+      this.#control.deleteFrom(REPLICA_KEYS).where("replica_id", "=", replica).execute()
+    );
     await this.#guarded(() =>
       // Both values of `resting`, so that the index finds them.
       this.#db.updateTable(LEASES).set({ replica_id: null })
@@ -166,11 +189,12 @@ export class SqlLeases implements LeaseStore {
     });
   }
 
-  orphans(limit: number): Promise<string[]> {
+  orphans(limit: number, left: LeftToOthers = { keys: new Set(), sessions: [] }): Promise<string[]> {
     return runGuarded(async () => {
       const { rows } = await sql<{ instance_id: string }>`select l.instance_id from ${leases} l
         left join ${replicas} r on r.replica_id = l.replica_id
-        where l.resting = 0 and r.replica_id is null order by rand() limit ${limit}`.execute(this.#control);
+        where l.resting = 0 and r.replica_id is null and ${isNotLeft(left)}
+        order by rand() limit ${limit}`.execute(this.#control);
       return rows.map((row) => row.instance_id);
     });
   }
@@ -247,6 +271,7 @@ export class SqlLeases implements LeaseStore {
       const isStale = sql<boolean>`created_at not between ${NOW} - interval ${STALE_MINUTES} minute
         and ${NOW} + interval ${STALE_MINUTES} minute`;
       await this.#control.deleteFrom(ERRANDS).where(isStale).execute();
+      await this.#ring.tidy();
     });
   }
 
@@ -268,6 +293,18 @@ export class SqlLeases implements LeaseStore {
   #guarded<T>(operation: () => Promise<T>): Promise<T> {
     return runGuarded(() => this.#lanes.run(operation));
   }
+}
+
+/** Whether the session of the lease `l` is none of these. */
+function isNotLeft({ keys, sessions }: LeftToOthers): RawBuilder<boolean> {
+  const conditions = [
+    ...(keys.size === 0 ? [] : [
+      sql`not exists (select 1 from ${sql.table(CREDENTIALS)} c where c.instance_id = l.instance_id
+        and c.kind = ${LOGIN_KIND} and c.name = x'' and c.key_id in (${sql.join([...keys])}))`,
+    ]),
+    ...(sessions.length === 0 ? [] : [sql`l.instance_id not in (${sql.join(sessions)})`]),
+  ];
+  return conditions.length === 0 ? sql<boolean>`1 = 1` : sql<boolean>`${sql.join(conditions, sql` and `)}`;
 }
 
 /** Without the key, which is the database's affair. */

@@ -23,6 +23,10 @@ export const REPLICAS = "ll_whatsapp_replicas";
 export const LEASES = "ll_whatsapp_leases";
 /** What replicas ask of each other; MySQL alone. */
 export const ERRANDS = "ll_whatsapp_errands";
+/** Which keys may have sealed something, and which of them seals; MySQL alone. */
+export const CREDENTIAL_KEYS = "ll_whatsapp_credential_keys";
+/** Which keys each replica has; MySQL alone. */
+export const REPLICA_KEYS = "ll_whatsapp_replica_keys";
 /** Which migrations have been applied. */
 export const MIGRATIONS = "ll_whatsapp_migrations";
 
@@ -129,6 +133,21 @@ export interface ErrandTable {
   created_at: string;
 }
 
+export interface CredentialKeyTable {
+  /** Empty for the row that is no key, and is locked by whoever decides which key seals. */
+  key_id: string;
+  /** 1 for the key that seals; null for those that have. */
+  seals: number | null;
+}
+
+export interface ReplicaKeyTable {
+  replica_id: string;
+  /** Separated by commas. */
+  key_ids: string;
+  /** The key with which everything is sealed that the replica has under way. */
+  seals_with: string;
+}
+
 export interface MigrationTable {
   name: string;
   applied_at: string;
@@ -144,5 +163,7 @@ export interface Tables {
   [REPLICAS]: ReplicaTable;
   [LEASES]: LeaseTable;
   [ERRANDS]: ErrandTable;
+  [CREDENTIAL_KEYS]: CredentialKeyTable;
+  [REPLICA_KEYS]: ReplicaKeyTable;
   [MIGRATIONS]: MigrationTable;
 }

@@ -30,10 +30,12 @@ export interface SealPlace {
   readonly name: string;
 }
 
-/** The configured keys: the newest seals, all of them open. Never prints what it holds. */
+/** The configured keys: one of them seals, by itself the newest; all of them open. Never prints what it holds. */
 export class CredentialKeys {
-  /** The id of the key that seals, in hexadecimal. Not a secret. */
+  /** The ids of the keys, the newest first, in hexadecimal. No secrets. */
+  readonly ids: readonly string[];
   readonly newestId: string;
+  #sealingId: string;
   readonly #keys = new Map<string, Buffer>();
   readonly #subkeys = new Map<string, Buffer>();
 
@@ -45,6 +47,22 @@ export class CredentialKeys {
     }
     for (const key of keys) this.#keys.set(keyId(key), Buffer.from(key));
     this.newestId = keyId(newest);
+    this.ids = [...this.#keys.keys()];
+    this.#sealingId = this.newestId;
+  }
+
+  /** The id of the key that seals. */
+  get sealingId(): string {
+    return this.#sealingId;
+  }
+
+  /**
+   * Has another one of the keys seal from now on.
+   * @throws {RangeError} when it is none of them
+   */
+  sealWith(id: string): void {
+    if (!this.#keys.has(id)) throw new RangeError("Only a key that is configured can seal.");
+    this.#sealingId = id;
   }
 
   /** The key with this id for this instance; undefined when the id is not among the configured ones. */
@@ -88,14 +106,15 @@ export function generateCredentialKey(): string {
 }
 
 /**
- * Seals a text with the newest key.
+ * Seals a text with the key that seals.
  * @throws {RangeError} when the text is not well-formed Unicode and would not come back as it went in
  */
 export function seal(keys: CredentialKeys, place: SealPlace, text: string): Buffer {
   if (!text.isWellFormed()) throw new RangeError("Only well-formed text can be sealed.");
-  const header = Buffer.concat([Buffer.from([VERSION]), Buffer.from(keys.newestId, "hex")]);
+  const { sealingId } = keys;
+  const header = Buffer.concat([Buffer.from([VERSION]), Buffer.from(sealingId, "hex")]);
   const nonce = randomBytes(NONCE_BYTES);
-  const key = keys.subkey(keys.newestId, place.instanceId)!; // the newest id is always configured
+  const key = keys.subkey(sealingId, place.instanceId)!; // it is always configured
   const cipher = createCipheriv("aes-256-gcm", key, nonce);
   cipher.setAAD(boundTo(header, place));
   const sealed = cipher.update(text, "utf8");
@@ -112,8 +131,9 @@ export function unseal(keys: CredentialKeys, place: SealPlace, envelope: Uint8Ar
     throw unreadable(place, "The envelope is of an unknown form.");
   }
   const header = bytes.subarray(0, HEADER_BYTES);
-  const key = keys.subkey(header.toString("hex", 1), place.instanceId);
-  if (key === undefined) throw unreadable(place, "The key that sealed it is not configured.");
+  const id = header.toString("hex", 1);
+  const key = keys.subkey(id, place.instanceId);
+  if (key === undefined) throw unreadable(place, "The key that sealed it is not configured.", id);
   const nonce = bytes.subarray(HEADER_BYTES, HEADER_BYTES + NONCE_BYTES);
   const tag = bytes.subarray(bytes.length - TAG_BYTES);
   const sealed = bytes.subarray(HEADER_BYTES + NONCE_BYTES, bytes.length - TAG_BYTES);
@@ -127,8 +147,8 @@ export function unseal(keys: CredentialKeys, place: SealPlace, envelope: Uint8Ar
   }
 }
 
-function unreadable(place: SealPlace, why: string): CredentialsUnreadableError {
-  return new CredentialsUnreadableError(place.instanceId, new Error(why));
+function unreadable(place: SealPlace, why: string, keyId?: string): CredentialsUnreadableError {
+  return new CredentialsUnreadableError(place.instanceId, new Error(why), keyId);
 }
 
 function keyId(key: Uint8Array): string {

@@ -27,6 +27,7 @@ import { runGuarded } from "./faults.ts";
 import { assertHeld, idIfHeld, isHeld, isRefusedByFence } from "./fence.ts";
 import { inLists } from "./in_lists.ts";
 import { SqlLeases } from "./leases.ts";
+import { SqlKeyRing } from "./key_ring.ts";
 import { LoginChanges } from "./login_changes.ts";
 import { gathering, glancing, type ReadOutline } from "./outlines.ts";
 import { SqlRetiredLogins } from "./retired_logins.ts";
@@ -78,7 +79,8 @@ export class SqlStore implements Store {
     this.#logins = new LoginChanges(database);
     this.#retired = new SqlRetiredLogins(calls, keys);
     this.#lanes = database.dialect === "mysql" ? new WriteLanes(database.connections) : null;
-    this.leases = this.#lanes === null ? null : new SqlLeases(database, this.#lanes);
+    const ring = new SqlKeyRing(database, keys, () => Promise.allSettled(this.#running));
+    this.leases = this.#lanes === null ? null : new SqlLeases(database, this.#lanes, ring);
     this.#writeCheck = new WriteCheck(database);
     const later = async (instanceId: string) => outlineIn(await this.find(instanceId));
     this.#readOutline = database.glance === null

@@ -1,6 +1,6 @@
 /**
  * Who may act for a session where several replicas share one database: the words, and what is asked of the
- * database. `db/` implements it, `replicas/` lives by it.
+ * database. `db/` implements it, `cluster/` lives by it.
  *
  * A replica is present until it leaves, or until others have seen it not renew its presence for the length of one, by
  * clocks that nobody sets. A lease belongs to a replica and lasts for as long as its owner is present, so that one

@@ -12,7 +12,7 @@ import { ALONE, type Ownership } from "./ports/ownership.ts";
 import { Supervisor, type Surroundings } from "./supervisor.ts";
 
 export interface RosterOptions
-  extends Omit<Surroundings, "ownership" | "onIdle" | "onFenced" | "onMissing" | "onBroken"> {
+  extends Omit<Surroundings, "ownership" | "onIdle" | "onFenced" | "onMissing" | "onUnopened" | "onBroken"> {
   /** Whose the sessions are; all this process's own where it is not given. */
   readonly ownership?: Ownership;
 }
@@ -56,6 +56,7 @@ export class Roster {
       onIdle: ({ instanceId }) => this.#dismiss(instanceId),
       onFenced: (supervisor) => this.#forget(supervisor, "session_fenced"),
       onMissing: (supervisor) => void this.#dropMissing(supervisor),
+      onUnopened: ({ instanceId }) => this.#leaveUnopened(instanceId),
       onBroken: (supervisor) => void this.#reload(supervisor),
     };
   }
@@ -216,6 +217,12 @@ export class Roster {
     if (this.#stopping) return;
     this.#entries.delete(instanceId);
     void this.#ownership.release(entry.supervisor.lease, true);
+  }
+
+  /** Leaves a session to another replica that can open its login; calls for it wait until it is free. */
+  #leaveUnopened(instanceId: string): void {
+    const entry = this.#entries.get(instanceId);
+    if (entry?.supervisor && entry.leaving === null) entry.leaving = this.#leave(entry);
   }
 
   /** Leaves a session to another replica. */

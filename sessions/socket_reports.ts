@@ -27,6 +27,8 @@ export interface ReportLine {
   readonly kind: "pairing" | "login";
   /** Takes an event that nobody waits for. */
   hear(event: SessionEvent): void;
+  /** Takes that something of the login does not open. */
+  unreadable(error: CredentialsUnreadableError): void;
   /** Takes the socket's end. */
   end(event: SessionEvent): void;
   /** @returns resolves once the new login is durable; rejects when it is not kept */
@@ -67,7 +69,7 @@ export function listenTo(target: ReportTarget, line: ReportLine, span: Span): So
     },
     load: (keyType, ids) =>
       line.serve(() => store.loadKeys(instanceId, keyType, ids)).catch((error) => {
-        if (error instanceof CredentialsUnreadableError) line.hear({ type: "credentials_unreadable" });
+        if (error instanceof CredentialsUnreadableError) line.unreadable(error);
         throw error;
       }),
     save: (keys, credentials) => line.serve((lease) => store.saveKeys(instanceId, keys, credentials, lease)),

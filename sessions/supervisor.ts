@@ -52,6 +52,8 @@ export interface Surroundings {
   readonly onFenced: (supervisor: Supervisor) => void;
   /** Called when the session turns out to have been deleted, and has been abandoned. */
   readonly onMissing: (supervisor: Supervisor) => void;
+  /** Called when the session is to be left to another replica, which can open its login. */
+  readonly onUnopened: (supervisor: Supervisor) => void;
   /** Called when what happened cannot be written, not even later; the session has been abandoned. */
   readonly onBroken: (supervisor: Supervisor) => void;
 }
@@ -372,15 +374,30 @@ export class Supervisor {
   async #openLogin(): Promise<void> {
     const credentials = await this.#persistence
       .insist(() => this.#around.store.loadCredentials(this.instanceId))
-      .catch((error) => {
-        if (error instanceof CredentialsUnreadableError) return null;
-        throw error;
+      .catch(async (error) => {
+        if (!(error instanceof CredentialsUnreadableError)) throw error;
+        await this.#onUnreadable(error);
+        return undefined;
       });
+    if (credentials === undefined) return;
     if (credentials === null) return await this.#apply({ type: "credentials_unreadable" });
     this.#retirements.present.add(this.#open("login", this.#loginLine, { kind: "login", credentials }));
     // Never before it is made: its second would be over a moment too early. There is no turn for the login that
     // belongs to a pairing, or to a restart that WhatsApp asked for.
     this.#around.admission.count(this.#turn);
+  }
+
+  /** The login is in error, unless another replica can open it: then the session is left to that one as it is. */
+  async #onUnreadable({ keyId }: CredentialsUnreadableError): Promise<void> {
+    const { ownership, onUnopened, log } = this.#around;
+    const isLeft = keyId !== null &&
+      await this.#persistence.insist(() => ownership.canAnotherOpen(this.instanceId, keyId));
+    // A QR that is shown would be lost; the session is put up once its error is told.
+    if (!isLeft || this.#life.pairing.kind !== "none") {
+      return await this.#apply({ type: "credentials_unreadable" });
+    }
+    log.warn({ event: "session_left_to_others", instance_id: this.instanceId, key_id: keyId });
+    onUnopened(this);
   }
 
   /**
@@ -409,6 +426,10 @@ export class Supervisor {
       hear: (event) =>
         this.#enqueue(async () => {
           if (!isStale()) await this.#apply(event);
+        }),
+      unreadable: (error) =>
+        this.#enqueue(async () => {
+          if (!isStale()) await this.#onUnreadable(error);
         }),
       end: (event) =>
         this.#enqueue(async () => {

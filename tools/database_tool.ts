@@ -5,6 +5,7 @@
  */
 import { type Config, CONFIG_VARIABLES, ConfigError, parseConfig } from "../config.ts";
 import { asRefusal, DatabaseUnusableError, whyUnavailable } from "../db/mod.ts";
+import { KeysDisagreeError } from "../domain/key_ring.ts";
 import { StoreUnavailableError } from "../sessions/ports/store.ts";
 
 export const EXIT = {
@@ -37,7 +38,10 @@ export async function runTool(work: (config: Config) => Promise<number>): Promis
       );
       Deno.exit(EXIT.unavailable);
     }
-    if (error instanceof ConfigError || error instanceof DatabaseUnusableError) {
+    if (
+      error instanceof ConfigError || error instanceof DatabaseUnusableError ||
+      error instanceof KeysDisagreeError
+    ) {
       console.error(error.message);
       Deno.exit(EXIT.config);
     }

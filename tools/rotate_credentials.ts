@@ -1,6 +1,7 @@
 /**
  * `deno task rotate-credentials`: seals everything again with the newest of `CREDENTIALS_KEY`, so that the
- * older keys can be thrown away. Runs beside a service that has been started with the same `new,old`.
+ * older keys can be thrown away. Runs beside a service that has been started with the same `new,old`; with replicas
+ * it is refused while one is present that lacks the newest.
  * @module
  */
 import type { Config } from "../config.ts";

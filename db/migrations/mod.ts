@@ -7,8 +7,16 @@ import { links } from "./0002_links.ts";
 import { credentials } from "./0003_credentials.ts";
 import { replicas } from "./0004_replicas.ts";
 import { retiredLogins } from "./0005_retired_logins.ts";
+import { credentialKeys } from "./0006_credential_keys.ts";
 import type { Migration } from "./migration.ts";
 
 export type { Migration } from "./migration.ts";
 
-export const MIGRATIONS: readonly Migration[] = [sessions, links, credentials, replicas, retiredLogins];
+export const MIGRATIONS: readonly Migration[] = [
+  sessions,
+  links,
+  credentials,
+  replicas,
+  retiredLogins,
+  credentialKeys,
+];

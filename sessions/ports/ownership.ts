@@ -19,6 +19,13 @@ export interface Ownership {
    */
   release(lease: Lease | null, rest: boolean): Promise<void>;
   /**
+   * Notes that the login of a session of this process does not open.
+   * @param keyId the key that would open it
+   * @returns whether another replica has that key, so that the session is left to it
+   * @throws {StoreUnavailableError} when the database cannot say
+   */
+  canAnotherOpen(instanceId: string, keyId: string): Promise<boolean>;
+  /**
    * Has the owner of a session do something, and waits for it.
    * @returns what it says came of it, or that it is gone, or that it has not answered within `waitMs`
    * @throws {StoreUnavailableError} when the database cannot be reached
@@ -36,6 +43,7 @@ export const ALONE: Ownership = {
   take: () => Promise.resolve({ kind: "taken", lease: null }),
   holds: () => true,
   release: () => Promise.resolve(),
+  canAnotherOpen: () => Promise.resolve(false),
   ask: () => Promise.reject(new Error("There is nobody to ask.")),
 };
 

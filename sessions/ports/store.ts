@@ -157,8 +157,11 @@ export class ForeignRowError extends Error {
 /** Stored credentials cannot be opened: another key, or damage. They are left as they are. */
 export class CredentialsUnreadableError extends Error {
   override readonly name = "CredentialsUnreadableError";
-  constructor(instanceId: string, cause?: unknown) {
+  /** The key that would open them, where that is not at hand; null where it is damage. */
+  readonly keyId: string | null;
+  constructor(instanceId: string, cause?: unknown, keyId: string | null = null) {
     super(`The stored credentials of ${instanceId} cannot be opened.`, { cause });
+    this.keyId = keyId;
   }
 }
 

@@ -167,3 +167,19 @@ Deno.test("Presence goes on trying, and says so, when a renewal fails for a reas
   await stage.presence.leave();
   assert.equal(stage.clock.pending, 0);
 });
+
+Deno.test("Presence says once why it is not let in again, and comes back when it is", async () => {
+  const stage = new Stage();
+  await stage.presence.join();
+  stage.leases.mood = "expired";
+  await stage.pass(1_000);
+  stage.gone.resolve();
+  stage.leases.mood = "disagrees";
+  await stage.pass(5_000);
+  assert.deepEqual(stage.errors, ["replica_fenced", "replica_not_renewed"]);
+  assert.equal(stage.presence.id, null);
+  stage.leases.mood = "well";
+  await stage.pass(1_000);
+  assert.notEqual(stage.presence.id, null);
+  await stage.presence.leave();
+});

@@ -2,6 +2,8 @@
  * The presences of a database that does as it is told, for one replica.
  * @module
  */
+import { KeysDisagreeError } from "../../domain/key_ring.ts";
+import type { Arrival } from "../../cluster/ports.ts";
 import type { LeaseStore } from "../../cluster/ports.ts";
 import { StoreUnavailableError } from "../../sessions/ports/store.ts";
 
@@ -12,11 +14,12 @@ export class ScriptedLeases implements Presences {
   readonly left: string[] = [];
   renewals = 0;
   /** How the database answers from now on. */
-  mood: "well" | "away" | "silent" | "expired" | "broken" = "well";
+  mood: "well" | "away" | "silent" | "expired" | "broken" | "disagrees" = "well";
 
-  async join(replica: string): Promise<void> {
+  async join(replica: string): Promise<Arrival> {
     await this.#answer();
     this.joined.push(replica);
+    return { unopened: 0 };
   }
 
   async renew(): Promise<boolean> {
@@ -39,6 +42,8 @@ export class ScriptedLeases implements Presences {
         return Promise.reject(new StoreUnavailableError());
       case "broken":
         return Promise.reject(new RangeError("no statement of ours"));
+      case "disagrees":
+        return Promise.reject(new KeysDisagreeError("CREDENTIALS_KEY lacks a key."));
       case "silent":
         return new Promise(() => {});
       default:

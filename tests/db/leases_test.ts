@@ -322,6 +322,7 @@ test("a year of joins, leaves, deaths and errands leaves no more rows than there
     await leases.tidy();
     assert.equal(await rows("ll_whatsapp_errands"), 0);
     assert.equal(await rows("ll_whatsapp_replicas"), 2);
+    assert.equal(await rows("ll_whatsapp_replica_keys"), 2);
     assert.equal(await rows("ll_whatsapp_leases"), names.length);
   }
 });

@@ -185,9 +185,15 @@ export function migrateSuite(dialect: TestDialect): void {
       table: { ...table, notes: second.table?.notes ?? [] },
     });
     assert.deepEqual(describeMigration(second).at(-1), "The database is up to date.");
-    const shared = ["ll_whatsapp_errands", "ll_whatsapp_leases", "ll_whatsapp_replicas"];
+    const shared = [
+      "ll_whatsapp_credential_keys",
+      "ll_whatsapp_errands",
+      "ll_whatsapp_leases",
+      "ll_whatsapp_replica_keys",
+      "ll_whatsapp_replicas",
+    ];
     assert.deepEqual(
-      await tables(url),
+      (await tables(url)).sort(),
       [
         "ll_whatsapp_credentials",
         "ll_whatsapp_current_logins",

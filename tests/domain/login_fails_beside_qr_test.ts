@@ -1,6 +1,5 @@
 /** A login fails or is lost while a QR is shown beside it: the QR stays, and the failure is told afterwards. */
 import assert from "node:assert/strict";
-import type { Effect } from "../../domain/events.ts";
 import { isAtRest } from "../../domain/life.ts";
 import { lastErrorOf } from "../../domain/errors.ts";
 import { qrAnswer } from "../../domain/answer.ts";

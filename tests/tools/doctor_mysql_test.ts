@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { generateCredentialKey } from "../../db/mod.ts";
+import { generateCredentialKey, openStore, parseCredentialKeys } from "../../db/mod.ts";
 import { checkVersion } from "../../tools/doctor/database.ts";
 import { judgeGrants } from "../../tools/doctor/privileges.ts";
 import { insertRows, LARAVEL, ROWS } from "../db/adoption/tables.ts";
@@ -56,6 +56,32 @@ serverTest(
     assert.equal((await server.run(`show tables like '%doctor%'`, name)).length, 0);
   },
 );
+
+serverTest("says whether the replicas that are present have the keys at hand", async (environment, url) => {
+  const [old, fresh, other] = [
+    environment.CREDENTIALS_KEY!,
+    generateCredentialKey(),
+    generateCredentialKey(),
+  ];
+  const report = (...keys: string[]) => doctor({ ...environment, CREDENTIALS_KEY: keys.join(",") }, "--json");
+  await using replica = await openStore({ url, keys: parseCredentialKeys(old) });
+  assert.equal((await report(old)).outcomes.replicas, undefined);
+  await replica.leases!.join("one", 3_600_000);
+  assert.equal((await report(old)).saw("replicas"), "1 present, and it has the newest key at hand.");
+  const ahead = await report(fresh, old);
+  assert.equal(ahead.code, 0, ahead.text);
+  assert.equal(ahead.outcomes.replicas, "warning");
+  assert.equal(
+    ahead.saw("replicas"),
+    "1 of 1 replicas that are present cannot open what the newest key of CREDENTIALS_KEY seals.",
+  );
+  const wrong = await report(other);
+  assert.equal(wrong.code, 1);
+  assert.equal(wrong.saw("replicas"), "A replica with these keys would be refused at its start.");
+  for (const secret of [old, fresh, other]) {
+    assert.ok(!ahead.text.includes(secret) && !wrong.text.includes(secret));
+  }
+});
 
 serverTest("says why a MySQL server cannot be used", async (environment, url) => {
   const port = closedPort();

@@ -3,6 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import { generateCredentialKey, openStore, parseCredentialKeys } from "../../db/mod.ts";
 import { query } from "../../lab/databases/helpers.ts";
 import { testServer } from "../../lab/databases/server.ts";
+import { serviceProcess } from "../../lab/process.ts";
 import { databaseScenario, scenario } from "../e2e/world.ts";
 import { runTool, tool } from "./cli.ts";
 
@@ -122,6 +123,32 @@ databaseScenario(
     assert.equal((await store.loadKeys("sender_2", "session", KEYS.map(({ id }) => id))).size, KEYS.length);
   },
 );
+
+Deno.test("rotate-credentials is refused beside a service over a file that lacks the new key", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "rotate-" });
+  const [old, fresh] = [generateCredentialKey(), generateCredentialKey()];
+  const DATABASE_URL = `sqlite:${folder}/sessions.db`;
+  const rotate = () => runTool(TOOL, [], { DATABASE_URL, CREDENTIALS_KEY: `${fresh},${old}` });
+  const sealed = async () => [...(await sealedBy(DATABASE_URL)).keys()];
+  try {
+    await fill(DATABASE_URL, old, "sender_1");
+    {
+      await using behind = serviceProcess({ DATABASE_URL, CREDENTIALS_KEY: old, PORT: "0" });
+      await behind.event("listening");
+      const refused = await rotate();
+      assert.equal(refused.code, 78, refused.stderr);
+      assert.match(refused.stderr, /^The service that runs over this database file cannot open [^\n]+\.\n$/);
+      assert.deepEqual(await sealed(), [parseCredentialKeys(old).newestId]);
+    }
+    await using ahead = serviceProcess({ DATABASE_URL, CREDENTIALS_KEY: `${fresh},${old}`, PORT: "0" });
+    await ahead.event("listening");
+    const done = await rotate();
+    assert.equal(done.code, 0, done.stderr);
+    assert.deepEqual(await sealed(), [parseCredentialKeys(fresh).newestId]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
 
 Deno.test("rotate-credentials ends with one sentence and its own code when it cannot work at all", async () => {
   const [one, two] = [generateCredentialKey(), generateCredentialKey()];

@@ -19,6 +19,7 @@ import { hasTable } from "../../db/table_shape.ts";
 import { StoreUnavailableError } from "../../sessions/ports/store.ts";
 import { checkCredentials, keysAtHand } from "./credentials.ts";
 import { checkPrivileges } from "./privileges.ts";
+import { checkReplicaKeys } from "./replica_keys.ts";
 import { type Check, fault, notChecked, ok, warning } from "./report.ts";
 
 /** After which an unanswered statement is given up, in milliseconds. */
@@ -47,12 +48,14 @@ export async function checkDatabase(config: Config, target: DatabaseTarget): Pro
     return [unreachable(target, error), notChecked("tables", why), broken ?? notChecked("credentials", why)];
   }
   try {
+    const whole = keys as Exclude<typeof keys, Check>;
     return [
       ...target.dialect === "mysql"
         ? await checkServer(database, target)
         : [await checkFile(database, target)],
       ...await checkTables(database),
-      broken ?? await checkStored(database, keys as Exclude<typeof keys, Check>),
+      broken ?? await checkStored(database, whole),
+      ...broken || target.dialect !== "mysql" ? [] : await checkReplicaKeys(database, whole),
     ];
   } finally {
     await database.close();
