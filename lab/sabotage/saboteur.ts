@@ -19,12 +19,12 @@ export type Order =
     | { readonly what: "hang"; readonly ms: number; readonly gate?: SharedArrayBuffer }
     /** Stops the worker's monotonic time, so many milliseconds after the moment at which it was first stopped. */
     | { readonly what: "time"; readonly aheadMs: number; readonly gate: SharedArrayBuffer }
-    /** Says this. */
+    /** Sends this message. */
     | { readonly what: "lie"; readonly lie: unknown }
   )
   & { readonly socket?: number };
 
-/** Sets the worker's wall clock; done when it is said back. */
+/** Sets the worker's wall clock; done when it is sent back. */
 export interface Setting {
   readonly byMs: number;
 }

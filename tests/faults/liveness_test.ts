@@ -13,8 +13,8 @@ import { scenario, UNWATCHED, type World, type WorldOptions } from "../e2e/world
 
 const SABOTAGED: WorldOptions = { ...QUICK_LINKS, supervision: { workerScript: SABOTEUR } };
 
-/** How often workers are asked for their pulse, and how long they may owe it, in milliseconds; the product's own. */
-const WATCH = { pulseMs: 5_000, hangMs: 15_000 };
+/** How often workers are asked for a heartbeat, and how long it may take, in milliseconds; the product's own. */
+const WATCH = { heartbeatMs: 5_000, hangMs: 15_000 };
 
 /** By the log: it may be back before HTTP is asked. */
 function untilLost({ log }: World, instanceId: string): Promise<unknown> {
@@ -45,9 +45,10 @@ scenario("a worker that hangs is found out and replaced, and its sessions resume
   });
   await survive(world, async () => {
     const letGo = await hangWorker();
-    clock.skip(2 * WATCH.pulseMs + WATCH.hangMs);
+    const hung = world.log.next(({ end }) => end === "hung");
+    clock.skip(2 * WATCH.heartbeatMs + WATCH.hangMs);
+    await hung;
     // The runtime cannot end a thread that never yields: its sessions wait until it does.
-    assert.ok(world.log.lines.some(({ end }) => end === "hung"));
     letGo();
   }, "worker_lost");
 }, { only: "sqlite" });
@@ -61,7 +62,7 @@ scenario("a worker that ends by itself is replaced, and its sessions resume", as
 scenario("a worker that grows too large is replaced before it takes the process down", async (start) => {
   await using world = await start({
     ...QUICK_LINKS,
-    supervision: { workerScript: SABOTEUR, watch: { pulseMs: 200, memoryLimitBytes: 64 * 2 ** 20 } },
+    supervision: { workerScript: SABOTEUR, watch: { heartbeatMs: 200, memoryLimitBytes: 64 * 2 ** 20 } },
   });
   await survive(world, () => sabotage("grow"), "worker_lost");
   assert.ok(world.log.lines.some(({ end }) => end === "out_of_memory"));
@@ -111,7 +112,7 @@ for (const [what, strike] of [["silent", "silence"], ["unintelligible", "garble"
     // The worker's time stands still: a socket that hears something from now on hears it 4 s later, however long that takes.
     await stopWorkerTime(4_000);
     await world.gateway.when("ping", { phone: neighbour.number, nth: 3 });
-    clock.skip(UNWATCHED.watch.pulseMs);
+    clock.skip(UNWATCHED.watch.heartbeatMs);
     assert.deepEqual(
       (({ origin, code, instance_id }) => ({ origin, code, instance_id }))(await ended),
       { origin: "client", code: 408, instance_id: "dead" },
@@ -133,7 +134,7 @@ scenario("sockets that WhatsApp leaves unanswered one after the other get a new 
     gateway,
     databaseUrl,
     socketSettings: { connectMs: 2_000 },
-    supervision: { watch: { pulseMs: 200, unansweredLimit: 3 } },
+    supervision: { watch: { heartbeatMs: 200, unansweredLimit: 3 } },
   });
   await world.log.next(({ event }) => event === "worker_retired");
   assert.ok(hung.used >= 3);
@@ -146,22 +147,22 @@ scenario("the time of WhatsApp's last word is known for each session that has a 
   await using world = await start({
     ...QUICK_LINKS,
     socketSettings: { keepAliveMs: 200 },
-    supervision: { watch: { pulseMs: 20 } },
+    supervision: { watch: { heartbeatMs: 20 } },
   });
   const { sessions } = world.service;
   const linked = Date.now();
   const phone = await world.link("heard");
-  // Known as of the last pulse, of which nobody is told.
+  // Known as of the last heartbeat, which no event shows.
   while (sessions.heardAt("heard") === null) await world.gateway.when("ping", { phone: phone.number });
   assert.ok(sessions.heardAt("heard")! >= linked);
   assert.equal(sessions.heardAt("nobody"), null);
 }, { only: "sqlite" });
 
-/** Pulses and pings that come often, and bounds that a busy machine keeps: nothing here is to be lost by them. */
+/** Heartbeats and pings that come often, and bounds that a busy machine keeps: nothing here is to be lost by them. */
 const UNHURRIED: WorldOptions = {
   ...QUICK_LINKS,
   socketSettings: { keepAliveMs: 300, silenceMs: 5_000 },
-  supervision: { workerScript: SABOTEUR, watch: { pulseMs: 200, hangMs: 60_000 } },
+  supervision: { workerScript: SABOTEUR, watch: { heartbeatMs: 200, hangMs: 60_000 } },
 };
 
 for (const [which, byMs] of [["back by an hour", -HOUR_MS], ["forward by a day", DAY_MS]] as const) {

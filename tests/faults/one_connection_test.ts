@@ -72,15 +72,17 @@ scenario("a QR is shown while a connection of the session is still going down", 
 
 scenario("a worker that the runtime does not end is waited for no longer than its bound", async (start) => {
   const clock = new SkippingClock();
-  const watch = { pulseMs: 5_000, hangMs: 15_000, startMs: 86_400_000, unendedMs: 600_000 };
+  const watch = { heartbeatMs: 5_000, hangMs: 15_000, startMs: 86_400_000, unendedMs: 600_000 };
   await using world = await start({ ...QUICK_LINKS, supervision: { clock, workerScript: SABOTEUR, watch } });
   const phone = await world.link("impatient");
   const [unended, back] = [
     world.log.next(({ event }) => event === "worker_unended"),
     world.gateway.when("online", { phone: phone.number }),
   ];
+  const hung = world.log.next(({ end }) => end === "hung");
   const letGo = await hangWorker();
-  clock.skip(2 * watch.pulseMs + watch.hangMs);
+  clock.skip(2 * watch.heartbeatMs + watch.hangMs);
+  await hung;
   assert.ok(!world.log.lines.some(({ event }) => event === "worker_unended"));
   clock.skip(watch.unendedMs);
   assert.equal((await unended).sockets, 1);

@@ -129,13 +129,15 @@ function widerWorker(): void {
 }
 
 self.onmessage = async ({ data: command }: MessageEvent<Command>) => {
-  if (command.type === "stop") self.postMessage({ type: "stopped" });
+  if (command.type === "request" && command.request.type === "stop") {
+    self.postMessage({ type: "answer", id: command.id, answer: { type: "stop" } });
+  }
   if (command.type !== "open" || command.purpose.kind !== "login") return;
   const value = JSON.stringify(await probe(JSON.parse(command.purpose.credentials)));
   self.postMessage({
-    type: "save",
+    type: "request",
     socket: command.socket,
-    request: 1,
-    keys: [{ type: "probe", id: "found", value }],
+    id: 1,
+    request: { type: "save_keys", keys: [{ type: "probe", id: "found", value }] },
   });
 };

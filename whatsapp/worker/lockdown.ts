@@ -1,7 +1,6 @@
 /**
- * What the runtime asks no permission for, taken from this thread before anything else loads. The permissions are the
- * wall; this is for the doors that it has none for, as the runtime of this version builds them: the wall's test tries
- * each of them.
+ * Takes from this thread what the runtime asks no permission for, before anything else loads. The permissions are the
+ * sandbox; this closes what they leave open in this version of the runtime. The sandbox's test tries each of them.
  * @module
  */
 import { closeSync } from "node:fs";

@@ -1,28 +1,29 @@
 /// <reference lib="deno.worker" />
 /**
- * A socket worker: a handful of Baileys sockets behind a wall. Its permissions reach WhatsApp's host
- * and nothing else; what it needs of the outside it asks of the main thread by message.
+ * A socket worker: a handful of Baileys sockets in a sandbox. Its permissions reach WhatsApp's host and nothing else;
+ * what it needs besides it requests from the main thread by message.
  * @module
  */
 import "./lockdown.ts"; // before anything that is not ours
-import type { DisconnectCause } from "../../domain/disconnect.ts";
-import type { Command, Report, RequestId, SocketId, SocketSettings } from "../protocol.ts";
+import type { SocketRequest } from "../../sessions/ports/sockets.ts";
+import type { Command, Report, RequestId, SocketId, SocketSettings, WorkerRequest } from "../protocol.ts";
 import { WA_CERT_DETAILS } from "./baileys.ts";
 import { signNatively } from "./curve.ts";
 import { tidyHeap } from "./heap.ts";
 import { isName } from "./limits.ts";
 import { silenceConsole } from "./quiet.ts";
-import { BaileysSocket, type LoginVault } from "./socket.ts";
+import { PendingRequests } from "./requests.ts";
+import { BaileysSocket, type SocketOutlet } from "./socket.ts";
 
 /** Every socket whose connection may still be there. */
 const sockets = new Map<SocketId, BaileysSocket>();
-/** Those of them that may still ask and tell: after its end a socket is silent, whatever its code goes on doing. */
-const speaking = new Set<SocketId>();
-const questions = new Map<
-  RequestId,
-  { resolve(values: ReadonlyMap<string, string>): void; reject(error: Error): void }
->();
-let nextRequest: RequestId = 1;
+/** Those of them that have not sent `closed`: afterwards a socket sends nothing, whatever its code goes on doing. */
+const active = new Set<SocketId>();
+/**
+ * What sockets wait for. Without deadlines: a write that is not durable is not acknowledged, however long that takes.
+ * A request ends with its socket.
+ */
+const requests = new PendingRequests<ReadonlyMap<string, string> | null>();
 let settings: SocketSettings;
 
 silenceConsole();
@@ -36,95 +37,90 @@ function report(message: Report): void {
   self.postMessage(message);
 }
 
-function ask(question: (request: RequestId) => Report): Promise<ReadonlyMap<string, string>> {
-  const request = nextRequest++;
-  return new Promise((resolve, reject) => {
-    questions.set(request, { resolve, reject });
-    report(question(request));
-  });
+function outletOf(socket: SocketId): SocketOutlet {
+  return {
+    send: (event, at) => {
+      if (!active.has(socket)) return;
+      if (event.type === "closed") active.delete(socket);
+      report({ type: "event", socket, event, at, now: performance.now() });
+    },
+    request: async (request) => {
+      if (!active.has(socket)) throw new Error("The socket is over.");
+      return await ask(socket, request);
+    },
+  };
 }
 
-function vaultOf(socket: SocketId): LoginVault {
-  const refuseOver = () => {
-    if (!speaking.has(socket)) throw new Error("The socket is over.");
-  };
-  return {
-    load: async (keyType, ids) => {
-      refuseOver();
-      return await ask((request) => ({ type: "load", socket, request, keyType, ids }));
-    },
-    save: async (keys, credentials) => {
-      refuseOver();
-      const login = credentials === undefined ? {} : { credentials };
-      await ask((request) => ({ type: "save", socket, request, keys, ...login }));
-    },
-  };
+async function ask(socket: SocketId, request: SocketRequest): Promise<ReadonlyMap<string, string>> {
+  const { id, answer } = requests.add({ socket });
+  report({ type: "request", socket, id, request });
+  const values = await answer;
+  if (values === null) throw new Error("The main thread could not answer.");
+  return values;
 }
 
 function open({ socket, purpose }: Extract<Command, { type: "open" }>): void {
-  const close = (cause: DisconnectCause) => {
-    if (speaking.delete(socket)) report({ type: "closed", socket, cause });
+  const outlet = outletOf(socket);
+  const onGone = (unlinked: boolean) => {
+    sockets.delete(socket);
+    active.delete(socket);
+    requests.endSocket(socket, new Error("The socket is over."));
+    report({ type: "gone", socket, unlinked });
   };
-  speaking.add(socket);
+  active.add(socket);
   try {
-    const opened = new BaileysSocket(purpose, settings, vaultOf(socket), {
-      qr: (string, ordinal, generatedAt) =>
-        report({ type: "qr", socket, string, ordinal, generatedAt, now: performance.now() }),
-      paired: async (credentials, keys) => {
-        await ask((request) => ({ type: "paired", socket, request, credentials, keys }));
-      },
-      passkeyDemanded: () => report({ type: "passkey_demanded", socket }),
-      identified: (jid) => report({ type: "identified", socket, jid }),
-      connected: (jid) => report({ type: "connected", socket, jid }),
-      closed: close,
-    });
+    const opened = new BaileysSocket(purpose, settings, outlet);
     sockets.set(socket, opened);
-    void opened.gone.then(({ unlinked }) => {
-      sockets.delete(socket);
-      speaking.delete(socket);
-      report({ type: "gone", socket, unlinked });
-    });
+    void opened.gone.then(({ unlinked }) => onGone(unlinked));
   } catch {
-    close({ origin: "client", code: 0 });
-    report({ type: "gone", socket, unlinked: false });
+    outlet.send({ type: "closed", cause: { origin: "client", code: 0 } }, performance.now());
+    onGone(false);
+  }
+}
+
+function start(command: Extract<Command, { type: "start" }>): void {
+  settings = command.settings;
+  _lifeline = command.lifeline;
+  if (settings.rootKey === undefined) return;
+  WA_CERT_DETAILS.PUBLIC_KEY = Uint8Array.from(
+    settings.rootKey.match(/../g) ?? [],
+    (byte) => parseInt(byte, 16),
+  ) as typeof WA_CERT_DETAILS.PUBLIC_KEY;
+}
+
+function carryOut(id: RequestId, request: WorkerRequest): void {
+  switch (request.type) {
+    case "heartbeat": {
+      for (const socket of sockets.values()) socket.endIfSilent(settings.silenceMs);
+      const heard = Array.from(sockets, ([socket, { heardAt }]) => [socket, heardAt] as const);
+      const answer = {
+        type: "heartbeat",
+        memoryBytes: memoryInUse(),
+        now: performance.now(),
+        heard,
+      } as const;
+      return report({ type: "answer", id, answer });
+    }
+    case "stop":
+      return void Promise.all(Array.from(sockets.values(), (socket) => socket.close(false)))
+        .finally(() => report({ type: "answer", id, answer: { type: "stop" } }));
+    default:
+      return request satisfies never;
   }
 }
 
 self.onmessage = ({ data: command }: MessageEvent<Command>) => {
   switch (command.type) {
     case "start":
-      settings = command.settings;
-      _lifeline = command.lifeline;
-      if (settings.rootKey !== undefined) {
-        WA_CERT_DETAILS.PUBLIC_KEY = Uint8Array.from(
-          settings.rootKey.match(/../g) ?? [],
-          (byte) => parseInt(byte, 16),
-        ) as typeof WA_CERT_DETAILS.PUBLIC_KEY;
-      }
-      return;
-    case "pulse":
-      for (const socket of sockets.values()) socket.endIfSilent(settings.silenceMs);
-      return report({
-        type: "pulse",
-        memoryBytes: memoryInUse(),
-        now: performance.now(),
-        heard: Array.from(sockets, ([id, { heardAt }]) => [id, heardAt] as const),
-      });
-    case "stop":
-      Promise.all(Array.from(sockets.values(), (socket) => socket.close(false)))
-        .finally(() => report({ type: "stopped" }));
-      return;
+      return start(command);
     case "open":
       return open(command);
     case "close":
       return void sockets.get(command.socket)?.close(command.unlink);
-    case "reply": {
-      const question = questions.get(command.request);
-      questions.delete(command.request);
-      return command.values === null
-        ? question?.reject(new Error("The main thread could not answer."))
-        : question?.resolve(command.values);
-    }
+    case "request":
+      return carryOut(command.id, command.request);
+    case "answer":
+      return void requests.settle(command.id, command.values);
     default:
       return command satisfies never;
   }
