@@ -17,7 +17,7 @@ export class LoginConnections {
     void gone.then(() => this.#connections.delete(gone));
   }
 
-  /** Resolves once all of them are down, with what WhatsApp said to any of them. */
+  /** Resolves once all of them are down, with what WhatsApp answered to any of them. */
   async down(): Promise<ClosedConnection> {
     const closed = await Promise.all(this.#connections);
     return { unlinked: closed.some(({ unlinked }) => unlinked) };

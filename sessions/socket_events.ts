@@ -24,7 +24,7 @@ export interface SocketOwner {
 /** The socket's way into the session's mailbox. Whether the socket is stale is checked when its turn comes. */
 export interface ReportLine {
   readonly kind: "pairing" | "login";
-  /** Takes an event that nobody waits for. */
+  /** Takes an event whose outcome is not waited for. */
   hear(event: SessionEvent): void;
   /** Takes the socket's end. */
   end(event: SessionEvent): void;

@@ -76,7 +76,7 @@ export class Unlinker {
   readonly #options: UnlinkerOptions;
   readonly #bounds: UnlinkerBounds;
   readonly #stopping = new AbortController();
-  /** Logins that somebody here sees to: being retired, or being unlinked. */
+  /** Logins that this replica is retiring or unlinking now. */
   readonly #busy = new Set<string>();
   readonly #sockets = new Set<Socket>();
   readonly #running = new Set<Promise<void>>();
@@ -89,7 +89,7 @@ export class Unlinker {
     this.#bounds = { ...UNLINKER_BOUNDS, ...options.bounds };
   }
 
-  /** Looks for logins that wait, now and again and again. */
+  /** Looks for logins that wait, now and at regular intervals. */
   start(): void {
     this.#track(this.#lookForEver());
   }

@@ -102,5 +102,5 @@ export type Report =
    * close or ended by itself. `unlinked` as in `ClosedConnection`.
    */
   | { readonly type: "gone"; readonly socket: SocketId; readonly unlinked: boolean }
-  /** Something threw where nobody catches it; the worker goes on. */
+  /** An error was not caught; the worker goes on. */
   | { readonly type: "fault"; readonly name: string };

@@ -73,7 +73,7 @@ const report = z.discriminatedUnion("type", [
   z.object({ type: z.literal("fault"), name }),
 ]);
 
-// What is checked here is what the rest of the program believes it has: a field that only one of both knows does not
+// What is checked here is what the rest of the program relies on: a field that only one of the two knows does not
 // compile.
 true satisfies Same<Writable<z.infer<typeof report>>, Writable<Report>>;
 
@@ -100,7 +100,7 @@ export type Checked =
   /** `flaw` names the kind and the field, and quotes nothing. */
   | { readonly ok: false; readonly flaw: string };
 
-/** Each envelope's content, which says what it is about. */
+/** What each envelope holds. */
 const CONTENTS = { event, request, answer } as const;
 const TYPES: ReadonlySet<unknown> = new Set(
   [report, event, request, answer].flatMap(({ options }) => options.map(({ shape }) => shape.type.value)),

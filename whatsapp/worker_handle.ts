@@ -3,10 +3,10 @@
  * @module
  */
 import { type Clock, wallTimeOf } from "../runtime/clock.ts";
-import type { ClosedConnection, Purpose, SocketEvent, SocketListener } from "../sessions/ports/sockets.ts";
+import type { ClosedConnection, Purpose, SocketListener } from "../sessions/ports/sockets.ts";
+import { CarriedSocket } from "./carried_socket.ts";
 import type { Command, Report, SocketId, SocketSettings, WorkerAnswer, WorkerRequest } from "./protocol.ts";
 import { checkReport, kindOf } from "./reports.ts";
-import { SocketSequence } from "./socket_sequence.ts";
 import { WorkerThread } from "./worker_thread.ts";
 import { WorkerTime } from "./worker_time.ts";
 import { DeadlineError, type PendingRequest, PendingRequests } from "./worker/requests.ts";
@@ -20,7 +20,7 @@ export interface WorkerHandleOptions {
   readonly clock: Clock;
   /** Called once, when the worker has to be given up; it is terminated already. */
   readonly onEnd: (end: WorkerEnd, detail: string) => void;
-  /** Called when something threw in the worker that nobody caught; it goes on. */
+  /** Called when the worker did not catch an error; it goes on. */
   readonly onFault: (name: string) => void;
   /** Called when the thread of a worker that was given up does not end; its sockets count as gone. */
   readonly onUnended: () => void;
@@ -33,18 +33,6 @@ export interface WorkerBounds {
   readonly hangMs: number;
   readonly startMs: number;
   readonly memoryLimitBytes: number;
-}
-
-/** One socket, until its connection is down. */
-interface CarriedSocket {
-  /** Null once it is not to be called any more. */
-  listener: SocketListener | null;
-  /** By steady time. */
-  heardAt: number | null;
-  readonly gone: PromiseWithResolvers<ClosedConnection>;
-  readonly sequence: SocketSequence;
-  /** Whether a QR was shown, so that its end is no sign of WhatsApp's not answering. */
-  hasShown: boolean;
 }
 
 type AnswerTo<Type extends WorkerRequest["type"]> = Extract<WorkerAnswer, { type: Type }>;
@@ -116,18 +104,16 @@ export class WorkerHandle {
 
   /** Opens a socket. @returns resolves once its connection is down */
   open(socket: SocketId, purpose: Purpose, listener: SocketListener): Promise<ClosedConnection> {
-    const gone = Promise.withResolvers<ClosedConnection>();
-    const sequence = new SocketSequence(purpose.kind);
-    this.#sockets.set(socket, { listener, heardAt: null, gone, sequence, hasShown: false });
+    const carried = new CarriedSocket(purpose, listener);
+    this.#sockets.set(socket, carried);
     this.#post({ type: "open", socket, purpose });
-    return gone.promise;
+    return carried.gone.promise;
   }
 
   close(socket: SocketId, unlink: boolean): void {
     const carried = this.#sockets.get(socket);
     if (!carried?.listener) return;
-    carried.listener = null;
-    carried.sequence.markClosing();
+    carried.markClosing();
     this.#post({ type: "close", socket, unlink });
   }
 
@@ -155,10 +141,7 @@ export class WorkerHandle {
    * more.
    */
   async stop(): Promise<void> {
-    for (const carried of this.#sockets.values()) {
-      carried.listener = null;
-      carried.sequence.markClosing();
-    }
+    for (const carried of this.#sockets.values()) carried.markClosing();
     if (!this.#isOver) {
       // One that does not answer is ended all the same.
       await this.#ask("stop", STOP_MS).answer.catch(() => {});
@@ -179,9 +162,7 @@ export class WorkerHandle {
     });
     onEnd(end, detail);
     for (const carried of this.#sockets.values()) {
-      const { listener } = carried;
-      carried.listener = null;
-      listener?.onEvent({ type: "closed", cause: { origin: "worker" } }, clock.steady());
+      carried.pass({ type: "closed", cause: { origin: "worker" } }, clock.steady());
     }
   }
 
@@ -260,18 +241,11 @@ export class WorkerHandle {
   #onEvent({ socket, event, at, now }: ReportOf<"event">): boolean {
     const carried = this.#sockets.get(socket);
     if (!carried?.sequence.allows(event) || at > now || !this.#time.hear(now)) return false;
-    const { listener } = carried;
-    if (listener === null) return true; // the socket is over
-    this.#countUnanswered(carried, event);
-    if (event.type === "closed") carried.listener = null;
-    listener.onEvent(event, this.#time.of(at, now));
-    return true;
-  }
-
-  #countUnanswered(carried: CarriedSocket, event: SocketEvent): void {
-    if (event.type === "qr") carried.hasShown = true;
+    if (carried.listener === null) return true; // the socket is over
     if (event.type === "qr" || event.type === "connected") this.#unanswered = 0;
-    if (event.type === "closed" && !carried.hasShown && isUnanswered(event)) this.#unanswered++;
+    if (carried.isUnansweredBy(event)) this.#unanswered++;
+    carried.pass(event, this.#time.of(at, now));
+    return true;
   }
 
   /**
@@ -305,9 +279,4 @@ export class WorkerHandle {
     }
     return true;
   }
-}
-
-/** Whether WhatsApp has not answered. A pairing that nobody scanned ends alike, after it has shown its QRs. */
-function isUnanswered({ cause }: Extract<SocketEvent, { type: "closed" }>): boolean {
-  return cause.origin === "client" && cause.code === 408;
 }

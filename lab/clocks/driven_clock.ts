@@ -1,5 +1,5 @@
 /**
- * Time that passes when a test says so.
+ * Time that a test drives.
  * @module
  */
 import type { Clock } from "../../runtime/clock.ts";

@@ -73,7 +73,7 @@ function hang(ms: number, shared = new SharedArrayBuffer(8)): void {
   for (const end = monotonic() + ms; monotonic() < end && Atomics.load(gate, 1) === 0;);
 }
 
-/** Tells whoever waits at the gate. */
+/** Notifies what waits at the gate. */
 function reach(gate: Int32Array): void {
   Atomics.store(gate, 0, 1);
   Atomics.notify(gate, 0);

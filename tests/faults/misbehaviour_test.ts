@@ -15,7 +15,7 @@ const TWO_WORKERS: WorldOptions = {
 /** Each ended the service, or blocked a session, while workers were believed. */
 const LIES: Readonly<Record<string, (socket: number) => unknown>> = {
   "nothing at all": () => null,
-  "an end that there is not": (socket) => closed(socket, "nobody"),
+  "an end that there is not": (socket) => closed(socket, "unknown"),
   "a key that cannot be stored": (socket) => ({
     type: "request",
     socket,

@@ -1,5 +1,5 @@
 /**
- * A socket layer whose sockets do what a test says.
+ * A socket layer whose sockets a test drives.
  * @module
  */
 import type {

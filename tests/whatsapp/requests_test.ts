@@ -24,7 +24,7 @@ Deno.test("settle() resolves the request of that id with its answer", async () =
   assert.equal(requests.size, 0);
 });
 
-Deno.test("settle() is unexpected when nobody asked, when it comes twice, and when it answers another request", async () => {
+Deno.test("settle() returns unexpected when there was no request, when it comes twice, and when it answers another request", async () => {
   const requests = new PendingRequests<string | number>();
   assert.equal(requests.settle(1, "a"), "unexpected");
   const isAnswer = (answer: string | number): answer is string => typeof answer === "string";
@@ -192,7 +192,7 @@ Deno.test("PendingRequests ends each request once, by what came first, in any or
         case "pass":
           clock.advance(step.ms);
           await settled();
-          // Held up before, a deadline can be over 100 ms later than it says, and never earlier.
+          // After a hold-up a request ends up to 100 ms after its deadline, and never before it.
           for (const [i, request] of expected.entries()) {
             if (request.outcome !== "waiting") continue;
             const isRejected = outcomes[i]!.now !== "waiting";

@@ -36,7 +36,7 @@ const ANSWERS: Readonly<Record<string, string>> = {
   read_input: "Error",
 };
 
-Deno.test("a socket worker reaches WhatsApp's host, and no file, secret, database or other host", async () => {
+Deno.test("workerPermissions() lets a worker reach WhatsApp's host, and no file, secret, database or other host", async () => {
   const whatsapp = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const database = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const file = await Deno.makeTempFile();
@@ -82,7 +82,7 @@ Deno.test("a socket worker reaches WhatsApp's host, and no file, secret, databas
   }
 });
 
-Deno.test("a socket worker that wants to end the process ends itself", async () => {
+Deno.test("WorkerPool loses a worker and nothing else when the worker ends the process", async () => {
   const process = 'import process from "node:process";';
   const ways = [
     "Deno.exit(7)",

@@ -43,7 +43,7 @@ export function causeOf(sign: LastSign, error: unknown): WorkerCause {
   }
 }
 
-/** A stream error's child says what it is about. */
+/** The sign that a stream error is, by its child. */
 export function streamErrorSign({ content }: BinaryNode): LastSign {
   const [child] = Array.isArray(content) ? content : [];
   const type = child?.attrs.type;
@@ -55,7 +55,7 @@ export function streamErrorSign({ content }: BinaryNode): LastSign {
 }
 
 /**
- * Whether WhatsApp says, by this `<failure>` or `<stream:error>`, that it knows no such device, or no longer does. The
+ * Whether WhatsApp tells, by this `<failure>` or `<stream:error>`, that it knows no such device, or no longer does. The
  * same ends are `logged_out` in the table of ends.
  */
 export function deniesDevice(node: BinaryNode): boolean {

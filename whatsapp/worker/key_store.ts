@@ -51,7 +51,7 @@ export function vaultKeyStore(vault: Vault): SignalKeyStore {
 
 /**
  * The keys of a login that is not stored yet. They stay here until the phone has scanned, and then go to the vault
- * together with the credentials: a pairing that nobody completes leaves no trace.
+ * together with the credentials: a pairing that is not completed leaves no trace.
  */
 export class PendingKeys implements Vault {
   readonly #keys = new Map<string, KeyWrite>();

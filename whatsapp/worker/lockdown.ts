@@ -22,7 +22,7 @@ class Refusal {
 /** Makes a class that extends another one fail at its first step, by whatever name it is reached. */
 function forbidClass(closed: object): void {
   Object.setPrototypeOf(closed, Refusal);
-  Object.preventExtensions(closed); // nobody gives it back what it extended
+  Object.preventExtensions(closed); // what it extended cannot be given back
 }
 
 function put(target: object, name: PropertyKey, value: unknown): void {

@@ -5,76 +5,44 @@
  * @module
  */
 import "./lockdown.ts"; // before anything that is not ours
-import type { SocketRequest } from "../../sessions/ports/sockets.ts";
 import type { Command, Report, RequestId, SocketId, SocketSettings, WorkerRequest } from "../protocol.ts";
 import { WA_CERT_DETAILS } from "./baileys.ts";
 import { signNatively } from "./curve.ts";
 import { tidyHeap } from "./heap.ts";
 import { isName } from "./limits.ts";
+import { Outlet, type SocketRequests } from "./outlet.ts";
 import { silenceConsole } from "./quiet.ts";
 import { PendingRequests } from "./requests.ts";
-import { BaileysSocket, type SocketOutlet } from "./socket.ts";
+import { BaileysSocket } from "./socket.ts";
 
 /** Every socket whose connection may still be there. */
 const sockets = new Map<SocketId, BaileysSocket>();
-/** Those of them that have not sent `closed`: afterwards a socket sends nothing, whatever its code goes on doing. */
-const active = new Set<SocketId>();
-/**
- * What sockets wait for. Without deadlines: a write that is not durable is not acknowledged, however long that takes.
- * A request ends with its socket.
- */
-const requests = new PendingRequests<ReadonlyMap<string, string> | null>();
+const requests: SocketRequests = new PendingRequests();
 let settings: SocketSettings;
 
 silenceConsole();
 signNatively();
 tidyHeap();
 
-/** Never read: that it is there is what it says. */
+/** Kept and never read: its other end closes when this thread is over. */
 let _lifeline: MessagePort;
 
 function report(message: Report): void {
   self.postMessage(message);
 }
 
-function outletOf(socket: SocketId): SocketOutlet {
-  return {
-    send: (event, at) => {
-      if (!active.has(socket)) return;
-      if (event.type === "closed") active.delete(socket);
-      report({ type: "event", socket, event, at, now: performance.now() });
-    },
-    request: async (request) => {
-      if (!active.has(socket)) throw new Error("The socket is over.");
-      return await ask(socket, request);
-    },
-  };
-}
-
-async function ask(socket: SocketId, request: SocketRequest): Promise<ReadonlyMap<string, string>> {
-  const { id, answer } = requests.add({ socket });
-  report({ type: "request", socket, id, request });
-  const values = await answer;
-  if (values === null) throw new Error("The main thread could not answer.");
-  return values;
-}
-
 function open({ socket, purpose }: Extract<Command, { type: "open" }>): void {
-  const outlet = outletOf(socket);
-  const onGone = (unlinked: boolean) => {
-    sockets.delete(socket);
-    active.delete(socket);
-    requests.endSocket(socket, new Error("The socket is over."));
-    report({ type: "gone", socket, unlinked });
-  };
-  active.add(socket);
+  const outlet = new Outlet(socket, requests, report);
   try {
     const opened = new BaileysSocket(purpose, settings, outlet);
     sockets.set(socket, opened);
-    void opened.gone.then(({ unlinked }) => onGone(unlinked));
+    void opened.gone.then(({ unlinked }) => {
+      sockets.delete(socket);
+      outlet.end(unlinked);
+    });
   } catch {
     outlet.send({ type: "closed", cause: { origin: "client", code: 0 } }, performance.now());
-    onGone(false);
+    outlet.end(false);
   }
 }
 
@@ -126,8 +94,8 @@ self.onmessage = ({ data: command }: MessageEvent<Command>) => {
   }
 };
 
-// What one session's code throws where nobody catches it must cost neither the other sessions' sockets nor,
-// printed by the runtime, a secret. Whether its own socket survived is found out by its silence.
+// An error that one session's code does not catch must cost neither the other sessions' sockets nor, printed by the
+// runtime, a secret. Whether its own socket has survived shows in its silence.
 self.addEventListener("error", (event) => {
   event.preventDefault();
   report({ type: "fault", name: nameOf(event.error) });

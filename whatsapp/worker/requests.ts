@@ -24,7 +24,7 @@ export interface Deadline {
 }
 
 export interface RequestOptions<Answer, Expected extends Answer> {
-  /** Tells the answers that belong to this request; without it every answer does. */
+  /** Whether an answer is of the kind that this request asks for; without it every one is. */
   readonly isAnswer?: (answer: Answer) => answer is Expected;
   /** Without it the answer is waited for until the other side, or the socket, is over. */
   readonly deadline?: Deadline;
@@ -46,8 +46,8 @@ export interface PendingRequest<Answer> {
 }
 
 /**
- * What an answer means: it has been waited for; nobody waits for it any more, and it is ignored; or nobody has asked
- * for it, or it is another request's.
+ * What an answer is: one that is waited for; one that comes after its request has ended, and is ignored; or one that no
+ * request has asked for.
  */
 export type AnswerVerdict = "expected" | "late" | "unexpected";
 
@@ -62,8 +62,8 @@ interface Waiting<Answer> {
 /** The requests of one side that wait for the other. */
 export class PendingRequests<Answer> {
   readonly #waiting = new Map<RequestId, Waiting<Answer>>();
-  /** Requests that nobody waits for any more, and whose answer may still come. */
-  readonly #abandoned = new Set<RequestId>();
+  /** Requests that have ended without an answer, which may still come. */
+  readonly #unanswered = new Set<RequestId>();
   #lastId: RequestId = 0;
   #over: Error | null = null;
 
@@ -102,7 +102,7 @@ export class PendingRequests<Answer> {
 
   /** Takes an answer that has come. */
   settle(id: RequestId, answer: Answer): AnswerVerdict {
-    if (this.#abandoned.delete(id)) return "late";
+    if (this.#unanswered.delete(id)) return "late";
     const waiting = this.#waiting.get(id);
     if (waiting === undefined || !waiting.isAnswer(answer)) return "unexpected";
     this.#waiting.delete(id);
@@ -126,7 +126,7 @@ export class PendingRequests<Answer> {
     const waiting = this.#waiting.get(id);
     if (waiting === undefined) return;
     this.#waiting.delete(id);
-    this.#abandoned.add(id);
+    this.#unanswered.add(id);
     waiting.cancelDeadline();
     waiting.reject(error);
   }

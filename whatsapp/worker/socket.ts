@@ -2,7 +2,7 @@
  * One Baileys socket, from opening to its end, as the protocol's events and requests.
  * @module
  */
-import type { ClosedConnection, Purpose, SocketRequest } from "../../sessions/ports/sockets.ts";
+import type { ClosedConnection, Purpose } from "../../sessions/ports/sockets.ts";
 import type { KeyWrite } from "../../sessions/ports/store.ts";
 import type { SocketSettings, WorkerCause, WorkerEvent } from "../protocol.ts";
 import {
@@ -17,20 +17,10 @@ import {
 import { causeOf, deniesDevice, type LastSign, socketErrorSign, streamErrorSign } from "./cause.ts";
 import { decodeCredentials, encodeCredentials } from "./codec.ts";
 import { PendingKeys, rejectAfterClose, type Vault, vaultKeyStore } from "./key_store.ts";
+import type { Outlet } from "./outlet.ts";
 import { renderQr } from "./qr_image.ts";
 import { askToUnlink, type UnlinkAnswer } from "./unlinking.ts";
 import { type RawWire, Wire } from "./wire.ts";
-
-/** A socket's way to the main thread. */
-export interface SocketOutlet {
-  /**
-   * Sends an event. `closed` is the last one, and always comes unless the socket was told to close.
-   * @param at when it happened, by this thread's monotonic time, in milliseconds
-   */
-  send(event: WorkerEvent, at: number): void;
-  /** Rejects when the request fails for good, and when the socket is over. */
-  request(request: SocketRequest): Promise<ReadonlyMap<string, string>>;
-}
 
 /** How long an attempt to unlink may take, in milliseconds, where the settings say nothing else. */
 const UNLINK_MS = { attempt: 20_000, closing: 5_000 };
@@ -45,7 +35,7 @@ const UNLINK_ENDS: Readonly<Record<Exclude<UnlinkAnswer, "down">, WorkerCause>> 
 const NEVER_MS = 2 ** 31 - 1;
 
 export class BaileysSocket {
-  readonly #outlet: SocketOutlet;
+  readonly #outlet: Outlet;
   readonly #unlinkMs: typeof UNLINK_MS;
   /** The keys of a login that is not stored yet, or no longer is. */
   #pendingKeys: PendingKeys | null;
@@ -69,7 +59,7 @@ export class BaileysSocket {
   #stage: "pairing" | "paired" | "login" | "unlink" | "over";
 
   /** @throws {Error} when the credentials are no JSON, or name no device that could be unlinked */
-  constructor(purpose: Purpose, settings: SocketSettings, outlet: SocketOutlet) {
+  constructor(purpose: Purpose, settings: SocketSettings, outlet: Outlet) {
     this.#outlet = outlet;
     this.#keepAliveMs = settings.keepAliveMs;
     this.#unlinkMs = settings.unlinkMs ?? UNLINK_MS;
