@@ -48,7 +48,7 @@ export const STORE_PAUSES_MS: readonly number[] = [500, 1_000, 2_000, 4_000, 7_5
 
 /**
  * How often WhatsApp is pinged, how long a connection may take to open, and how long it may be silent, in
- * milliseconds. A dead connection is found out within the silence and one pulse of its worker: 40 s.
+ * milliseconds. A dead connection is found out within the silence and one heartbeat of its worker: 40 s.
  */
 const SOCKET_BOUNDS = { keepAliveMs: 15_000, connectMs: 20_000, silenceMs: 35_000 };
 

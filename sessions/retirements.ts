@@ -5,22 +5,22 @@
  */
 import type { CredentialsChange } from "../domain/credentials.ts";
 import type { Life } from "../domain/life.ts";
-import type { Departure } from "./ports/sockets.ts";
+import type { ClosedConnection } from "./ports/sockets.ts";
 import type { Retirement, Unlinker } from "./unlinker.ts";
 
 /** The connections of one login that are not down yet. */
 export class LoginConnections {
-  readonly #connections = new Set<Promise<Departure>>();
+  readonly #connections = new Set<Promise<ClosedConnection>>();
 
-  add(gone: Promise<Departure>): void {
+  add(gone: Promise<ClosedConnection>): void {
     this.#connections.add(gone);
     void gone.then(() => this.#connections.delete(gone));
   }
 
-  /** Resolves once all of them are down, with what WhatsApp said to any of them. */
-  async down(): Promise<Departure> {
-    const departures = await Promise.all(this.#connections);
-    return { unlinked: departures.some(({ unlinked }) => unlinked) };
+  /** Resolves once all of them are down, with what WhatsApp answered to any of them. */
+  async down(): Promise<ClosedConnection> {
+    const closed = await Promise.all(this.#connections);
+    return { unlinked: closed.some(({ unlinked }) => unlinked) };
   }
 }
 
@@ -39,7 +39,7 @@ export class Retirements {
   /** Connections of the present login. */
   present = new LoginConnections();
   /** The connection of the last pairing socket; it belongs to the login that comes of it. */
-  pairing: Promise<Departure> | null = null;
+  pairing: Promise<ClosedConnection> | null = null;
   #held: { readonly id: string; readonly connections: LoginConnections } | null = null;
 
   constructor(unlinker: Pick<Unlinker, "expect">) {

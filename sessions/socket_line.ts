@@ -2,13 +2,13 @@
  * A session's sockets of one kind: at most one is at work, those before it may still be going down.
  * @module
  */
-import type { Departure, Socket } from "./ports/sockets.ts";
+import type { ClosedConnection, Socket } from "./ports/sockets.ts";
 
 export class SocketLine {
   #socket: Socket | null = null;
   /** Counts sockets: a report from any but the last one is stale. */
   #generation = 0;
-  readonly #connections = new Set<Promise<Departure>>();
+  readonly #connections = new Set<Promise<ClosedConnection>>();
 
   /** Whether any connection is not down yet, be its socket at work or over. */
   get isConnected(): boolean {
@@ -36,7 +36,7 @@ export class SocketLine {
    * @param onGone called once its connection is down
    * @returns resolves then, too
    */
-  open(open: (isStale: () => boolean) => Socket, onGone: () => void): Promise<Departure> {
+  open(open: (isStale: () => boolean) => Socket, onGone: () => void): Promise<ClosedConnection> {
     this.close(false);
     const generation = this.#generation;
     const socket = open(() => generation !== this.#generation);
@@ -54,7 +54,7 @@ export class SocketLine {
    * Ends the socket at work, if there is one; nothing more is heard of it.
    * @returns resolves once its connection is down; null where there is none
    */
-  close(unlink: boolean): Promise<Departure> | null {
+  close(unlink: boolean): Promise<ClosedConnection> | null {
     this.#generation++;
     const socket = this.#socket;
     this.#socket = null;

@@ -25,9 +25,9 @@ import type { PairingSlot } from "./pairing_slots.ts";
 import { Persistence } from "./persistence.ts";
 import type { Purpose } from "./ports/sockets.ts";
 import { Retirements } from "./retirements.ts";
-import type { Departure, SocketLayer } from "./ports/sockets.ts";
+import type { ClosedConnection, SocketLayer } from "./ports/sockets.ts";
 import { SocketLine } from "./socket_line.ts";
-import { listenTo, type ReportLine } from "./socket_reports.ts";
+import { listenTo, type ReportLine } from "./socket_events.ts";
 import { startSocketSpan, traced } from "../runtime/tracing.ts";
 import type { Unlinker } from "./unlinker.ts";
 
@@ -404,7 +404,7 @@ export class Supervisor {
    * @returns resolves once the connection is down
    * @throws {FencedError} when the session is not held any more
    */
-  #open(kind: ReportLine["kind"], line: SocketLine, purpose: Purpose): Promise<Departure> {
+  #open(kind: ReportLine["kind"], line: SocketLine, purpose: Purpose): Promise<ClosedConnection> {
     if (!this.#around.ownership.holds(this.lease)) throw new FencedError(this.instanceId);
     const span = startSocketSpan(purpose.kind, this.instanceId);
     const target = { ...this.#around, instanceId: this.instanceId };

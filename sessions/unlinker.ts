@@ -15,7 +15,7 @@ import {
 import { type Clock, pause } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Logins } from "./logins.ts";
-import type { Departure, Socket, SocketLayer } from "./ports/sockets.ts";
+import type { ClosedConnection, Socket, SocketLayer } from "./ports/sockets.ts";
 
 /** All in milliseconds, but for `leastAttempts` and `concurrent`. */
 export interface UnlinkerBounds {
@@ -66,8 +66,8 @@ export interface UnlinkerOptions {
 
 /** A login that is being retired, and must not be connected with before its own connection is down. */
 export interface Retirement {
-  /** It is retired; `departure` resolves once its last connection is down. */
-  retired(departure: Promise<Departure>): void;
+  /** It is retired; `gone` resolves once its last connection is down. */
+  retired(gone: Promise<ClosedConnection>): void;
   /** It is not retired after all. */
   cancel(): void;
 }
@@ -76,7 +76,7 @@ export class Unlinker {
   readonly #options: UnlinkerOptions;
   readonly #bounds: UnlinkerBounds;
   readonly #stopping = new AbortController();
-  /** Logins that somebody here sees to: being retired, or being unlinked. */
+  /** Logins that this replica is retiring or unlinking now. */
   readonly #busy = new Set<string>();
   readonly #sockets = new Set<Socket>();
   readonly #running = new Set<Promise<void>>();
@@ -89,7 +89,7 @@ export class Unlinker {
     this.#bounds = { ...UNLINKER_BOUNDS, ...options.bounds };
   }
 
-  /** Looks for logins that wait, now and again and again. */
+  /** Looks for logins that wait, now and at regular intervals. */
   start(): void {
     this.#track(this.#lookForEver());
   }
@@ -106,7 +106,7 @@ export class Unlinker {
   expect(id: string): Retirement {
     this.#busy.add(id);
     return {
-      retired: (departure) => this.#track(this.#onRetired(id, departure)),
+      retired: (gone) => this.#track(this.#onRetired(id, gone)),
       cancel: () => void this.#busy.delete(id),
     };
   }
@@ -116,10 +116,10 @@ export class Unlinker {
     this.#running.add(running);
   }
 
-  async #onRetired(id: string, departure: Promise<Departure>): Promise<void> {
+  async #onRetired(id: string, gone: Promise<ClosedConnection>): Promise<void> {
     const { store } = this.#options;
     try {
-      const { unlinked } = await departure;
+      const { unlinked } = await gone;
       if (unlinked) return await this.#settle(id, "unlinked");
       const login = await store.findRetiredLogin(id);
       if (login !== null) await this.#attempt(login);
@@ -204,25 +204,19 @@ export class Unlinker {
 
   async #connect(
     credentials: string,
-  ): Promise<Departure & { contested: boolean; cause: DisconnectCause | null }> {
+  ): Promise<ClosedConnection & { contested: boolean; cause: DisconnectCause | null }> {
     const { sockets, logins } = this.#options;
     let contested = false;
     let cause: DisconnectCause | null = null;
-    const nothing = () => Promise.reject(new Error("An unlinking socket keeps nothing."));
     const socket = sockets.open({ kind: "unlink", credentials }, {
-      identified: (jid) => {
+      onEvent: (event) => {
+        if (event.type === "closed") cause = event.cause;
         // A session of this process goes on with this very login: rows that were copied, say.
-        if (!logins.isUsed(jid)) return;
+        if (event.type !== "identified" || !logins.isUsed(event.jid)) return;
         contested = true;
         socket.close({ unlink: false });
       },
-      closed: (ended) => cause = ended,
-      qr: () => {},
-      paired: nothing,
-      passkeyDemanded: () => {},
-      connected: () => {},
-      load: nothing,
-      save: nothing,
+      onRequest: () => Promise.reject(new Error("A socket for unlinking stores nothing.")),
     });
     this.#sockets.add(socket);
     try {

@@ -1,15 +1,14 @@
 /**
- * What the main thread and a socket worker say to each other. Plain data: it crosses by structured
- * clone, and a worker is trusted with nothing but the logins of its own sockets.
+ * The messages between the main thread and a socket worker. Plain data: it crosses by structured clone, and a worker
+ * is trusted with nothing but the logins of its own sockets.
  * @module
  */
 import type { DisconnectCause } from "../domain/disconnect.ts";
-import type { Purpose } from "../sessions/ports/sockets.ts";
-import type { KeyWrite } from "../domain/credentials.ts";
+import type { Purpose, SocketEvent, SocketRequest } from "../sessions/ports/sockets.ts";
 
-/** One socket of one session; never used twice in a process, so that a late word is recognised. */
+/** One socket of one session; never used twice in a process, so that a late message is recognised. */
 export type SocketId = number;
-/** One question of a worker that waits for its {@link Reply}. */
+/** One request, counted from 1 by the side that makes it. */
 export type RequestId = number;
 
 /** What every socket of a worker has in common. */
@@ -26,7 +25,7 @@ export interface SocketSettings {
   readonly keepAliveMs: number;
   /** How long opening a connection, and each step of the handshake, may take, in milliseconds. */
   readonly connectMs: number;
-  /** A socket that has heard nothing for so long is given up, in milliseconds. */
+  /** A socket that has received nothing for so long is given up, in milliseconds. */
   readonly silenceMs: number;
   /**
    * How long a socket that is opened to unlink may take for all of it, and how long one that is closed may take to
@@ -41,77 +40,67 @@ export type Command =
   | { readonly type: "start"; readonly settings: SocketSettings; readonly lifeline: MessagePort }
   | { readonly type: "open"; readonly socket: SocketId; readonly purpose: Purpose }
   | { readonly type: "close"; readonly socket: SocketId; readonly unlink: boolean }
-  /** Tell how you are; a worker that hangs cannot. */
-  | { readonly type: "pulse" }
-  /** Close every socket without unlinking, and say `stopped`. */
-  | { readonly type: "stop" }
-  | Reply;
+  /** The worker sends its {@link WorkerAnswer} with this id. */
+  | { readonly type: "request"; readonly id: RequestId; readonly request: WorkerRequest }
+  | SocketAnswer;
 
-/** The answer to `load` (with the values found), and to `save` and `paired` (once it is durable). */
-export interface Reply {
-  readonly type: "reply";
-  readonly request: RequestId;
-  /** Null when it failed for good. */
+/** What the main thread asks of a worker. One that is for a single socket names it. */
+export type WorkerRequest =
+  /** A worker that hangs cannot answer. */
+  | { readonly type: "heartbeat" }
+  /** Close every socket without unlinking; answered once all are gone. */
+  | { readonly type: "stop" };
+
+/** The answer to a {@link WorkerRequest} of the same type. */
+export type WorkerAnswer =
+  | {
+    readonly type: "heartbeat";
+    readonly memoryBytes: number;
+    /** The worker's monotonic time, in milliseconds; its origin is the worker's own. */
+    readonly now: number;
+    /** When each socket last received something from WhatsApp, by the same time. */
+    readonly heard: readonly (readonly [SocketId, number])[];
+  }
+  | { readonly type: "stop" };
+
+/** The answer to a socket's request of this id. */
+export interface SocketAnswer {
+  readonly type: "answer";
+  readonly id: RequestId;
+  /** The keys that were found; empty for a write that is durable; null for a request that failed for good. */
   readonly values: ReadonlyMap<string, string> | null;
 }
 
-/** A worker's answer to `pulse`. */
-export interface Pulse {
-  readonly type: "pulse";
-  readonly memoryBytes: number;
-  /** The worker's monotonic time, in milliseconds; its origin is the worker's own. */
-  readonly now: number;
-  /** When each socket last heard a word from WhatsApp, by the same time. */
-  readonly heard: readonly (readonly [SocketId, number])[];
-}
+/** The ends that a worker can tell of; that it is lost itself is for the main thread to say. */
+export type WorkerCause = Exclude<DisconnectCause, { origin: "worker" }>;
+
+/** A socket's event, as a worker can tell it. */
+export type WorkerEvent =
+  | Exclude<SocketEvent, { type: "closed" }>
+  | { readonly type: "closed"; readonly cause: WorkerCause };
 
 /** Worker → main thread. */
 export type Report =
-  | Pulse
-  | { readonly type: "stopped" }
-  /** Something threw where nobody catches it; the worker goes on. */
-  | { readonly type: "fault"; readonly name: string }
   | {
-    readonly type: "qr";
+    readonly type: "event";
     readonly socket: SocketId;
-    readonly string: string;
-    readonly ordinal: number;
-    /** By the worker's monotonic time, in milliseconds, as `now` is. */
-    readonly generatedAt: number;
+    readonly event: WorkerEvent;
+    /** When it happened, by the worker's monotonic time, in milliseconds, as `now` is. */
+    readonly at: number;
+    /** When the report was sent. */
     readonly now: number;
   }
-  /**
-   * The phone has scanned. WhatsApp is told that the pairing is complete once the new login is durable, and so
-   * never when the answer is null.
-   */
   | {
-    readonly type: "paired";
+    readonly type: "request";
     readonly socket: SocketId;
-    readonly request: RequestId;
-    readonly credentials: string;
-    readonly keys: readonly KeyWrite[];
+    readonly id: RequestId;
+    readonly request: SocketRequest;
   }
-  | { readonly type: "passkey_demanded"; readonly socket: SocketId }
-  /** Which login the socket uses; told before it connects. */
-  | { readonly type: "identified"; readonly socket: SocketId; readonly jid: string }
-  | { readonly type: "connected"; readonly socket: SocketId; readonly jid: string }
-  | { readonly type: "closed"; readonly socket: SocketId; readonly cause: DisconnectCause }
+  | { readonly type: "answer"; readonly id: RequestId; readonly answer: WorkerAnswer }
   /**
-   * Its connection is down, or there never was one. The last report of every socket, told to close or not.
-   * `unlinked` as in a socket's departure.
+   * The socket's connection is down, or there never was one. The last report of every socket, whether it was told to
+   * close or ended by itself. `unlinked` as in `ClosedConnection`.
    */
   | { readonly type: "gone"; readonly socket: SocketId; readonly unlinked: boolean }
-  | {
-    readonly type: "load";
-    readonly socket: SocketId;
-    readonly request: RequestId;
-    readonly keyType: string;
-    readonly ids: readonly string[];
-  }
-  | {
-    readonly type: "save";
-    readonly socket: SocketId;
-    readonly request: RequestId;
-    readonly keys: readonly KeyWrite[];
-    readonly credentials?: string;
-  };
+  /** An error was not caught; the worker goes on. */
+  | { readonly type: "fault"; readonly name: string };

@@ -1,6 +1,6 @@
 /**
- * What a worker says, checked before anything believes it. A worker runs code that WhatsApp and strangers feed: what
- * it says can be wrong in every way in which plain data can be.
+ * Checks a worker's messages before anything relies on them. A worker runs code that WhatsApp and strangers feed: its
+ * messages can be wrong in every way in which plain data can be.
  * @module
  */
 import { z } from "zod";
@@ -12,7 +12,7 @@ import { areKeyIds, areKeyWrites, isKeyType, isName, isText } from "./worker/lim
 const QR_CHARACTERS = 32_768;
 /** Any base64 of a PNG begins with its signature. */
 const QR = /^data:image\/png;base64,iVBORw0KGgo[A-Za-z0-9+/]*={0,2}$/;
-/** A JID as it is told; what number it stands for, if any, is judged elsewhere. */
+/** A JID as it is told; which number it stands for, if any, is judged elsewhere. */
 const JID = /^[\x21-\x7e]{1,128}$/;
 /** More memory than any process has, in bytes. */
 const MEMORY_BYTES = 2 ** 48;
@@ -20,52 +20,66 @@ const MEMORY_BYTES = 2 ** 48;
 /** By the worker's monotonic time, in milliseconds. */
 const moment = z.number().min(0);
 const socket = z.int().positive();
-const request = z.int().positive();
+const id = z.int().positive();
 const jid = z.string().regex(JID);
 const name = z.custom<string>(isName);
 const text = z.custom<string>(isText);
 const keys = z.custom<readonly KeyWrite[]>(areKeyWrites);
 const code = z.int().min(0).max(999);
 
-/** An end as a worker may tell it; that a worker is lost is for the main thread to say. */
 const cause = z.discriminatedUnion("origin", [
   z.object({ origin: z.literal("whatsapp"), code, tag: name.optional(), kind: name.optional() }),
   z.object({ origin: z.literal("network"), status: code.optional(), errno: name.optional() }),
   z.object({ origin: z.literal("client"), code }),
 ]);
 
-const report = z.discriminatedUnion("type", [
+const event = z.discriminatedUnion("type", [
   z.object({
-    type: z.literal("pulse"),
+    type: z.literal("qr"),
+    string: z.string().max(QR_CHARACTERS).regex(QR),
+    ordinal: z.int().min(0).max(99),
+  }),
+  z.object({ type: z.literal("passkey_demanded") }),
+  z.object({ type: z.literal("identified"), jid }),
+  z.object({ type: z.literal("connected"), jid }),
+  z.object({ type: z.literal("closed"), cause }),
+]);
+
+const request = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("paired"), credentials: text, keys }),
+  z.object({
+    type: z.literal("load_keys"),
+    keyType: z.custom<string>(isKeyType),
+    ids: z.custom<readonly string[]>(areKeyIds),
+  }),
+  z.object({ type: z.literal("save_keys"), keys, credentials: text.optional() }),
+]);
+
+const answer = z.discriminatedUnion("type", [
+  z.object({
+    type: z.literal("heartbeat"),
     memoryBytes: z.number().min(0).max(MEMORY_BYTES),
     now: moment,
     heard: z.custom<readonly (readonly [number, number])[]>(areHeard),
   }),
-  z.object({ type: z.literal("stopped") }),
-  z.object({ type: z.literal("fault"), name }),
-  z.object({
-    type: z.literal("qr"),
-    socket,
-    string: z.string().max(QR_CHARACTERS).regex(QR),
-    ordinal: z.int().min(0).max(99),
-    generatedAt: moment,
-    now: moment,
-  }),
-  z.object({ type: z.literal("paired"), socket, request, credentials: text, keys }),
-  z.object({ type: z.literal("passkey_demanded"), socket }),
-  z.object({ type: z.literal("identified"), socket, jid }),
-  z.object({ type: z.literal("connected"), socket, jid }),
-  z.object({ type: z.literal("closed"), socket, cause }),
-  z.object({ type: z.literal("gone"), socket, unlinked: z.boolean() }),
-  z.object({
-    type: z.literal("load"),
-    socket,
-    request,
-    keyType: z.custom<string>(isKeyType),
-    ids: z.custom<readonly string[]>(areKeyIds),
-  }),
-  z.object({ type: z.literal("save"), socket, request, keys, credentials: text.optional() }),
+  z.object({ type: z.literal("stop") }),
 ]);
+
+const report = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("event"), socket, event, at: moment, now: moment }),
+  z.object({ type: z.literal("request"), socket, id, request }),
+  z.object({ type: z.literal("answer"), id, answer }),
+  z.object({ type: z.literal("gone"), socket, unlinked: z.boolean() }),
+  z.object({ type: z.literal("fault"), name }),
+]);
+
+// What is checked here is what the rest of the program relies on: a field that only one of the two knows does not
+// compile.
+true satisfies Same<Writable<z.infer<typeof report>>, Writable<Report>>;
+
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false;
+/** The same type with nothing read-only in it. */
+type Writable<T> = T extends object ? { -readonly [K in keyof T]: Writable<T[K]> } : T;
 
 /** Sockets of one worker, at most. */
 const SOCKETS = 100_000;
@@ -80,19 +94,35 @@ function areHeard(heard: unknown): boolean {
   return true;
 }
 
-/** What a message of a worker says, or where it is no report at all. */
+/** A worker's message that is a report, or what is wrong with it. */
 export type Checked =
   | { readonly ok: true; readonly report: Report }
-  /** `flaw` names the field, and quotes nothing. */
+  /** `flaw` names the kind and the field, and quotes nothing. */
   | { readonly ok: false; readonly flaw: string };
 
-const TYPES: ReadonlySet<unknown> = new Set(report.options.map(({ shape }) => shape.type.value));
+/** What each envelope holds. */
+const CONTENTS = { event, request, answer } as const;
+const TYPES: ReadonlySet<unknown> = new Set(
+  [report, event, request, answer].flatMap(({ options }) => options.map(({ shape }) => shape.type.value)),
+);
 
-/** Reads a message of a worker, which can be anything that crosses by structured clone. Never throws. */
+/** Reads a worker's message, which can be anything that crosses by structured clone. Never throws. */
 export function checkReport(message: unknown): Checked {
   const { success, data, error } = report.safeParse(message);
-  if (success) return { ok: true, report: data as Report };
-  const type = (message as { type?: unknown } | null)?.type;
-  const field = error.issues[0]?.path[0];
-  return { ok: false, flaw: `${TYPES.has(type) ? type : "unknown"}: ${String(field ?? "message")}` };
+  if (success) return { ok: true, report: data };
+  const [first, second] = error.issues[0]?.path ?? [];
+  const isInside = typeof first === "string" && first in CONTENTS && second !== undefined;
+  return { ok: false, flaw: `${kindOf(message)}: ${String((isInside ? second : first) ?? "message")}` };
+}
+
+/** What a message is about, such as `qr`, `save_keys` or `gone`; `unknown` for anything else. */
+export function kindOf(message: unknown): string {
+  const outer = message as Record<string, unknown> | null | undefined;
+  const envelope = outer?.type;
+  const content = typeof envelope === "string" && Object.hasOwn(CONTENTS, envelope)
+    ? outer?.[envelope]
+    : null;
+  const inner = (content as { type?: unknown } | null | undefined)?.type;
+  for (const type of [inner, envelope]) if (TYPES.has(type)) return String(type);
+  return "unknown";
 }

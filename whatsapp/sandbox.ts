@@ -1,5 +1,5 @@
 /**
- * The wall around a socket worker: what Baileys and its packages may touch.
+ * A socket worker's sandbox: what Baileys and its packages may reach.
  * @module
  */
 

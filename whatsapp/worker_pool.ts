@@ -6,19 +6,18 @@
 import { backoff } from "../domain/backoff.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
-import type { Purpose } from "../sessions/ports/sockets.ts";
+import type { Purpose, Socket, SocketLayer, SocketListener } from "../sessions/ports/sockets.ts";
 import type { SocketId, SocketSettings } from "./protocol.ts";
-import type { Socket, SocketLayer, SocketListener } from "../sessions/ports/sockets.ts";
-import { SocketWorker, type WorkerEnd } from "./worker_handle.ts";
+import { type WorkerEnd, WorkerHandle } from "./worker_handle.ts";
 
 /** How workers are watched, in milliseconds and bytes. */
 export interface WatchOptions {
-  /** How often each worker is asked for a pulse. */
-  readonly pulseMs: number;
-  /** A worker that owes a pulse for so long hangs. */
+  /** How often each worker is asked for a heartbeat. */
+  readonly heartbeatMs: number;
+  /** A worker whose heartbeat takes so long hangs. */
   readonly hangMs: number;
   /**
-   * The same for a worker that has yet to say anything: it is still loading its packages, and one that is replaced
+   * The same for a worker that has not sent anything yet: it is still loading its packages, and one that is replaced
    * for that has to begin again.
    */
   readonly startMs: number;
@@ -40,12 +39,12 @@ export interface WorkerPoolOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly watch?: Partial<WatchOptions>;
-  /** What a worker runs; the product's own unless a test wants to see the wall from inside. */
+  /** What a worker runs; the product's own unless a test puts another in its place. */
   readonly script?: URL;
 }
 
 const WATCH: WatchOptions = {
-  pulseMs: 5_000,
+  heartbeatMs: 5_000,
   hangMs: 15_000,
   startMs: 60_000,
   unendedMs: 15_000,
@@ -53,13 +52,13 @@ const WATCH: WatchOptions = {
   unansweredLimit: 5,
 };
 
-/** A worker that lasted less than this has failed to start, and the next one is not started at once. */
+/** A worker that lasted less than this has failed to start, and the next one is not started immediately. */
 const SHORT_LIFE_MS = 10_000;
 const RESTART = { baseMs: 500, quickMs: 30_000, capMs: 30_000 };
 
 /** A place for a worker; empty between a worker that failed to start and its successor. */
 interface Slot {
-  worker: SocketWorker | null;
+  worker: WorkerHandle | null;
   failures: number;
   cancelRestart: (() => void) | null;
 }
@@ -69,9 +68,9 @@ export class WorkerPool implements SocketLayer {
   readonly #watch: WatchOptions;
   readonly #slots: Slot[] = [];
   /** Workers that get no new sockets, retired or given up, until the last connection of theirs is down. */
-  readonly #leaving = new Set<SocketWorker>();
+  readonly #leaving = new Set<WorkerHandle>();
   #nextSocket: SocketId = 1;
-  #cancelPulse: (() => void) | null = null;
+  #cancelHeartbeat: (() => void) | null = null;
   #restarts = 0;
   #stopped = false;
 
@@ -80,14 +79,14 @@ export class WorkerPool implements SocketLayer {
     this.#watch = { ...WATCH, ...options.watch };
   }
 
-  /** Starts the workers. Sockets may be opened at once; they wait in their worker's queue. */
+  /** Starts the workers. Sockets may be opened immediately; they wait in their worker's queue. */
   start(): void {
     for (let i = 0; i < this.#options.size; i++) {
       const slot: Slot = { worker: null, failures: 0, cancelRestart: null };
       this.#slots.push(slot);
       this.#fill(slot);
     }
-    this.#schedulePulse();
+    this.#scheduleHeartbeat();
   }
 
   /** How many sockets each worker carries. */
@@ -95,7 +94,7 @@ export class WorkerPool implements SocketLayer {
     return this.#slots.map(({ worker }) => worker?.size ?? 0);
   }
 
-  /** How much memory each worker took when it last told, in bytes. */
+  /** How much memory each worker took at its last heartbeat, in bytes. */
   get memory(): readonly number[] {
     return this.#slots.map(({ worker }) => worker?.memoryBytes ?? 0);
   }
@@ -119,8 +118,10 @@ export class WorkerPool implements SocketLayer {
     const worker = this.#leastLoaded();
     const socket = this.#nextSocket++;
     if (worker === null) {
-      // Told as an end like any other, so that whoever asked waits and asks again.
-      queueMicrotask(() => listener.closed({ origin: "worker" }));
+      // An end like any other, so that the session waits and tries again.
+      queueMicrotask(() =>
+        listener.onEvent({ type: "closed", cause: { origin: "worker" } }, this.#options.clock.steady())
+      );
       return { heardAt: null, gone: Promise.resolve({ unlinked: false }), close: () => {} };
     }
     const gone = worker.open(socket, purpose, listener);
@@ -133,10 +134,10 @@ export class WorkerPool implements SocketLayer {
     };
   }
 
-  /** Closes every socket without unlinking, and ends every worker. Nothing more is told of any socket. */
+  /** Closes every socket without unlinking, and ends every worker. No listener is called any more. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#cancelPulse?.();
+    this.#cancelHeartbeat?.();
     const workers = this.#slots.flatMap(({ worker, cancelRestart }) => {
       cancelRestart?.();
       return worker ?? [];
@@ -144,8 +145,8 @@ export class WorkerPool implements SocketLayer {
     await Promise.all([...workers, ...this.#leaving].map((worker) => worker.stop()));
   }
 
-  #leastLoaded(): SocketWorker | null {
-    let least: SocketWorker | null = null;
+  #leastLoaded(): WorkerHandle | null {
+    let least: WorkerHandle | null = null;
     for (const { worker } of this.#slots) {
       if (worker !== null && (least === null || worker.size < least.size)) least = worker;
     }
@@ -155,7 +156,7 @@ export class WorkerPool implements SocketLayer {
   #fill(slot: Slot): void {
     const { clock, settings, script = new URL("./worker/main.ts", import.meta.url) } = this.#options;
     slot.cancelRestart = null;
-    const worker: SocketWorker = new SocketWorker({
+    const worker: WorkerHandle = new WorkerHandle({
       script,
       settings,
       clock,
@@ -167,7 +168,7 @@ export class WorkerPool implements SocketLayer {
     slot.worker = worker;
   }
 
-  #onEnd(slot: Slot, lost: SocketWorker, end: WorkerEnd, detail: string): void {
+  #onEnd(slot: Slot, lost: WorkerHandle, end: WorkerEnd, detail: string): void {
     const { clock, log } = this.#options;
     log.error({ event: "worker_lost", end, detail, sockets: lost.size });
     this.#restarts++;
@@ -184,9 +185,9 @@ export class WorkerPool implements SocketLayer {
 
   // ── Watching ───────────────────────────────────────────────────────────────────────────────────
 
-  #schedulePulse(): void {
-    this.#cancelPulse = this.#options.clock.after(this.#watch.pulseMs, () => {
-      this.#schedulePulse();
+  #scheduleHeartbeat(): void {
+    this.#cancelHeartbeat = this.#options.clock.after(this.#watch.heartbeatMs, () => {
+      this.#scheduleHeartbeat();
       this.#lookAfterAll();
     });
   }
@@ -197,11 +198,11 @@ export class WorkerPool implements SocketLayer {
       const { worker } = slot;
       if (worker === null) continue;
       if (worker.unanswered >= unansweredLimit) this.#retire(slot, worker);
-      worker.feelPulse(this.#watch);
+      worker.checkHeartbeat(this.#watch);
     }
     for (const worker of this.#leaving) {
       if (worker.size > 0) {
-        worker.feelPulse(this.#watch);
+        worker.checkHeartbeat(this.#watch);
         continue;
       }
       this.#leaving.delete(worker);
@@ -210,7 +211,7 @@ export class WorkerPool implements SocketLayer {
   }
 
   /** New sockets were not enough: the next ones get a new worker, the old one keeps what it still carries. */
-  #retire(slot: Slot, worker: SocketWorker): void {
+  #retire(slot: Slot, worker: WorkerHandle): void {
     this.#options.log.warn({ event: "worker_retired", unanswered: worker.unanswered, sockets: worker.size });
     this.#restarts++;
     this.#leaving.add(worker);

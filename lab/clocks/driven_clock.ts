@@ -1,5 +1,5 @@
 /**
- * Time that passes when a test says so.
+ * Time that a test drives.
  * @module
  */
 import type { Clock } from "../../runtime/clock.ts";
@@ -46,10 +46,15 @@ export class DrivenClock implements Clock {
       if (due === undefined) break;
       const [id, { at, callback }] = due;
       this.#timers.delete(id);
-      this.#pass(at - this.#steady);
+      this.#pass(Math.max(at - this.#steady, 0));
       callback();
     }
     this.#pass(end - this.#steady);
+  }
+
+  /** Lets this many milliseconds pass in which the thread is held up: what falls due fires late, at the next advance. */
+  stall(ms: number): void {
+    this.#pass(ms);
   }
 
   #pass(ms: number): void {

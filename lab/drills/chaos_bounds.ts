@@ -41,7 +41,7 @@ export const SOCKETS = {
 } satisfies Partial<SocketSettings>;
 
 export const WATCH = {
-  pulseMs: 250,
+  heartbeatMs: 250,
   hangMs: 3_000,
   // A saboteur that hangs lets go before that.
   unendedMs: SABOTEUR_MS + 2_000,
@@ -57,12 +57,12 @@ export const UNLINKING = {
 
 /** How long the pool waits at most before it replaces workers that do not last, in milliseconds. */
 const WORKER_RESTART_MS = 30_000;
-/** A worker that hangs is found out at the pulse after it has owed one for too long. */
-const HANG_MS = 2 * WATCH.pulseMs + WATCH.hangMs;
+/** A worker that hangs is given up when its next heartbeat is overdue; one more for a busy machine. */
+const HANG_MS = 2 * WATCH.heartbeatMs + WATCH.hangMs;
 
 export const LIES: LieBounds = {
-  connected: SOCKETS.silenceMs + WATCH.pulseMs + ROUND_MS,
-  absent: SOCKETS.silenceMs + WATCH.pulseMs + ROUND_MS,
+  connected: SOCKETS.silenceMs + WATCH.heartbeatMs + ROUND_MS,
+  absent: SOCKETS.silenceMs + WATCH.heartbeatMs + ROUND_MS,
   qr: WRITE_MS,
   hangMs: HANG_MS,
   unendedMs: SABOTEUR_MS,
@@ -78,6 +78,6 @@ export function describeBounds(): string {
   return `bounds in ms: login ${POLICY.loginMs}, restart ${POLICY.restartMs}, stable ${POLICY.stableMs}, ` +
     `backoff ${POLICY.backoff.baseMs} to ${POLICY.backoff.capMs}, QR ${QR_MS}, QR wait ${QR_WAIT_MS}, ` +
     `connect ${SOCKETS.connectMs}, keep-alive ${SOCKETS.keepAliveMs}, silence ${SOCKETS.silenceMs}, ` +
-    `pulse ${WATCH.pulseMs}, hang ${WATCH.hangMs}\n` +
+    `heartbeat ${WATCH.heartbeatMs}, hang ${WATCH.hangMs}\n` +
     `lies in ms: connected ${LIES.connected}, absent ${LIES.absent}, QR ${LIES.qr}; a worker that hangs meanwhile adds ${LIES.hangMs} (absent: ${LIES.unendedMs}); settled within ${SETTLE_MS}`;
 }

@@ -11,7 +11,7 @@ async function drill(): Promise<void> {
     sessions: 4,
     bounds: {
       socketSettings: { keepAliveMs: 1_000, connectMs: 5_000, silenceMs: 3_000 },
-      watch: { pulseMs: 500 },
+      watch: { heartbeatMs: 500 },
       policy: { backoff: { baseMs: 50, quickMs: 500, capMs: 500 } },
     },
     badMs: 0,

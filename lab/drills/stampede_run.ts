@@ -61,8 +61,8 @@ export async function runStampede(options: StampedeOptions): Promise<StampedeRes
     supervision: {
       clock: time.clock,
       ...(options.perSecond === undefined ? {} : { logins: { perSecond: limit } }),
-      // Nobody who drives the time waits for a pulse meanwhile.
-      ...(time === realTime ? {} : { watch: { pulseMs: 86_400_000 } }),
+      // Time that is driven does not wait for a heartbeat.
+      ...(time === realTime ? {} : { watch: { heartbeatMs: 86_400_000 } }),
     },
   });
   time.attend(stage);

@@ -30,7 +30,7 @@ export async function hangWorker(socket?: number): Promise<() => void> {
   return () => gate.open();
 }
 
-/** Has the saboteur with this socket say something. */
+/** Has the saboteur with this socket send a message. */
 export function lie(message: unknown, socket: number): void {
   tell({ what: "lie", lie: message }, socket);
 }

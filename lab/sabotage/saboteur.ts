@@ -19,12 +19,12 @@ export type Order =
     | { readonly what: "hang"; readonly ms: number; readonly gate?: SharedArrayBuffer }
     /** Stops the worker's monotonic time, so many milliseconds after the moment at which it was first stopped. */
     | { readonly what: "time"; readonly aheadMs: number; readonly gate: SharedArrayBuffer }
-    /** Says this. */
+    /** Sends this message. */
     | { readonly what: "lie"; readonly lie: unknown }
   )
   & { readonly socket?: number };
 
-/** Sets the worker's wall clock; done when it is said back. */
+/** Sets the worker's wall clock; done when it is sent back. */
 export interface Setting {
   readonly byMs: number;
 }
@@ -73,7 +73,7 @@ function hang(ms: number, shared = new SharedArrayBuffer(8)): void {
   for (const end = monotonic() + ms; monotonic() < end && Atomics.load(gate, 1) === 0;);
 }
 
-/** Tells whoever waits at the gate. */
+/** Notifies what waits at the gate. */
 function reach(gate: Int32Array): void {
   Atomics.store(gate, 0, 1);
   Atomics.notify(gate, 0);

@@ -10,11 +10,11 @@ const NAMES = Array.from({ length: 30 }, (_, n) => `sender_${n}`);
 /** How many are linked at a time. */
 const TOGETHER = 5;
 
-/** Presences, pulses and pings that come often, with bounds that a busy machine keeps: none is to run out. */
+/** Presences, heartbeats and pings that come often, with bounds that a busy machine keeps: none is to run out. */
 const UNHURRIED = {
   supervision: {
     workerScript: SABOTEUR,
-    watch: { pulseMs: 200, hangMs: 60_000 },
+    watch: { heartbeatMs: 200, hangMs: 60_000 },
     replica: { ttlMs: 30_000, renewMs: 100, marginMs: 5_000, censusMs: 100 },
   },
   socketSettings: { keepAliveMs: 500, silenceMs: 60_000 },
@@ -94,7 +94,7 @@ scenario(
     for (const byMs of [-HOUR_MS, HOUR_MS + DAY_MS, DAY_MS, -2 * DAY_MS]) {
       using _set = setWallClock(byMs);
       await setWorkerClock(byMs);
-      // Each comes a keep-alive later than the one before it, and some pulses and renewals of a presence.
+      // Each comes a keep-alive later than the one before it, and some heartbeats and renewals of a presence.
       const pinged = gateway.devices().map(({ phone }) => gateway.when("ping", { phone, nth: 4 }));
       await Promise.all(pinged);
       assert.deepEqual(await world.hub.session("sender_0"), told);

@@ -53,7 +53,7 @@ export const DAY_MS = 86_400_000;
  * database that has a clock of its own is not asked for it.
  */
 export const UNWATCHED = {
-  watch: { pulseMs: DAY_MS },
+  watch: { heartbeatMs: DAY_MS },
   replica: { ttlMs: 3 * DAY_MS, renewMs: DAY_MS, marginMs: DAY_MS, censusMs: DAY_MS },
 } satisfies Pick<ServiceOptions, "watch" | "replica">;
 

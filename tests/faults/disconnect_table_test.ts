@@ -76,7 +76,7 @@ const STRIKES: Readonly<Record<string, Strike>> = {
   "unanswered": {
     strike: ({ gateway }, phone) => {
       gateway.silence(phone);
-      listening.skip(UNWATCHED.watch.pulseMs);
+      listening.skip(UNWATCHED.watch.heartbeatMs);
     },
     outcome: "disconnected TIMEOUT",
     options: LISTENING,

@@ -1,24 +1,29 @@
 /**
- * A socket layer whose sockets do what a test says.
+ * A socket layer whose sockets a test drives.
  * @module
  */
-import type { Purpose } from "../../sessions/ports/sockets.ts";
-import type { Departure, Socket, SocketLayer, SocketListener } from "../../sessions/ports/sockets.ts";
+import type {
+  ClosedConnection,
+  Purpose,
+  Socket,
+  SocketLayer,
+  SocketListener,
+} from "../../sessions/ports/sockets.ts";
 
 /** One socket, from the test's side. */
 export class ScriptedSocket implements Socket {
   readonly purpose: Purpose;
-  /** What the product listens with. */
-  readonly tell: SocketListener;
+  /** The product's listener. */
+  readonly listener: SocketListener;
   heardAt: number | null = null;
   /** How the product has closed it; null as long as it has not. */
   closed: { unlink: boolean } | null = null;
-  readonly #gone = Promise.withResolvers<Departure>();
+  readonly #gone = Promise.withResolvers<ClosedConnection>();
   readonly gone = this.#gone.promise;
 
   constructor(purpose: Purpose, listener: SocketListener) {
     this.purpose = purpose;
-    this.tell = listener;
+    this.listener = listener;
   }
 
   close(options: { unlink: boolean }): void {

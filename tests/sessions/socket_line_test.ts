@@ -58,7 +58,7 @@ Deno.test("ended() leaves a socket that ended by itself to go down, and does not
 Deno.test("close() tells whether WhatsApp has confirmed the unlinking once the connection is down", async () => {
   const { line, open } = lineOn(new ScriptedSockets());
   const { socket } = open();
-  const departure = line.close(true);
+  const gone = line.close(true);
   socket.goes(true);
-  assert.deepEqual(await departure, { unlinked: true });
+  assert.deepEqual(await gone, { unlinked: true });
 });

@@ -124,7 +124,7 @@ Deno.test("Unlinker tries again after 30 s while WhatsApp answers, and after 60 
     store.add("a");
     unlinker.start();
     await pass(0);
-    sockets.last("unlink").tell.closed(cause);
+    sockets.last("unlink").listener.onEvent({ type: "closed", cause }, 0);
     sockets.last("unlink").goes();
     await pass(pauseMs - UNLINKER_BOUNDS.lookMs);
     assert.equal(sockets.opened.length, 1);
@@ -141,11 +141,11 @@ Deno.test("Unlinker makes no connection of a login before the login's own is dow
   await pass(0);
   const retirement = unlinker.expect("a");
   store.add("a");
-  const departure = Promise.withResolvers<{ unlinked: boolean }>();
-  retirement.retired(departure.promise);
+  const gone = Promise.withResolvers<{ unlinked: boolean }>();
+  retirement.retired(gone.promise);
   await pass(10 * UNLINKER_BOUNDS.lookMs);
   assert.equal(sockets.opened.length, 0);
-  departure.resolve({ unlinked: false });
+  gone.resolve({ unlinked: false });
   await pass(0);
   assert.equal(sockets.opened.length, 1);
   await stop(unlinker, sockets);
@@ -180,7 +180,7 @@ Deno.test("Unlinker leaves a login alone that a session of this process uses", a
   unlinker.start();
   await pass(0);
   const socket = sockets.last("unlink");
-  socket.tell.identified("5491155550001:1@s.whatsapp.net");
+  socket.listener.onEvent({ type: "identified", jid: "5491155550001:1@s.whatsapp.net" }, 0);
   assert.deepEqual(socket.closed, { unlink: false });
   socket.goes();
   await pass(0);

@@ -19,5 +19,6 @@ self.addEventListener("message", ({ data: command }: MessageEvent<Command>) => {
   console.info("Closing session:", { key: "hunter2-hunter2" });
   console.error("hunter2-hunter2");
   self.postMessage({ type: "fault", name: "Error\n".repeat(10_000) });
-  self.postMessage({ type: "closed", socket, cause: { origin: "client", code: 428, ...forged } });
+  const event = { type: "closed", cause: { origin: "client", code: 428, ...forged } };
+  self.postMessage({ type: "event", socket, event, at: 0, now: 0 });
 });

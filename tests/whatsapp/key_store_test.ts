@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { forTheLiving } from "../../whatsapp/worker/key_store.ts";
+import { rejectAfterClose } from "../../whatsapp/worker/key_store.ts";
 
-Deno.test("forTheLiving() withholds an answer that comes after the socket is over", async () => {
+Deno.test("rejectAfterClose() rejects a load and a save when the socket is over before the answer", async () => {
   let isOver = false;
   const found = new Map([["1", "value"]]);
   const late = Promise.withResolvers<void>();
-  const vault = forTheLiving({
+  const vault = rejectAfterClose({
     load: () => Promise.resolve(found),
     save: () => late.promise,
   }, () => isOver);

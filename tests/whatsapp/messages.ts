@@ -1,5 +1,5 @@
 /**
- * What a worker can say: one good message of each kind, and values that no field should hold.
+ * What a worker can send: one good message of each kind, and values that no field should hold.
  * @module
  */
 import fc from "fast-check";
@@ -7,21 +7,62 @@ import fc from "fast-check";
 const KEYS = [{ type: "pre-key", id: "1", value: "{}" }, { type: "session", id: "2", value: null }];
 export const PNG = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUg==";
 
-/** A message of each kind, as it is right somewhere; of socket 1 where it is of a socket. */
-export const GOOD: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
-  pulse: { type: "pulse", memoryBytes: 1, now: 1, heard: [[1, 1]] },
-  stopped: { type: "stopped" },
-  fault: { type: "fault", name: "TypeError" },
-  qr: { type: "qr", socket: 1, string: PNG, ordinal: 0, generatedAt: 1, now: 1 },
-  paired: { type: "paired", socket: 1, request: 1, credentials: "{}", keys: KEYS },
-  passkey_demanded: { type: "passkey_demanded", socket: 1 },
-  identified: { type: "identified", socket: 1, jid: "5491155550001:1@s.whatsapp.net" },
-  connected: { type: "connected", socket: 1, jid: "5491155550001:1@s.whatsapp.net" },
-  closed: { type: "closed", socket: 1, cause: { origin: "client", code: 408 } },
-  gone: { type: "gone", socket: 1, unlinked: false },
-  load: { type: "load", socket: 1, request: 1, keyType: "session", ids: ["1"] },
-  save: { type: "save", socket: 1, request: 1, keys: KEYS, credentials: "{}" },
+/** What the envelopes hold, as it is right somewhere. */
+const EVENTS = {
+  qr: { string: PNG, ordinal: 0 },
+  passkey_demanded: {},
+  identified: { jid: "5491155550001:1@s.whatsapp.net" },
+  connected: { jid: "5491155550001:1@s.whatsapp.net" },
+  closed: { cause: { origin: "client", code: 408 } },
 };
+const REQUESTS = {
+  paired: { credentials: "{}", keys: KEYS },
+  load_keys: { keyType: "session", ids: ["1"] },
+  save_keys: { keys: KEYS, credentials: "{}" },
+};
+const ANSWERS = {
+  heartbeat: { memoryBytes: 1, now: 1, heard: [[1, 1]] },
+  stop: {},
+};
+
+export type Kind = keyof typeof EVENTS | keyof typeof REQUESTS | keyof typeof ANSWERS | "gone" | "fault";
+type Fields = Readonly<Record<string, unknown>>;
+
+/** A message of each kind, as it is right somewhere; of socket 1 where it is of a socket. */
+export const GOOD: Readonly<Record<Kind, Fields>> = {
+  ...inEach(EVENTS, (event) => ({ type: "event", socket: 1, event, at: 1, now: 1 })),
+  ...inEach(REQUESTS, (request) => ({ type: "request", socket: 1, id: 1, request })),
+  ...inEach(ANSWERS, (answer) => ({ type: "answer", id: 1, answer })),
+  gone: { type: "gone", socket: 1, unlinked: false },
+  fault: { type: "fault", name: "TypeError" },
+};
+
+function inEach<Type extends string>(
+  contents: Readonly<Record<Type, Fields>>,
+  put: (content: Fields) => Fields,
+) {
+  const messages = Object.entries<Fields>(contents).map(([type, fields]) => [type, put({ type, ...fields })]);
+  return Object.fromEntries(messages) as Record<Type, Fields>;
+}
+
+/** The name of the field that holds an envelope's content; null for a message that is none. */
+function contentOf(message: Fields): string | null {
+  return ["event", "request", "answer"].find((name) => name in message) ?? null;
+}
+
+/** A good message of this kind with some fields changed, be they its envelope's or its content's. */
+export function good(kind: Kind, changes: Fields): Fields {
+  return Object.entries(changes).reduce(
+    (message, [field, value]) => change(message, field, value),
+    GOOD[kind],
+  );
+}
+
+function change(message: Fields, field: string, value: unknown): Fields {
+  const name = contentOf(message);
+  if (field in message || name === null) return { ...message, [field]: value };
+  return { ...message, [name]: { ...message[name] as Fields, [field]: value } };
+}
 
 /** What is wrong in every field, by what it is. */
 export function hostileValues(): Record<string, unknown> {
@@ -59,8 +100,11 @@ export function hostileValues(): Record<string, unknown> {
 /** Values that are wrong in one field, though another would take them. */
 export const WRONG_HERE: Readonly<Record<string, readonly unknown[]>> = {
   type: ["qrs", "__proto__", "constructor"],
+  event: [GOOD.paired.request, { type: "stop" }],
+  request: [GOOD.closed.event, { type: "stop" }],
+  answer: [GOOD.load_keys.request, { type: "gone" }],
   socket: [0, -1, 1.5, 2 ** 53, "1", 99],
-  request: [0, -1, 1.5, 2 ** 53, "1"],
+  id: [0, -1, 1.5, 2 ** 53, "1"],
   memoryBytes: [-1, 2 ** 60, "1"],
   heard: [[[1]], [[1, NaN]], [[1, 2, 3]], [["1", 2]], [1, 2], [[99, 1]], [,]],
   name: ["two words", "a\nb", "é", "x".repeat(65)],
@@ -72,7 +116,7 @@ export const WRONG_HERE: Readonly<Record<string, readonly unknown[]>> = {
     PNG + "A".repeat(40_000),
   ],
   ordinal: [-1, 0.5, 100, 2 ** 31],
-  generatedAt: ["1", -1],
+  at: ["1", -1],
   now: ["1", -1],
   credentials: ["x".repeat(4 * 2 ** 20 + 1)],
   keys: [
@@ -111,32 +155,46 @@ export const WRONG_HERE: Readonly<Record<string, readonly unknown[]>> = {
   unlinked: ["true", 1],
 };
 
-/** Values of these fields that all else is wrong for, and which they take. */
+/** Values that these fields take, though they are wrong anywhere else. */
 const TAKEN: Readonly<Record<string, readonly string[]>> = {
   // An absent field is one that need not be there.
-  "save.credentials": ["undefined", "a control character"],
+  "save_keys.credentials": ["undefined", "a control character"],
   "paired.credentials": ["a control character"],
   "gone.unlinked": ["true"],
   // That they are later than now is judged by the clock.
-  "qr.generatedAt": ["a huge number"],
-  "qr.now": ["a huge number"],
-  "pulse.now": ["a huge number"],
+  at: ["a huge number"],
+  now: ["a huge number"],
 };
 
 /** Every kind × every field × every value that is wrong there. */
 export function wrongMessages(): { what: string; message: unknown }[] {
   const hostile = hostileValues();
-  return Object.entries(GOOD).flatMap(([type, good]) =>
-    Object.keys(good).flatMap((field) => {
-      const taken = TAKEN[`${type}.${field}`] ?? [];
-      const general = Object.entries(hostile).filter(([name]) => !taken.includes(name));
-      const special = (WRONG_HERE[field] ?? []).map((value, i) => [`${i}`, value] as const);
-      return [...general, ...special].map(([name, value]) => ({
-        what: `${type}.${field}: ${name}`,
-        message: { ...good, [field]: value },
-      }));
-    })
-  );
+  return Object.entries(GOOD).flatMap(([kind, message]) => {
+    const name = contentOf(message);
+    const content = name === null ? {} : message[name] as Fields;
+    const inContent = Object.keys(content).filter((field) => !(field in message) || field === "type");
+    const valuesOf = (field: string): [string, unknown][] => {
+      const taken = [...TAKEN[field] ?? [], ...TAKEN[`${kind}.${field}`] ?? []];
+      return [
+        ...Object.entries(hostile).filter(([value]) => !taken.includes(value)),
+        ...(WRONG_HERE[field] ?? []).map((value, i): [string, unknown] => [`${i}`, value]),
+      ];
+    };
+    return [
+      ...Object.keys(message).flatMap((field) =>
+        valuesOf(field).map(([value, wrong]) => ({
+          what: `${kind}.${field}: ${value}`,
+          message: { ...message, [field]: wrong },
+        }))
+      ),
+      ...inContent.flatMap((field) =>
+        valuesOf(field).map(([value, wrong]) => ({
+          what: `${kind}.${name}.${field}: ${value}`,
+          message: { ...message, [name!]: { ...content, [field]: wrong } },
+        }))
+      ),
+    ];
+  });
 }
 
 /** Good and bad messages of a few sockets, in any order. */
@@ -144,14 +202,17 @@ export const anyMessage: fc.Arbitrary<unknown> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc.record({
-      type: fc.constantFrom(...Object.keys(GOOD)),
+      kind: fc.constantFrom(...Object.keys(GOOD) as Kind[]),
       socket: fc.integer({ min: 1, max: 4 }),
-      request: fc.integer({ min: 1, max: 30 }),
+      id: fc.integer({ min: 1, max: 30 }),
       ordinal: fc.integer({ min: 0, max: 3 }),
-    }).map(({ type, ...changes }) => {
-      const good = GOOD[type]!;
-      const fitting = Object.entries(changes).filter(([field]) => field in good);
-      return { ...good, ...Object.fromEntries(fitting) };
+    }).map(({ kind, socket, id, ordinal }) => {
+      const message = GOOD[kind];
+      return good(kind, {
+        ...("socket" in message ? { socket } : {}),
+        ...("id" in message ? { id } : {}),
+        ...(kind === "qr" ? { ordinal } : {}),
+      });
     }),
   },
   { weight: 1, arbitrary: fc.constantFrom(...wrongMessages().map(({ message }) => message)) },

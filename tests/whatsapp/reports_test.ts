@@ -1,22 +1,23 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { LOGIN_KIND } from "../../db/schema.ts";
-import { Conduct } from "../../whatsapp/conduct.ts";
-import { checkReport } from "../../whatsapp/reports.ts";
+import { checkReport, kindOf } from "../../whatsapp/reports.ts";
 import { isKeyId, isKeyType } from "../../whatsapp/worker/limits.ts";
-import { anyMessage, GOOD, hostileValues, wrongMessages } from "./messages.ts";
+import { anyMessage, GOOD, good, hostileValues, wrongMessages } from "./messages.ts";
 
-Deno.test("checkReport() takes a good message of each kind, and leaves out what does not belong to it", () => {
-  for (const [type, good] of Object.entries(GOOD)) {
-    assert.deepEqual(checkReport({ ...good, extra: 1 }), { ok: true, report: good }, type);
+Deno.test("checkReport() accepts a good message of each kind, without the fields that do not belong to it", () => {
+  for (const [kind, message] of Object.entries(GOOD)) {
+    assert.deepEqual(checkReport({ ...message, extra: 1 }), { ok: true, report: message }, kind);
+    assert.equal(kindOf(message), kind);
   }
-  const { credentials: _, ...keysAlone } = GOOD.save!;
-  assert.deepEqual(checkReport(keysAlone), { ok: true, report: keysAlone });
+  const { credentials: _, ...keysAlone } = GOOD.save_keys.request as Record<string, unknown>;
+  const report = { ...GOOD.save_keys, request: keysAlone };
+  assert.deepEqual(checkReport({ ...report, request: { ...keysAlone, extra: 1 } }), { ok: true, report });
 });
 
-Deno.test("checkReport() refuses every kind of message with every value that is wrong in any field", () => {
+Deno.test("checkReport() rejects a message of any kind when any field of it is wrong", () => {
   // The socket of another worker is well-formed; who it belongs to is not in the message.
-  const believable = /^\w+\.(socket: 5|heard: 5)$/;
+  const believable = /^\w+\.(socket: 5|answer\.heard: 5)$/;
   for (const { what, message } of wrongMessages()) {
     assert.equal(checkReport(message).ok, believable.test(what), what);
   }
@@ -25,18 +26,25 @@ Deno.test("checkReport() refuses every kind of message with every value that is 
   }
 });
 
-Deno.test("checkReport() names the field that is wrong, and quotes nothing", () => {
+Deno.test("checkReport() names the kind and the field, and quotes nothing, when a message is wrong", () => {
   const secret = "secret".repeat(100);
-  assert.deepEqual(checkReport({ ...GOOD.connected, jid: secret }), { ok: false, flaw: "connected: jid" });
-  assert.deepEqual(checkReport({ type: secret, [secret]: 1 }), { ok: false, flaw: "unknown: type" });
-  assert.deepEqual(checkReport(null), { ok: false, flaw: "unknown: message" });
+  const flaws: [message: unknown, flaw: string][] = [
+    [good("connected", { jid: secret }), "connected: jid"],
+    [good("closed", { cause: { origin: secret } }), "closed: cause"],
+    [good("load_keys", { socket: secret }), "load_keys: socket"],
+    [{ ...GOOD.qr, event: { type: secret } }, "event: type"],
+    [{ ...GOOD.qr, event: secret }, "event: event"],
+    [{ type: secret, [secret]: 1 }, "unknown: type"],
+    [null, "unknown: message"],
+  ];
+  for (const [message, flaw] of flaws) assert.deepEqual(checkReport(message), { ok: false, flaw });
 });
 
-Deno.test("checkReport() never throws, whatever it is given", () => {
+Deno.test("checkReport() never throws when it is given anything", () => {
   fc.assert(fc.property(anyMessage, (message) => void checkReport(message)), { numRuns: 2_000 });
 });
 
-Deno.test("checkReport() takes what the store takes as the name of a key, and nothing else", () => {
+Deno.test("isKeyId() and isKeyType() are true exactly when the store accepts the name", () => {
   assert.equal(isKeyType(LOGIN_KIND), false);
   const unit = fc.oneof(fc.integer({ min: 0, max: 0xffff }), fc.integer({ min: 0x20, max: 0x7e }));
   const text = fc.array(unit, { maxLength: 300 }).map((units) => String.fromCharCode(...units));
@@ -45,62 +53,3 @@ Deno.test("checkReport() takes what the store takes as the name of a key, and no
     assert.equal(isKeyId(id), id.isWellFormed() && bytes <= 255);
   }));
 });
-
-Deno.test("Conduct lets nothing follow that cannot, and everything that a socket was about to say when it was closed", () => {
-  const kinds = ["pair", "login", "unlink"] as const;
-  const types = [
-    "qr",
-    "paired",
-    "passkey_demanded",
-    "identified",
-    "connected",
-    "closed",
-    "gone",
-    "load",
-    "save",
-  ] as const;
-  const step = fc.oneof(fc.constantFrom(...types), fc.constantFrom("kept", "told"));
-  fc.assert(fc.property(fc.constantFrom(...kinds), fc.array(step, { maxLength: 30 }), (kind, steps) => {
-    const conduct = new Conduct(kind);
-    const said: string[] = [];
-    let isTold = false;
-    let qrs = 0;
-    for (const what of steps) {
-      if (what === "told") {
-        isTold = true;
-        conduct.told();
-      } else if (what === "kept") {
-        conduct.kept();
-        if (!isTold && said.includes("paired")) said.push("kept");
-      } else {
-        const report = { ...GOOD[what], ordinal: qrs++ } as unknown as Parameters<Conduct["permits"]>[0];
-        const isOk = conduct.permits(report);
-        assert.equal(isOk, isTold ? !said.includes("gone") : fits(kind, said, what), `${said} then ${what}`);
-        if (!isOk) return; // nothing that such a worker says is heard
-        said.push(what);
-      }
-    }
-  }));
-});
-
-/** The same in other words: what may come after what, for a socket that was not told to close. */
-function fits(kind: string, said: readonly string[], what: string): boolean {
-  const has = (name: string) => said.includes(name);
-  if (has("gone")) return false;
-  if (what === "gone") return has("closed");
-  if (has("closed")) return what === "load" || what === "save"; // they are refused
-  switch (what) {
-    case "closed":
-      return true;
-    case "qr":
-    case "paired":
-    case "passkey_demanded":
-      return kind === "pair" && !has("paired");
-    case "identified":
-      return kind !== "pair" && !has("identified") && !has("connected");
-    case "connected":
-      return kind === "login" && has("identified") && !has("connected");
-    default:
-      return kind === "login" || (kind === "pair" && has("kept"));
-  }
-}

@@ -1,6 +1,7 @@
 /// <reference lib="deno.worker" />
 /**
- * The product's own socket worker, with somebody else in the place of Baileys who tries to get out. What it finds goes back as one of its login's keys.
+ * The product's own socket worker, with code in the place of Baileys that tries to get out of the sandbox. What it
+ * reaches goes back as one of its login's keys.
  * @module
  */
 import type { Command } from "../../whatsapp/protocol.ts";
@@ -93,7 +94,7 @@ async function probe(targets: Record<string, string>): Promise<Record<string, st
     native_module: async () => (await import("node:process")).default.dlopen({ exports: {} }, "libc.so.6"),
     datagram: async () => {
       const { createSocket } = await import("node:dgram");
-      // The refusal is told to nobody.
+      // The refusal is thrown where nothing catches it.
       const refused = new Promise<never>((_, reject) =>
         self.addEventListener("error", ({ error }) => reject(error), { once: true })
       );
@@ -129,13 +130,15 @@ function widerWorker(): void {
 }
 
 self.onmessage = async ({ data: command }: MessageEvent<Command>) => {
-  if (command.type === "stop") self.postMessage({ type: "stopped" });
+  if (command.type === "request" && command.request.type === "stop") {
+    self.postMessage({ type: "answer", id: command.id, answer: { type: "stop" } });
+  }
   if (command.type !== "open" || command.purpose.kind !== "login") return;
   const value = JSON.stringify(await probe(JSON.parse(command.purpose.credentials)));
   self.postMessage({
-    type: "save",
+    type: "request",
     socket: command.socket,
-    request: 1,
-    keys: [{ type: "probe", id: "found", value }],
+    id: 1,
+    request: { type: "save_keys", keys: [{ type: "probe", id: "found", value }] },
   });
 };

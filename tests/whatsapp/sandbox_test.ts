@@ -1,20 +1,8 @@
 import assert from "node:assert/strict";
-import type { SocketListener } from "../../sessions/ports/sockets.ts";
 import type { LogFields } from "../../runtime/log.ts";
 import { systemClock } from "../../runtime/clock.ts";
 import { hostAndPort } from "../../whatsapp/sandbox.ts";
 import { WorkerPool } from "../../whatsapp/worker_pool.ts";
-
-const NOBODY: SocketListener = {
-  qr: () => {},
-  paired: () => Promise.resolve(),
-  passkeyDemanded: () => {},
-  identified: () => {},
-  connected: () => {},
-  closed: () => {},
-  load: () => Promise.resolve(new Map()),
-  save: () => Promise.resolve(),
-};
 
 /** What is answered otherwise than by a permission that is not there. */
 const ANSWERS: Readonly<Record<string, string>> = {
@@ -48,7 +36,7 @@ const ANSWERS: Readonly<Record<string, string>> = {
   read_input: "Error",
 };
 
-Deno.test("a socket worker reaches WhatsApp's host, and no file, secret, database or other host", async () => {
+Deno.test("workerPermissions() lets a worker reach WhatsApp's host, and no file, secret, database or other host", async () => {
   const whatsapp = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const database = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const file = await Deno.makeTempFile();
@@ -59,7 +47,7 @@ Deno.test("a socket worker reaches WhatsApp's host, and no file, secret, databas
     clock: systemClock,
     log: { debug() {}, info() {}, warn() {}, error() {} },
     script: new URL("./sandbox_probe.ts", import.meta.url),
-    watch: { pulseMs: 86_400_000 },
+    watch: { heartbeatMs: 86_400_000 },
   });
   try {
     pool.start();
@@ -73,8 +61,11 @@ Deno.test("a socket worker reaches WhatsApp's host, and no file, secret, databas
       module: new URL("../../main.ts", import.meta.url).href,
     });
     pool.open({ kind: "login", credentials }, {
-      ...NOBODY,
-      save: ([key]) => Promise.resolve(report.resolve(key?.value ?? "")),
+      onEvent: () => {},
+      onRequest: (request) => {
+        if (request.type === "save_keys") report.resolve(request.keys[0]?.value ?? "");
+        return Promise.resolve(new Map());
+      },
     });
     const found: Record<string, string> = JSON.parse(await report.promise);
     await accepted;
@@ -91,7 +82,7 @@ Deno.test("a socket worker reaches WhatsApp's host, and no file, secret, databas
   }
 });
 
-Deno.test("a socket worker that wants to end the process ends itself", async () => {
+Deno.test("WorkerPool loses a worker and nothing else when the worker ends the process", async () => {
   const process = 'import process from "node:process";';
   const ways = [
     "Deno.exit(7)",

@@ -1,24 +1,23 @@
 import assert from "node:assert/strict";
-import { GOOD } from "./messages.ts";
-import { Perch } from "./perch.ts";
+import { good } from "./messages.ts";
+import { ScriptedHandle } from "./scripted_handle.ts";
 import { Workshop } from "./workshop.ts";
 
-Deno.test("SocketWorker counts sockets that WhatsApp left unanswered, and no pairing that nobody scanned", async () => {
-  await using perch = await Perch.open();
+Deno.test("WorkerHandle.unanswered counts a socket when it ended unanswered and had shown no QR", async () => {
+  await using handle = await ScriptedHandle.open();
   const ids = [1, 2, 3, 4, 5, 6, 7, 8];
-  for (const id of ids) perch.socket(id, "pair");
-  const of = (socket: number, message: unknown) => ({ ...message as object, socket });
-  await perch.hear(...ids.slice(0, 6).map((id) => of(id, GOOD.qr)));
-  await perch.hear(...ids.slice(0, 6).map((id) => of(id, GOOD.closed)));
-  assert.equal(perch.worker.unanswered, 0);
-  await perch.hear(...ids.slice(6).map((id) => of(id, GOOD.closed)));
-  assert.equal(perch.worker.unanswered, 2);
+  for (const id of ids) handle.socket(id, "pair");
+  await handle.receive(...ids.slice(0, 6).map((socket) => good("qr", { socket })));
+  await handle.receive(...ids.slice(0, 6).map((socket) => good("closed", { socket })));
+  assert.equal(handle.worker.unanswered, 0);
+  await handle.receive(...ids.slice(6).map((socket) => good("closed", { socket })));
+  assert.equal(handle.worker.unanswered, 2);
 });
 
-Deno.test("pairings that nobody scans retire no worker, and sockets that WhatsApp leaves unanswered do", async () => {
+Deno.test("WorkerPool retires a worker when WhatsApp leaves its sockets unanswered, and not when nobody scans", async () => {
   await using workshop = await Workshop.open({
     settings: { qrMs: 50, connectMs: 4_000 },
-    pool: { watch: { pulseMs: 100, hangMs: 60_000, unansweredLimit: 3 } },
+    pool: { watch: { heartbeatMs: 100, hangMs: 60_000, unansweredLimit: 3 } },
   });
   const unscanned = { origin: "client", code: 408 };
   const open = () => workshop.openSocket({ kind: "pair" });

@@ -3,7 +3,7 @@ import type { Log } from "../../runtime/log.ts";
 import { WorkerPool } from "../../whatsapp/worker_pool.ts";
 import { DrivenClock } from "../../lab/clocks/driven_clock.ts";
 
-Deno.test("WorkerPool tells of no running worker while one that fails to start is waited for", async () => {
+Deno.test("WorkerPool.running is 0 when the worker has failed to start twice, until the next start", async () => {
   const failedTwice = Promise.withResolvers<void>();
   let lost = 0;
   const log: Log = {

@@ -1,63 +1,55 @@
 import assert from "node:assert/strict";
-import { SocketWorker, type WorkerEnd } from "../../whatsapp/worker_handle.ts";
-import type { SocketListener } from "../../sessions/ports/sockets.ts";
 import { DrivenClock } from "../../lab/clocks/driven_clock.ts";
+import { WorkerHandle } from "../../whatsapp/worker_handle.ts";
+import { settled } from "../sessions/scripted_sockets.ts";
 
 const BOUNDS = { hangMs: 15_000, startMs: 60_000, memoryLimitBytes: Infinity };
-/** It says something when a socket is opened, and never gives a pulse. */
+/** It reports an end when a socket is opened, and answers no heartbeat. */
 const SCRIPT = new URL("../../lab/drills/leak_asker.ts", import.meta.url);
-
-const never = () => Promise.reject(new Error("The socket is over."));
-const NOBODY: SocketListener = {
-  qr: () => {},
-  paired: () => Promise.resolve(),
-  passkeyDemanded: () => {},
-  identified: () => {},
-  connected: () => {},
-  closed: () => {},
-  load: never,
-  save: never,
-};
 
 function startWorker() {
   const clock = new DrivenClock();
-  const ends: WorkerEnd[] = [];
-  const worker = new SocketWorker({
+  const ends: [end: string, detail: string][] = [];
+  const worker = new WorkerHandle({
     script: SCRIPT,
     settings: { url: "ws://127.0.0.1:1/", keepAliveMs: 1_000, connectMs: 1_000, silenceMs: 1_000 },
     clock,
     unendedMs: 1_000,
     onUnended: () => {},
-    onEnd: (end) => ends.push(end),
+    onEnd: (end, detail) => ends.push([end, detail]),
     onFault: () => {},
   });
-  const pass = (ms: number) => {
+  const pass = async (ms: number) => {
     clock.advance(ms);
-    worker.feelPulse(BOUNDS);
+    await settled();
+    worker.checkHeartbeat(BOUNDS);
   };
   return { worker, ends, pass };
 }
 
-Deno.test("SocketWorker.feelPulse() leaves a worker its time to start, however slow the machine, but not for ever", async () => {
+Deno.test("checkHeartbeat() gives a worker up when it has not started within its time to start", async () => {
   const { worker, ends, pass } = startWorker();
-  pass(0);
-  pass(BOUNDS.startMs - 1);
+  await pass(0);
+  await pass(BOUNDS.startMs - 1);
   assert.deepEqual(ends, []);
-  pass(1);
-  assert.deepEqual(ends, ["hung"]);
+  await pass(1);
+  assert.deepEqual(ends, [["hung", "No answer within 60000 ms."]]);
   await worker.stop();
 });
 
-Deno.test("SocketWorker.feelPulse() gives up a worker that has started and owes its pulse for too long", async () => {
+Deno.test("checkHeartbeat() gives a worker up when it has started and its heartbeat takes too long", async () => {
   const { worker, ends, pass } = startWorker();
-  pass(0);
-  pass(BOUNDS.startMs - 1);
+  await pass(0);
+  await pass(BOUNDS.startMs - 1);
   const started = Promise.withResolvers<void>();
-  worker.open(1, { kind: "pair" }, { ...NOBODY, closed: () => started.resolve() });
+  worker.open(1, { kind: "pair" }, {
+    onEvent: () => started.resolve(),
+    onRequest: () => Promise.reject(new Error("The socket is over.")),
+  });
   await started.promise;
-  pass(BOUNDS.hangMs - 1);
-  assert.deepEqual(ends, [], "what the start has taken does not count");
-  pass(1);
-  assert.deepEqual(ends, ["hung"]);
+  await pass(BOUNDS.hangMs - 1);
+  assert.deepEqual(ends, [], "the time that its start has taken does not count");
+  await pass(1);
+  assert.deepEqual(ends, [["hung", "No answer within 15000 ms."]]);
   await worker.stop();
 });

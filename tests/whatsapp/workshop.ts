@@ -6,9 +6,8 @@ import type { DisconnectCause } from "../../domain/disconnect.ts";
 import type { KeyWrite } from "../../domain/credentials.ts";
 import { systemClock } from "../../runtime/clock.ts";
 import type { LogFields } from "../../runtime/log.ts";
-import type { Purpose } from "../../sessions/ports/sockets.ts";
+import type { ClosedConnection, Purpose, Socket } from "../../sessions/ports/sockets.ts";
 import type { SocketSettings } from "../../whatsapp/protocol.ts";
-import type { Departure, Socket, SocketListener } from "../../sessions/ports/sockets.ts";
 import { WorkerPool, type WorkerPoolOptions } from "../../whatsapp/worker_pool.ts";
 import { type Gateway, type GatewayOptions, type Phone, startGateway } from "../../lab/simulator/mod.ts";
 
@@ -31,10 +30,10 @@ export class Vault {
   }
 }
 
-/** A socket, and everything that it has told. */
+/** A socket, and everything that it has told and asked. */
 export class Opened {
   readonly socket: Socket;
-  /** What was told, in its order, by name. */
+  /** The types of its events and requests, in their order. */
   readonly told: string[] = [];
   readonly qr: Promise<string>;
   readonly connected: Promise<string>;
@@ -54,42 +53,27 @@ export class Opened {
       closed.promise,
       paired.promise,
     ];
-    const note = (what: string) => void this.told.push(what);
-    const listener: SocketListener = {
-      qr: (string) => {
-        note("qr");
-        qr.resolve(string);
+    this.socket = pool.open(purpose, {
+      onEvent: (event) => {
+        this.told.push(event.type);
+        if (event.type === "qr") qr.resolve(event.string);
+        if (event.type === "connected") connected.resolve(event.jid);
+        if (event.type === "closed") closed.resolve(event.cause);
       },
-      paired: async (credentials, keys) => {
-        note("paired");
-        paired.resolve();
-        await keep();
-        vault.write(keys, credentials);
+      onRequest: async (request) => {
+        this.told.push(request.type);
+        if (request.type === "load_keys") return vault.read(request.keyType, request.ids);
+        if (request.type === "paired") {
+          paired.resolve();
+          await keep();
+        }
+        vault.write(request.keys, request.credentials);
+        return new Map();
       },
-      passkeyDemanded: () => note("passkey_demanded"),
-      identified: () => note("identified"),
-      connected: (jid) => {
-        note("connected");
-        connected.resolve(jid);
-      },
-      closed: (cause) => {
-        note("closed");
-        closed.resolve(cause);
-      },
-      load: (keyType, ids) => {
-        note("load");
-        return Promise.resolve(vault.read(keyType, ids));
-      },
-      save: (keys, credentials) => {
-        note("save");
-        vault.write(keys, credentials);
-        return Promise.resolve();
-      },
-    };
-    this.socket = pool.open(purpose, listener);
+    });
   }
 
-  get gone(): Promise<Departure> {
+  get gone(): Promise<ClosedConnection> {
     return this.socket.gone;
   }
 }

@@ -1,10 +1,10 @@
 /**
- * How a socket ended, in the domain's words. Baileys folds very different ends into one number (a
+ * How a socket ended, in the domain's terms. Baileys folds very different ends into one number (a
  * proxy's 401 looks like an unlinked phone, a refused connection like a timeout), so what was seen on
  * the wire before the end decides who is speaking.
  * @module
  */
-import type { DisconnectCause } from "../../domain/disconnect.ts";
+import type { WorkerCause } from "../protocol.ts";
 import type { BinaryNode } from "./baileys.ts";
 import { isName } from "./limits.ts";
 
@@ -20,7 +20,7 @@ export type LastSign =
  * @param sign what was seen on the wire, if anything
  * @param error what Baileys ended the connection with
  */
-export function causeOf(sign: LastSign, error: unknown): DisconnectCause {
+export function causeOf(sign: LastSign, error: unknown): WorkerCause {
   const code = statusCodeOf(error);
   switch (sign?.kind) {
     case "whatsapp":
@@ -43,7 +43,7 @@ export function causeOf(sign: LastSign, error: unknown): DisconnectCause {
   }
 }
 
-/** A stream error's child says what it is about. */
+/** The sign that a stream error is, by its child. */
 export function streamErrorSign({ content }: BinaryNode): LastSign {
   const [child] = Array.isArray(content) ? content : [];
   const type = child?.attrs.type;
@@ -55,7 +55,7 @@ export function streamErrorSign({ content }: BinaryNode): LastSign {
 }
 
 /**
- * Whether WhatsApp says, by this `<failure>` or `<stream:error>`, that it knows no such device, or no longer does. The
+ * Whether WhatsApp tells, by this `<failure>` or `<stream:error>`, that it knows no such device, or no longer does. The
  * same ends are `logged_out` in the table of ends.
  */
 export function deniesDevice(node: BinaryNode): boolean {

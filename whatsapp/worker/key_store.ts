@@ -16,10 +16,10 @@ export interface Vault {
 }
 
 /**
- * A vault whose answers are for a socket that may be over by then. They are withheld from it: Baileys would put
- * them into caches that it has emptied for the last time, and whose timers keep them for days.
+ * Rejects whatever is asked of the vault, or answered by it, once the socket is over: Baileys would put the answer
+ * into caches that it has emptied for the last time, and whose timers keep it for days.
  */
-export function forTheLiving(vault: Vault, isOver: () => boolean): Vault {
+export function rejectAfterClose(vault: Vault, isOver: () => boolean): Vault {
   const unlessOver = async <T>(ask: () => Promise<T>): Promise<T> => {
     const value = isOver() ? null : { of: await ask() };
     if (value === null || isOver()) throw new Error("The socket is over.");
@@ -50,10 +50,10 @@ export function vaultKeyStore(vault: Vault): SignalKeyStore {
 }
 
 /**
- * The keys of a login that nobody keeps yet. They stay here until the phone has scanned, and then go to the vault
- * together with the credentials: a pairing that nobody completes leaves no trace.
+ * The keys of a login that is not stored yet. They stay here until the phone has scanned, and then go to the vault
+ * together with the credentials: a pairing that is not completed leaves no trace.
  */
-export class NascentKeys implements Vault {
+export class PendingKeys implements Vault {
   readonly #keys = new Map<string, KeyWrite>();
   /** Those of them that were written since they were last taken. */
   readonly #fresh = new Map<string, KeyWrite>();

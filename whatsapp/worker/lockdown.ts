@@ -1,7 +1,6 @@
 /**
- * What the runtime asks no permission for, taken from this thread before anything else loads. The permissions are the
- * wall; this is for the doors that it has none for, as the runtime of this version builds them: the wall's test tries
- * each of them.
+ * Takes from this thread what the runtime asks no permission for, before anything else loads. The permissions are the
+ * sandbox; this closes what they leave open in this version of the runtime. The sandbox's test tries each of them.
  * @module
  */
 import { closeSync } from "node:fs";
@@ -23,7 +22,7 @@ class Refusal {
 /** Makes a class that extends another one fail at its first step, by whatever name it is reached. */
 function forbidClass(closed: object): void {
   Object.setPrototypeOf(closed, Refusal);
-  Object.preventExtensions(closed); // nobody gives it back what it extended
+  Object.preventExtensions(closed); // what it extended cannot be given back
 }
 
 function put(target: object, name: PropertyKey, value: unknown): void {

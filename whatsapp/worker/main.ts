@@ -1,137 +1,101 @@
 /// <reference lib="deno.worker" />
 /**
- * A socket worker: a handful of Baileys sockets behind a wall. Its permissions reach WhatsApp's host
- * and nothing else; what it needs of the outside it asks of the main thread by message.
+ * A socket worker: a handful of Baileys sockets in a sandbox. Its permissions reach WhatsApp's host and nothing else;
+ * what it needs besides it requests from the main thread by message.
  * @module
  */
 import "./lockdown.ts"; // before anything that is not ours
-import type { DisconnectCause } from "../../domain/disconnect.ts";
-import type { Command, Report, RequestId, SocketId, SocketSettings } from "../protocol.ts";
+import type { Command, Report, RequestId, SocketId, SocketSettings, WorkerRequest } from "../protocol.ts";
 import { WA_CERT_DETAILS } from "./baileys.ts";
 import { signNatively } from "./curve.ts";
 import { tidyHeap } from "./heap.ts";
 import { isName } from "./limits.ts";
+import { Outlet, type SocketRequests } from "./outlet.ts";
 import { silenceConsole } from "./quiet.ts";
-import { BaileysSocket, type LoginVault } from "./socket.ts";
+import { PendingRequests } from "./requests.ts";
+import { BaileysSocket } from "./socket.ts";
 
 /** Every socket whose connection may still be there. */
 const sockets = new Map<SocketId, BaileysSocket>();
-/** Those of them that may still ask and tell: after its end a socket is silent, whatever its code goes on doing. */
-const speaking = new Set<SocketId>();
-const questions = new Map<
-  RequestId,
-  { resolve(values: ReadonlyMap<string, string>): void; reject(error: Error): void }
->();
-let nextRequest: RequestId = 1;
+const requests: SocketRequests = new PendingRequests();
 let settings: SocketSettings;
 
 silenceConsole();
 signNatively();
 tidyHeap();
 
-/** Never read: that it is there is what it says. */
+/** Kept and never read: its other end closes when this thread is over. */
 let _lifeline: MessagePort;
 
 function report(message: Report): void {
   self.postMessage(message);
 }
 
-function ask(question: (request: RequestId) => Report): Promise<ReadonlyMap<string, string>> {
-  const request = nextRequest++;
-  return new Promise((resolve, reject) => {
-    questions.set(request, { resolve, reject });
-    report(question(request));
-  });
-}
-
-function vaultOf(socket: SocketId): LoginVault {
-  const refuseOver = () => {
-    if (!speaking.has(socket)) throw new Error("The socket is over.");
-  };
-  return {
-    load: async (keyType, ids) => {
-      refuseOver();
-      return await ask((request) => ({ type: "load", socket, request, keyType, ids }));
-    },
-    save: async (keys, credentials) => {
-      refuseOver();
-      const login = credentials === undefined ? {} : { credentials };
-      await ask((request) => ({ type: "save", socket, request, keys, ...login }));
-    },
-  };
-}
-
 function open({ socket, purpose }: Extract<Command, { type: "open" }>): void {
-  const close = (cause: DisconnectCause) => {
-    if (speaking.delete(socket)) report({ type: "closed", socket, cause });
-  };
-  speaking.add(socket);
+  const outlet = new Outlet(socket, requests, report);
   try {
-    const opened = new BaileysSocket(purpose, settings, vaultOf(socket), {
-      qr: (string, ordinal, generatedAt) =>
-        report({ type: "qr", socket, string, ordinal, generatedAt, now: performance.now() }),
-      paired: async (credentials, keys) => {
-        await ask((request) => ({ type: "paired", socket, request, credentials, keys }));
-      },
-      passkeyDemanded: () => report({ type: "passkey_demanded", socket }),
-      identified: (jid) => report({ type: "identified", socket, jid }),
-      connected: (jid) => report({ type: "connected", socket, jid }),
-      closed: close,
-    });
+    const opened = new BaileysSocket(purpose, settings, outlet);
     sockets.set(socket, opened);
     void opened.gone.then(({ unlinked }) => {
       sockets.delete(socket);
-      speaking.delete(socket);
-      report({ type: "gone", socket, unlinked });
+      outlet.end(unlinked);
     });
   } catch {
-    close({ origin: "client", code: 0 });
-    report({ type: "gone", socket, unlinked: false });
+    outlet.send({ type: "closed", cause: { origin: "client", code: 0 } }, performance.now());
+    outlet.end(false);
+  }
+}
+
+function start(command: Extract<Command, { type: "start" }>): void {
+  settings = command.settings;
+  _lifeline = command.lifeline;
+  if (settings.rootKey === undefined) return;
+  WA_CERT_DETAILS.PUBLIC_KEY = Uint8Array.from(
+    settings.rootKey.match(/../g) ?? [],
+    (byte) => parseInt(byte, 16),
+  ) as typeof WA_CERT_DETAILS.PUBLIC_KEY;
+}
+
+function carryOut(id: RequestId, request: WorkerRequest): void {
+  switch (request.type) {
+    case "heartbeat": {
+      for (const socket of sockets.values()) socket.endIfSilent(settings.silenceMs);
+      const heard = Array.from(sockets, ([socket, { heardAt }]) => [socket, heardAt] as const);
+      const answer = {
+        type: "heartbeat",
+        memoryBytes: memoryInUse(),
+        now: performance.now(),
+        heard,
+      } as const;
+      return report({ type: "answer", id, answer });
+    }
+    case "stop":
+      return void Promise.all(Array.from(sockets.values(), (socket) => socket.close(false)))
+        .finally(() => report({ type: "answer", id, answer: { type: "stop" } }));
+    default:
+      return request satisfies never;
   }
 }
 
 self.onmessage = ({ data: command }: MessageEvent<Command>) => {
   switch (command.type) {
     case "start":
-      settings = command.settings;
-      _lifeline = command.lifeline;
-      if (settings.rootKey !== undefined) {
-        WA_CERT_DETAILS.PUBLIC_KEY = Uint8Array.from(
-          settings.rootKey.match(/../g) ?? [],
-          (byte) => parseInt(byte, 16),
-        ) as typeof WA_CERT_DETAILS.PUBLIC_KEY;
-      }
-      return;
-    case "pulse":
-      for (const socket of sockets.values()) socket.endIfSilent(settings.silenceMs);
-      return report({
-        type: "pulse",
-        memoryBytes: memoryInUse(),
-        now: performance.now(),
-        heard: Array.from(sockets, ([id, { heardAt }]) => [id, heardAt] as const),
-      });
-    case "stop":
-      Promise.all(Array.from(sockets.values(), (socket) => socket.close(false)))
-        .finally(() => report({ type: "stopped" }));
-      return;
+      return start(command);
     case "open":
       return open(command);
     case "close":
       return void sockets.get(command.socket)?.close(command.unlink);
-    case "reply": {
-      const question = questions.get(command.request);
-      questions.delete(command.request);
-      return command.values === null
-        ? question?.reject(new Error("The main thread could not answer."))
-        : question?.resolve(command.values);
-    }
+    case "request":
+      return carryOut(command.id, command.request);
+    case "answer":
+      return void requests.settle(command.id, command.values);
     default:
       return command satisfies never;
   }
 };
 
-// What one session's code throws where nobody catches it must cost neither the other sessions' sockets nor,
-// printed by the runtime, a secret. Whether its own socket survived is found out by its silence.
+// An error that one session's code does not catch must cost neither the other sessions' sockets nor, printed by the
+// runtime, a secret. Whether its own socket has survived shows in its silence.
 self.addEventListener("error", (event) => {
   event.preventDefault();
   report({ type: "fault", name: nameOf(event.error) });

@@ -1,12 +1,10 @@
 /**
- * One Baileys socket, from opening to its end, told to the main thread in the domain's words.
+ * One Baileys socket, from opening to its end, as the protocol's events and requests.
  * @module
  */
-import type { DisconnectCause } from "../../domain/disconnect.ts";
+import type { ClosedConnection, Purpose } from "../../sessions/ports/sockets.ts";
 import type { KeyWrite } from "../../domain/credentials.ts";
-import type { Purpose } from "../../sessions/ports/sockets.ts";
-import type { SocketSettings } from "../protocol.ts";
-import type { Departure } from "../../sessions/ports/sockets.ts";
+import type { SocketSettings, WorkerCause, WorkerEvent } from "../protocol.ts";
 import {
   type AuthenticationCreds,
   type BinaryNode,
@@ -18,33 +16,17 @@ import {
 } from "./baileys.ts";
 import { causeOf, deniesDevice, type LastSign, socketErrorSign, streamErrorSign } from "./cause.ts";
 import { decodeCredentials, encodeCredentials } from "./codec.ts";
-import { forTheLiving, NascentKeys, type Vault, vaultKeyStore } from "./key_store.ts";
+import { PendingKeys, rejectAfterClose, type Vault, vaultKeyStore } from "./key_store.ts";
+import type { Outlet } from "./outlet.ts";
 import { renderQr } from "./qr_image.ts";
 import { askToUnlink, type UnlinkAnswer } from "./unlinking.ts";
 import { type RawWire, Wire } from "./wire.ts";
-
-/** What a socket tells. `closed` is its last report, and always comes unless it was told to close. */
-export interface SocketListener {
-  /** @param generatedAt by this thread's monotonic time */
-  qr(string: string, ordinal: number, generatedAt: number): void;
-  /** Resolves once the new login is durable; rejects when it is not kept. */
-  paired(credentials: string, keys: readonly KeyWrite[]): Promise<void>;
-  passkeyDemanded(): void;
-  identified(jid: string): void;
-  connected(jid: string): void;
-  closed(cause: DisconnectCause): void;
-}
-
-/** Where a socket's login is kept; credentials and keys that belong together travel together. */
-export interface LoginVault extends Vault {
-  save(keys: readonly KeyWrite[], credentials?: string): Promise<void>;
-}
 
 /** How long an attempt to unlink may take, in milliseconds, where the settings say nothing else. */
 const UNLINK_MS = { attempt: 20_000, closing: 5_000 };
 
 /** How the socket ends by what WhatsApp made of the request to unlink. */
-const UNLINK_ENDS: Readonly<Record<Exclude<UnlinkAnswer, "down">, DisconnectCause>> = {
+const UNLINK_ENDS: Readonly<Record<Exclude<UnlinkAnswer, "down">, WorkerCause>> = {
   unlinked: { origin: "whatsapp", code: 401 },
   refused: { origin: "client", code: 0 },
   overdue: { origin: "client", code: 408 },
@@ -53,20 +35,19 @@ const UNLINK_ENDS: Readonly<Record<Exclude<UnlinkAnswer, "down">, DisconnectCaus
 const NEVER_MS = 2 ** 31 - 1;
 
 export class BaileysSocket {
-  readonly #listener: SocketListener;
-  readonly #vault: LoginVault;
+  readonly #outlet: Outlet;
   readonly #unlinkMs: typeof UNLINK_MS;
-  /** The keys of a login that nobody keeps: not yet, or no longer. */
-  #nascent: NascentKeys | null;
-  /** The new login is durable; rejects when it is not kept. Null before the phone has scanned. */
-  #kept: Promise<void> | null = null;
+  /** The keys of a login that is not stored yet, or no longer is. */
+  #pendingKeys: PendingKeys | null;
+  /** Resolves once the new login is durable; rejects when it is not stored. Null before the phone has scanned. */
+  #stored: Promise<void> | null = null;
   readonly #credentials: AuthenticationCreds;
   readonly #socket: WASocket;
   readonly #wire: Wire;
   readonly #loggedIn = Promise.withResolvers<void>();
   readonly #over = Promise.withResolvers<void>();
   /** Resolves once the socket is over and its connection is down. */
-  readonly gone: Promise<Departure>;
+  readonly gone: Promise<ClosedConnection>;
   #isUnlinked = false;
   #sign: LastSign = null;
   #heardAt = performance.now();
@@ -78,20 +59,19 @@ export class BaileysSocket {
   #stage: "pairing" | "paired" | "login" | "unlink" | "over";
 
   /** @throws {Error} when the credentials are no JSON, or name no device that could be unlinked */
-  constructor(purpose: Purpose, settings: SocketSettings, vault: LoginVault, listener: SocketListener) {
-    this.#listener = listener;
-    this.#vault = vault;
+  constructor(purpose: Purpose, settings: SocketSettings, outlet: Outlet) {
+    this.#outlet = outlet;
     this.#keepAliveMs = settings.keepAliveMs;
     this.#unlinkMs = settings.unlinkMs ?? UNLINK_MS;
     this.#stage = purpose.kind === "pair" ? "pairing" : purpose.kind;
-    this.#nascent = purpose.kind === "login" ? null : new NascentKeys();
+    this.#pendingKeys = purpose.kind === "login" ? null : new PendingKeys();
     this.#credentials = purpose.kind === "pair" ? initAuthCreds() : decodeCredentials(purpose.credentials);
     if (purpose.kind === "unlink" && this.#credentials.me === undefined) throw new Error("No device.");
     this.#socket = makeWASocket({
       waWebSocketUrl: settings.url,
       auth: {
         creds: this.#credentials,
-        keys: vaultKeyStore(forTheLiving(this.#keys(), () => this.#stage === "over")),
+        keys: vaultKeyStore(rejectAfterClose(this.#keys(), () => this.#stage === "over")),
       },
       logger: silentLogger,
       connectTimeoutMs: settings.connectMs,
@@ -110,7 +90,7 @@ export class BaileysSocket {
       return { unlinked: this.#isUnlinked };
     });
     this.#listen();
-    if (this.#credentials.me !== undefined) listener.identified(this.#credentials.me.id);
+    if (this.#credentials.me !== undefined) this.#send({ type: "identified", jid: this.#credentials.me.id });
     if (purpose.kind === "unlink") void this.#unlinkAndClose();
   }
 
@@ -133,13 +113,13 @@ export class BaileysSocket {
     await this.gone;
   }
 
-  /** When the socket last heard a word from WhatsApp, or was opened; this thread's monotonic time, in milliseconds. */
+  /** When the socket was opened or last received something; this thread's monotonic time, in milliseconds. */
   get heardAt(): number {
     return this.#heardAt;
   }
 
   /**
-   * Gives the socket up when it has heard nothing for `silenceMs`, without waiting for a closing handshake that a
+   * Gives the socket up when it has received nothing for `silenceMs`, without waiting for a closing handshake that a
    * dead peer never answers.
    */
   endIfSilent(silenceMs: number): void {
@@ -168,7 +148,7 @@ export class BaileysSocket {
       }
     });
     ws.on("CB:notification,type:passkey_prologue_request", () => {
-      if (this.#stage === "pairing") this.#listener.passkeyDemanded();
+      if (this.#stage === "pairing") this.#send({ type: "passkey_demanded" });
     });
     ws.on("error", (error: unknown) => this.#sign ??= socketErrorSign(error));
     // Baileys listens for this event too, which keeps `ws` from ending the attempt, and then forgets it:
@@ -183,17 +163,19 @@ export class BaileysSocket {
       if (this.#stage === "over") return;
       if (update.qr !== undefined) this.#onQr(update.qr);
       if (update.isNewLogin === true) this.#onPaired();
-      if (update.connection === "open") this.#listener.connected(this.#credentials.me?.id ?? "");
+      if (update.connection === "open") {
+        this.#send({ type: "connected", jid: this.#credentials.me?.id ?? "" });
+      }
       if (update.connection === "close") this.#onClosed(update.lastDisconnect?.error);
     });
   }
 
   #onQr(text: string): void {
     if (this.#stage !== "pairing") return;
-    const generatedAt = performance.now();
+    const at = performance.now();
     const ordinal = this.#qrs++;
     renderQr(text).then((string) => {
-      if (this.#stage === "pairing") this.#listener.qr(string, ordinal, generatedAt);
+      if (this.#stage === "pairing") this.#outlet.send({ type: "qr", string, ordinal }, at);
     });
   }
 
@@ -201,11 +183,16 @@ export class BaileysSocket {
     if (this.#stage !== "over") this.#tellEnd(causeOf(this.#sign, error));
   }
 
-  #tellEnd(cause: DisconnectCause): void {
+  #tellEnd(cause: WorkerCause): void {
     this.#end();
     // Baileys empties its caches when it begins to close, and may have filled them since.
     this.#socket.signalRepository.close?.();
-    this.#listener.closed(cause);
+    this.#send({ type: "closed", cause });
+  }
+
+  /** Sends an event that happens now. */
+  #send(event: WorkerEvent): void {
+    this.#outlet.send(event, performance.now());
   }
 
   /**
@@ -241,24 +228,25 @@ export class BaileysSocket {
 
   /**
    * Baileys tells of the pairing just before it signs it, in the same turn of the event loop. The signature is
-   * what makes the device: until the login is durable it stays here, so that WhatsApp knows of no device that
-   * nobody has the login of, whenever this process dies.
+   * what makes the device: until the login is durable it stays here, so that WhatsApp knows of no device whose
+   * login is lost, whenever this process dies.
    */
   #onPaired(): void {
     if (this.#stage !== "pairing") return;
     this.#stage = "paired";
     this.#wire.hold();
     const credentials = encodeCredentials(this.#credentials);
-    const told = this.#listener.paired(credentials, this.#nascent?.take() ?? []);
-    this.#kept = told.then(() => this.#onKept(credentials));
-    this.#kept.catch(() => this.#cut());
+    const keys = this.#pendingKeys?.take() ?? [];
+    this.#stored = this.#outlet.request({ type: "paired", credentials, keys })
+      .then(() => this.#onStored(credentials));
+    this.#stored.catch(() => this.#cut());
   }
 
-  /** @param credentials as they were told */
-  async #onKept(credentials: string): Promise<void> {
+  /** @param credentials as they were stored */
+  async #onStored(credentials: string): Promise<void> {
     if (this.#stage === "over") throw new Error("The socket is over.");
-    const late = this.#nascent?.take() ?? [];
-    this.#nascent = null;
+    const late = this.#pendingKeys?.take() ?? [];
+    this.#pendingKeys = null;
     this.#unsavedCredentials = encodeCredentials(this.#credentials) !== credentials;
     if (late.length > 0 || this.#unsavedCredentials) await this.#save(late);
     this.#wire.release();
@@ -283,25 +271,26 @@ export class BaileysSocket {
 
   // ── Credentials and keys ───────────────────────────────────────────────────────────────────────
 
-  /** Until the new login is durable, keys stay here; afterwards they go to the vault, with the credentials. */
+  /** Until the new login is durable, keys stay here; afterwards they go to the main thread, with the credentials. */
   #keys(): Vault {
     return {
-      load: (type, ids) => (this.#nascent ?? this.#vault).load(type, ids),
+      load: (keyType, ids) =>
+        this.#pendingKeys?.load(keyType, ids) ?? this.#outlet.request({ type: "load_keys", keyType, ids }),
       save: async (keys) => {
-        if (this.#nascent === null) return await this.#save(keys);
-        await this.#nascent.save(keys);
-        await this.#kept;
+        if (this.#pendingKeys === null) return await this.#save(keys);
+        await this.#pendingKeys.save(keys);
+        await this.#stored;
       },
     };
   }
 
   async #save(keys: readonly KeyWrite[]): Promise<void> {
-    const credentials = this.#unsavedCredentials ? encodeCredentials(this.#credentials) : undefined;
+    const login = this.#unsavedCredentials ? { credentials: encodeCredentials(this.#credentials) } : {};
     this.#unsavedCredentials = false;
     try {
-      await this.#vault.save(keys, credentials);
+      await this.#outlet.request({ type: "save_keys", keys, ...login });
     } catch (error) {
-      this.#unsavedCredentials ||= credentials !== undefined;
+      this.#unsavedCredentials ||= "credentials" in login;
       throw error;
     }
   }
@@ -311,7 +300,7 @@ export class BaileysSocket {
    * turn of the event loop: waiting for the end of that turn lets one transaction carry both.
    */
   #onCredentials(): void {
-    if (this.#nascent !== null || this.#unsavedCredentials) return;
+    if (this.#pendingKeys !== null || this.#unsavedCredentials) return;
     this.#unsavedCredentials = true;
     setTimeout(() => {
       if (!this.#unsavedCredentials || this.#stage === "over") return;

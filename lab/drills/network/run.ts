@@ -13,7 +13,7 @@ import { Site, type SiteBounds } from "./site.ts";
 
 /** In milliseconds, by the product's own bounds and what it takes to look. */
 export const BOUNDS = {
-  /** A dead connection is noticed within silence and a pulse. */
+  /** A dead connection is noticed within the silence and a heartbeat. */
   liveness: 40_000,
   /** A replica lets go 7 s after its last renewal, and its sockets are down before the 10 s are over. */
   fencing: 10_000,
