@@ -179,6 +179,17 @@ Deno.test("the guide for Hub developers explains every status and every error", 
   }
 });
 
+Deno.test("the Spanish guide knows the same statuses, and no other errors", () => {
+  const guide = read("docs/hub-guide.es.md");
+  assert.deepEqual(firstColumn(guide, "Vincular un número"), [...SESSION_STATUSES]);
+  assert.deepEqual(
+    [...guide.matchAll(/`([A-Z]+_[A-Z_]+)`/g)].map(([, name]) => name!).filter((name) =>
+      !Object.hasOwn(ERRORS, name) && !CONFIG_VARIABLES.some((variable) => variable === name)
+    ),
+    [],
+  );
+});
+
 Deno.test("the operator's guide says for every last_error_code what to do", () => {
   const codes = firstColumn(read("docs/operating.md"), "By `last_error_code`");
   assert.deepEqual(codes.sort(), [...DISCONNECT_REASONS, ...FAULT_CODES].sort());

@@ -37,5 +37,5 @@ Deno.test("every package of the workspace has the version of deno.json", async (
 
 Deno.test("the newest section of the changelog is of the version of deno.json", async () => {
   const [heading] = /^## .*$/m.exec(await Deno.readTextFile(new URL("CHANGELOG.md", root))) ?? [];
-  assert.equal(/\d+\.\d+\.\d+[\w.-]*/.exec(heading ?? "")?.[0], project.version, heading);
+  assert.equal(/\d+\.\d+\.\d+[\w.-]*/.exec(heading ?? "")?.[0], project.version, String(heading));
 });
