@@ -9,6 +9,8 @@ const FILES = [
   "openapi.json",
   "README.md",
   "compose.yaml",
+  "packaging/kubernetes.yaml",
+  "packaging/kubernetes-sqlite.yaml",
   "Dockerfile",
   "packaging/session-manager.service",
 ];
@@ -23,4 +25,17 @@ Deno.test("the version is deno.json's, wherever it is named", async () => {
       assert.equal(version, project.version, `${file}: ${whole}`);
     }
   }
+});
+
+Deno.test("every package of the workspace has the version of deno.json", async () => {
+  assert.ok(project.workspace.length > 0);
+  for (const folder of project.workspace) {
+    const text = await Deno.readTextFile(new URL(`${folder}/deno.json`, root));
+    assert.equal(JSON.parse(text).version, project.version, folder);
+  }
+});
+
+Deno.test("the newest section of the changelog is of the version of deno.json", async () => {
+  const [heading] = /^## .*$/m.exec(await Deno.readTextFile(new URL("CHANGELOG.md", root))) ?? [];
+  assert.equal(/\d+\.\d+\.\d+[\w.-]*/.exec(heading ?? "")?.[0], project.version, String(heading));
 });

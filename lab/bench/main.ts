@@ -74,7 +74,7 @@ const run: Run = {
 };
 if (json) console.log(JSON.stringify(run, null, 2));
 else printRun(run);
-// A part alone is for looking; what the README shows is a whole run.
+// A part alone is for looking; what docs/figures.md shows is a whole run.
 if (parts.length === PARTS.length) {
   await Deno.mkdir(RESULTS, { recursive: true });
   await Deno.writeTextFile(new URL(`${scale.name}.json`, RESULTS), `${JSON.stringify(run, null, 2)}\n`);

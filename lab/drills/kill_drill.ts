@@ -1,5 +1,5 @@
 /**
- * `deno task drill:kill`: links survive `kill -9` of the service. See `README.md` beside this file.
+ * `deno task drill:kill`: links survive `kill -9` of the service. See docs/drills.md.
  *
  * `--kills 100 --dialect sqlite|mysql|both --seed N --bound 20`, or `--restart 100` to measure restarts.
  * @module

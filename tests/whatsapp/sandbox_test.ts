@@ -8,7 +8,7 @@ import { WorkerPool } from "../../whatsapp/worker_pool.ts";
 const ANSWERS: Readonly<Record<string, string>> = {
   whatsapp: "reached",
   env_listed: "reached",
-  // Of the whole process, without a permission, and out of our reach; see the README's "Permissions".
+  // Of the whole process, without a permission, and out of our reach; see docs/architecture.md, "The sandbox".
   engine_flags: "reached",
   // A thread's own, as its memory and its share of the processor are.
   shared_memory: "reached",
