@@ -39,12 +39,12 @@ export function permissionFlags(config: Config, root: string): string[] {
  * The permission flags for a tool that works on the database, and on nothing else but what is named besides.
  * @throws {ConfigError} when a path cannot be written as a flag
  */
-export function databasePermissionFlags(config: Config, besides: Partial<Places> = {}): string[] {
-  const database = databaseNeeds(config);
-  const both = (name: keyof Places) => [...new Set([...database[name], ...besides[name] ?? []])];
+export function databasePermissionFlags(config: Config, besides: Partial<Besides> = {}): string[] {
+  const database = { ...databaseNeeds(config), env: CONFIG_VARIABLES };
+  const both = (name: keyof Besides) => [...new Set([...database[name], ...besides[name] ?? []])];
   return flags({
     net: both("net"),
-    env: CONFIG_VARIABLES,
+    env: both("env"),
     sys: [],
     read: both("read"),
     write: both("write"),
@@ -53,6 +53,9 @@ export function databasePermissionFlags(config: Config, besides: Partial<Places>
 
 /** Addresses and paths, as the flags write them. */
 export type Places = Pick<Needs, "net" | "read" | "write">;
+
+/** The same, and names of variables. */
+export type Besides = Places & Pick<Needs, "env">;
 
 interface Needs {
   readonly net: readonly string[];

@@ -4,17 +4,25 @@
  * @module
  */
 import { databasePermissionFlags } from "../permissions.ts";
-import { placesBesides } from "./besides.ts";
+import { askedOf, MOVE_TO } from "./besides.ts";
 import { launch } from "./launch.ts";
 
-const [tool = "", ...args] = Deno.args;
-await launch((config, root) => [
-  "run",
-  "--quiet",
-  "--frozen",
-  "--cached-only",
-  `--config=${root}/deno.json`,
-  ...databasePermissionFlags(config, placesBesides(tool, args)),
-  `${root}/tools/${tool}.ts`,
-  ...args,
-], (root) => ["cache", "--quiet", "--frozen", `--config=${root}/deno.json`, `${root}/tools/${tool}.ts`]);
+const [tool = "", ...given] = Deno.args;
+await launch((config, root) => {
+  const { args, besides, environment } = askedOf(
+    tool,
+    given,
+    tool === "move" ? Deno.env.get(MOVE_TO) : undefined,
+  );
+  for (const [name, value] of Object.entries(environment)) Deno.env.set(name, value);
+  return [
+    "run",
+    "--quiet",
+    "--frozen",
+    "--cached-only",
+    `--config=${root}/deno.json`,
+    ...databasePermissionFlags(config, besides),
+    `${root}/tools/${tool}.ts`,
+    ...args,
+  ];
+}, (root) => ["cache", "--quiet", "--frozen", `--config=${root}/deno.json`, `${root}/tools/${tool}.ts`]);

@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { generateCredentialKey, migrate } from "../../db/mod.ts";
 import { databasePermissionFlags } from "../../permissions.ts";
 import { parseConfig } from "../../config.ts";
-import { placesBesides } from "../../tools/besides.ts";
+import { askedOf } from "../../tools/besides.ts";
 import { dialectTest, open, SQLITE } from "../db/helpers.ts";
 import { runTool } from "./cli.ts";
 
 Deno.test("backup and restore may reach the database's folder and that of the file, and no other", () => {
   const config = parseConfig({ DATABASE_URL: "sqlite:/var/lib/x/sessions.db" }, 2);
   const flagsOf = (tool: string, ...args: string[]) =>
-    databasePermissionFlags(config, placesBesides(tool, args)).filter((flag) =>
+    databasePermissionFlags(config, askedOf(tool, args, undefined).besides).filter((flag) =>
       !flag.startsWith("--allow-env")
     );
   const [read, write] = ["--allow-read=/var/lib/x", "--allow-write=/var/lib/x"];
