@@ -46,8 +46,10 @@ export class Recipe {
       const end = rest.search(new RegExp(`^#{2,${depth + 2}} `, "m"));
       part = end < 0 ? rest : rest.slice(0, end);
     });
-    return [...part.matchAll(/^```(\w+)\n(.*?)^```$/gms)]
-      .filter(([, name]) => name === language).map(([, , block]) => block!);
+    // One within a list is indented.
+    return [...part.matchAll(/^( *)```(\w+)\n(.*?)^\1```$/gms)]
+      .filter(([, , name]) => name === language)
+      .map(([, indent = "", , block = ""]) => block.replaceAll(new RegExp(`^${indent}`, "gm"), ""));
   }
 }
 
