@@ -73,7 +73,7 @@ export async function migrate(url: string, options: MigrateOptions = {}): Promis
   using _claim = alter && !dryRun ? claimDatabase(url) : null;
   const database = await connect(absent ? "sqlite::memory:" : url, {
     readOnly: dryRun && !absent,
-    ...(alter ? { statementTimeoutMs: ALTER_TIMEOUT_MS } : {}),
+    bounds: alter ? { statementMs: ALTER_TIMEOUT_MS } : undefined,
   });
   try {
     return await migrateDatabase(database, { dryRun, alter });

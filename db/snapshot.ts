@@ -21,6 +21,9 @@ export interface SnapshotReport {
 /** Every page in one step: who goes on writing then neither waits nor makes the copy begin anew. */
 const ALL_PAGES = -1;
 
+/** Nobody keeps a reader out for longer than it takes to open or close a database; in milliseconds. */
+const BUSY_TIMEOUT_MS = 5_000;
+
 /** What SQLite keeps beside a database, and would take for its own whatever file has that name. */
 const COMPANIONS = ["-wal", "-shm", "-journal"];
 
@@ -127,7 +130,7 @@ async function makeEmpty(path: string): Promise<void> {
 async function copyPages(from: string, to: string): Promise<void> {
   let source: DatabaseSync | undefined;
   try {
-    source = new DatabaseSync(from, { readOnly: true });
+    source = new DatabaseSync(from, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
     // Read within one transaction, it is one moment of the database, whatever others commit.
     source.exec("begin");
     const ours = source.prepare("select count(*) as n from sqlite_schema where name in (?, ?)");

@@ -59,11 +59,12 @@ async function undo({ databaseUrl }: Config): Promise<number> {
 }
 
 /** What is left for the operator to do. */
-async function describe(config: Config, url: string, { place }: MoveReport): Promise<string[]> {
+async function describe(config: Config, url: string, { place, ownColumns }: MoveReport): Promise<string[]> {
   const from = parseDatabaseUrl(config.databaseUrl);
   const to = parseDatabaseUrl(url);
   const keys = await describeKeys(config);
   const lines = [`Everything is in ${place} now, read back and the same. ${keys.lines.join(" ")}`];
+  if (ownColumns.length > 0) lines.push(`Columns of your own were left behind: ${ownColumns.join(", ")}.`);
   if (from.dialect === "sqlite" && config.credentialsKey === null) {
     lines.push("Start the service with these:", "  DATABASE_URL: the URL that --to was given");
     lines.push(`  ${keyFor(keyFilePath(from.path), to)}`);

@@ -55,8 +55,8 @@ export function refuseMarked(marks: readonly Mark[]): void {
       );
     case "away":
       throw new DatabaseUnusableError(
-        `This database was moved to ${mark.place}, and a service here would use the same logins as the one there: ` +
-          "set DATABASE_URL to that one. To go back, stop the service there and move it into a new database " +
+        `This database was moved to ${mark.place}, or a move there has begun, and a service here would use the same ` +
+          "logins as one there: set DATABASE_URL to that one. To go back, stop the service there and move it into a new database " +
           "(`deno task move -- --to …`), or use this one as it was when it was left: `deno task move -- --undo`.",
       );
     default:

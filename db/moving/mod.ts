@@ -16,6 +16,7 @@ import { createHash } from "node:crypto";
 import { sql } from "kysely";
 import type { ReplicaId, SeenPresence } from "../../domain/leases.ts";
 import { StoreUnavailableError } from "../../domain/ports.ts";
+import { FIELD_SET } from "../adoption/judgement.ts";
 import { connect, type Database } from "../database.ts";
 import { type DatabaseTarget, nodeName, parseDatabaseUrl } from "../database_url.ts";
 import { instantFormat, unlessThere } from "../dialect.ts";
@@ -26,7 +27,7 @@ import { refusing } from "../refusals.ts";
 import { parseInstant } from "../rows.ts";
 import { MIGRATIONS, REPLICAS, SESSIONS } from "../schema.ts";
 import { claimDatabase } from "../sole_process.ts";
-import { hasTable } from "../table_shape.ts";
+import { hasTable, lookAtTable } from "../table_shape.ts";
 import { compareTable, copyTable } from "./copying.ts";
 import { type Mark, nameOf, refuseMarked, sortOut } from "./marks.ts";
 import { MOVED_TABLES } from "./tables.ts";
@@ -50,6 +51,8 @@ export interface MoveReport {
   readonly rows: ReadonlyMap<string, number>;
   /** Where everything is now, without a secret. */
   readonly place: string;
+  /** Columns that the contract's table has besides, and that were left. */
+  readonly ownColumns: readonly string[];
 }
 
 /** The target cannot be reached, or cannot take what it is given for now. */
@@ -86,8 +89,9 @@ export async function move(options: MoveOptions): Promise<MoveReport> {
   if (!canBeBegun || left.some((mark) => nameOf(mark) !== nameOf(away))) refuseMarked(left);
   const target = await atTarget(() => connect(options.to, { bounds }));
   closing.defer(() => target.close());
+  const ownColumns = await ownColumnsOf(source);
   const rows = await moveBetween(source, target, { ...options, origin, away, isLeft: left.length > 0 });
-  return { rows, place: away.place };
+  return { rows, place: away.place, ownColumns };
 }
 
 interface Movement extends MoveOptions {
@@ -124,6 +128,12 @@ async function moveBetween(
   }
   await atTarget(() => unmark(target, { kind: "here", origin }));
   return rows;
+}
+
+/** An adopted table may have columns of its owner's. */
+async function ownColumnsOf(source: Database): Promise<string[]> {
+  const table = await lookAtTable(source, source.db, SESSIONS);
+  return [...table?.columns.keys() ?? []].filter((column) => !FIELD_SET.has(column));
 }
 
 /**

@@ -35,8 +35,7 @@ for (let n = 1;; n++) {
   if (n === 1) console.log("writing");
 }`;
 
-dialectTest(SQLITE, "backUp() copies one moment of a database that another process writes", async (url) => {
-  await migrate(url);
+async function addTwo(url: string): Promise<void> {
   for (const id of ["one", "two"]) {
     await query(
       url,
@@ -44,24 +43,57 @@ dialectTest(SQLITE, "backUp() copies one moment of a database that another proce
         values ('${id}', 'init', 'none', '2026-01-04T12:34:56.000Z', '2026-01-04T12:34:56.000Z', '0')`,
     );
   }
-  const path = pathOf(url);
+}
+
+/** Another process, which writes by now. */
+async function startWriter(path: string): Promise<TestProcess> {
   await Deno.writeTextFile(`${path}.ts`, WRITER);
-  await using writer = new TestProcess(
-    Deno.execPath(),
-    ["run", "--quiet", "--no-config", "--allow-read", "--allow-write", `${path}.ts`, path],
-    {},
-  );
+  const flags = ["--quiet", "--no-config", "--allow-read", "--allow-write"];
+  const writer = new TestProcess(Deno.execPath(), ["run", ...flags, `${path}.ts`, path], {});
   await writer.line((line) => line === "writing");
+  return writer;
+}
+
+/** The number in this file, which is the same in both rows. */
+function numberIn(path: string): string {
+  using database = new DatabaseSync(path, { readOnly: true });
+  const [one, two] = database.prepare("select phone_number as n from ll_whatsapp_qr_sessions").all();
+  assert.equal(one?.n, two?.n);
+  return String(one?.n);
+}
+
+dialectTest(SQLITE, "backUp() copies one moment of a database that another process writes", async (url) => {
+  await migrate(url);
+  await addTwo(url);
+  const path = pathOf(url);
+  await using writer = await startWriter(path);
   const seen = new Set<string>();
   for (let copy = 0; seen.size < 5; copy++) {
     await backUp(url, `${path}.copy${copy}`);
-    using database = new DatabaseSync(`${path}.copy${copy}`, { readOnly: true });
-    const numbers = database.prepare("select phone_number as n from ll_whatsapp_qr_sessions").all();
-    assert.equal(numbers[0]?.n, numbers[1]?.n);
-    seen.add(String(numbers[0]?.n));
+    seen.add(numberIn(`${path}.copy${copy}`));
     assert.ok(!writer.ended, writer.stderr);
   }
 });
+
+dialectTest(
+  SQLITE,
+  "a database whose process was killed is backed up, and set aside, with all that its log holds",
+  async (url) => {
+    await migrate(url);
+    const path = pathOf(url);
+    await addTwo(url);
+    await using writer = await startWriter(path);
+    writer.kill("SIGKILL");
+    await writer.exit();
+    assert.ok((await Deno.stat(`${path}-wal`)).size > 0);
+    await backUp(url, `${path}.copy`);
+    const { aside } = await restore(url, `${path}.copy`, { aside: true });
+    for (const file of [path, aside!]) assert.ok(Number(numberIn(file)) > 0, file);
+    assert.equal(numberIn(path), numberIn(aside!));
+    await assert.rejects(Deno.stat(`${path}-wal`), Deno.errors.NotFound);
+    await assert.rejects(Deno.stat(`${aside}-wal`), Deno.errors.NotFound);
+  },
+);
 
 dialectTest(
   SQLITE,

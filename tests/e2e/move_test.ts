@@ -89,7 +89,7 @@ dialectTest(
       assert.equal(await refused.exit(), 78);
       assert.match(
         refused.stderr,
-        /^This database was moved to [^ ]+\/store_\w+, and a service here would use the same logins/,
+        /^This database was moved to [^ ]+\/store_\w+, or a move there has begun, and a service/,
       );
 
       await gateway.comeBack();
