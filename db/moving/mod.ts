@@ -19,7 +19,6 @@ import { StoreUnavailableError } from "../../domain/ports.ts";
 import { FIELD_SET } from "../adoption/judgement.ts";
 import { connect, type Database } from "../database.ts";
 import { type DatabaseTarget, nodeName, parseDatabaseUrl } from "../database_url.ts";
-import { instantFormat, unlessThere } from "../dialect.ts";
 import { DatabaseUnusableError } from "../errors.ts";
 import { runGuarded } from "../faults.ts";
 import { migrateDatabase } from "../migrate.ts";
@@ -29,7 +28,8 @@ import { MIGRATIONS, REPLICAS, SESSIONS } from "../schema.ts";
 import { claimDatabase } from "../sole_process.ts";
 import { hasTable, lookAtTable } from "../table_shape.ts";
 import { compareTable, copyTable } from "./copying.ts";
-import { type Mark, nameOf, refuseMarked, sortOut } from "./marks.ts";
+import { mark, markFile, marksOf, unmark } from "./ledger.ts";
+import { type Mark, nameOf, refuseMarked } from "./marks.ts";
 import { MOVED_TABLES } from "./tables.ts";
 
 /** The presences in a database, as they are now. */
@@ -252,34 +252,6 @@ function presencesIn({ db }: Database): Promise<Map<ReplicaId, SeenPresence>> {
       rows.map(({ replica, mark, is_over }) => [replica, { mark, isOver: Number(is_over) === 1 }]),
     );
   });
-}
-
-async function marksOf(database: Database): Promise<Mark[]> {
-  return await runGuarded(async () => {
-    if (!await hasTable(database, database.db, MIGRATIONS)) return [];
-    const rows = await database.db.selectFrom(MIGRATIONS).select("name").execute();
-    return sortOut(rows.map(({ name }) => name)).marks;
-  });
-}
-
-async function mark({ dialect, db }: Database, mark: Mark): Promise<void> {
-  const applied_at = instantFormat(dialect)(Date.now());
-  const insert = db.insertInto(MIGRATIONS).values({ name: nameOf(mark), applied_at });
-  await runGuarded(() => unlessThere(dialect, insert, "name").execute());
-}
-
-async function unmark({ db }: Database, mark: Mark): Promise<void> {
-  await runGuarded(() => db.deleteFrom(MIGRATIONS).where("name", "=", nameOf(mark)).execute());
-}
-
-/** The claim is ours, and what has been read of it is read. */
-async function markFile(url: string, away: Mark): Promise<void> {
-  const file = await connect(url);
-  try {
-    await mark(file, away);
-  } finally {
-    await file.close();
-  }
 }
 
 /** What goes wrong with the target, said of the target. */
