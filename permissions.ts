@@ -35,10 +35,27 @@ export function permissionFlags(config: Config, root: string): string[] {
   });
 }
 
-/** The permission flags for a tool that works on the database and on nothing else. */
-export function databasePermissionFlags(config: Config): string[] {
-  return flags({ ...databaseNeeds(config), env: CONFIG_VARIABLES, sys: [] });
+/**
+ * The permission flags for a tool that works on the database, and on nothing else but what is named besides.
+ * @throws {ConfigError} when a path cannot be written as a flag
+ */
+export function databasePermissionFlags(config: Config, besides: Partial<Besides> = {}): string[] {
+  const database = { ...databaseNeeds(config), env: CONFIG_VARIABLES };
+  const both = (name: keyof Besides) => [...new Set([...database[name], ...besides[name] ?? []])];
+  return flags({
+    net: both("net"),
+    env: both("env"),
+    sys: [],
+    read: both("read"),
+    write: both("write"),
+  });
 }
+
+/** Addresses and paths, as the flags write them. */
+export type Places = Pick<Needs, "net" | "read" | "write">;
+
+/** The same, and names of variables. */
+export type Besides = Places & Pick<Needs, "env">;
 
 interface Needs {
   readonly net: readonly string[];
@@ -58,8 +75,11 @@ function place(host: string, port: number): string {
   return host.includes(":") && !host.startsWith("[") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** A server's address and the file of its authorities, or an embedded database's folder. */
-function databaseNeeds(config: Config): Pick<Needs, "net" | "read" | "write"> {
+/**
+ * A server's address and the file of its authorities, or an embedded database's folder.
+ * @throws {ConfigError} when a path cannot be written as a flag
+ */
+export function databaseNeeds(config: Pick<Config, "databaseUrl">): Places {
   const database = parseDatabaseUrl(config.databaseUrl);
   switch (database.dialect) {
     case "mysql": {
@@ -82,6 +102,15 @@ function databaseNeeds(config: Config): Pick<Needs, "net" | "read" | "write"> {
 function onePath(path: string): string {
   if (path.includes(",")) throw new ConfigError("DATABASE_URL has a comma in a path; choose a path without.");
   return path;
+}
+
+/**
+ * The folder of a file that is named on a command line.
+ * @throws {ConfigError} when it cannot be written as a flag
+ */
+export function folderOfFile(path: string): string {
+  if (path.includes(",")) throw new ConfigError(`${path} has a comma in it; choose a path without.`);
+  return folderOf(path);
 }
 
 /** The folder of a file's path. */

@@ -2,6 +2,7 @@
  * This process as one of several: present, with its share of the sessions, at the others' service.
  * @module
  */
+import { KeysDisagreeError } from "../domain/key_ring.ts";
 import { adjustmentOf, type Census, type Lease } from "../domain/leases.ts";
 import type { Errand } from "../sessions/ports/ownership.ts";
 import type { LeaseStore } from "./ports.ts";
@@ -119,16 +120,49 @@ export class Replica implements Ownership {
    * Joins, takes its share of what nobody acts for, and goes on doing so.
    * @param unsettled sessions that a start has to look at, whoever acted for them before
    * @throws {StoreUnavailableError} when the database cannot be reached
+   * @throws {KeysDisagreeError} when a replica that is alive can open what this one cannot
    */
   async start(sessions: Sessions, unsettled: readonly string[]): Promise<void> {
     const { leases, bounds, patiently = (work) => work() } = this.#options;
     this.#sessions = sessions;
-    await patiently(() => this.#presence.join());
+    await patiently(() => this.#join());
     await patiently(() => leases.putUp(unsettled));
     await patiently(() => this.#adjust());
     void this.#repeat(bounds.censusMs, () => this.#adjust());
     void this.#repeat(bounds.errandMs, () => this.#serve());
     void this.#repeat(bounds.tidyMs, () => leases.tidy());
+  }
+
+  /**
+   * Joins. Where a presence stands in the way by its keys, its owner may be dead: nobody else may be there to find that
+   * out, so it is watched for as long as a presence lasts.
+   */
+  async #join(): Promise<void> {
+    const { clock, bounds } = this.#options;
+    const until = clock.steady() + bounds.ttlMs + 2 * bounds.renewMs;
+    for (;;) {
+      try {
+        return await this.#presence.join();
+      } catch (error) {
+        const isHopeless = clock.steady() >= until || this.#stopping.signal.aborted;
+        if (isHopeless || !(error instanceof KeysDisagreeError)) throw error;
+      }
+      await this.#endLapsed(await this.#options.leases.census(), "");
+      await pause(clock, bounds.renewMs, this.#stopping.signal);
+    }
+  }
+
+  /**
+   * Ends the presences that are over.
+   * @returns whether there were any
+   */
+  async #endLapsed({ presences }: Census, self: ReplicaId): Promise<boolean> {
+    const lapsed = this.#vigil.look(presences, self);
+    for (const { replica, mark } of lapsed) {
+      const isEnded = await this.#options.leases.evict(replica, mark);
+      if (isEnded) this.#options.log.warn({ event: "replica_replaced", replica });
+    }
+    return lapsed.length > 0;
   }
 
   /** Takes nothing more and serves nobody; what it has stays its own until it leaves. */
@@ -183,13 +217,8 @@ export class Replica implements Ownership {
     const asked = clock.steady();
     this.#census = await leases.census();
     clock.follow(this.#census.now, asked);
-    const lapsed = this.#vigil.look(this.#census.presences, id);
-    if (lapsed.length > 0) {
-      for (const { replica, mark } of lapsed) {
-        if (await leases.evict(replica, mark)) log.warn({ event: "replica_replaced", replica });
-      }
-      this.#census = await leases.census(); // with what they had
-    }
+    // With what they had, where some were over.
+    if (await this.#endLapsed(this.#census, id)) this.#census = await leases.census();
     const own = this.#sessions;
     await this.#keys.look(id, (instanceId) => own.isSupervised(instanceId));
     await this.#reconcile(id, this.#census, own);

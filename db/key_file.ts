@@ -76,7 +76,7 @@ async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
 }
 
 /** A new name outlives a power cut only once its folder has reached the disk. */
-async function syncFolder(folder: string): Promise<void> {
+export async function syncFolder(folder: string): Promise<void> {
   if (Deno.build.os === "windows") return; // folders cannot be opened there
   using handle = await Deno.open(folder, { read: true });
   await handle.sync();

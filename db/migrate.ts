@@ -26,6 +26,7 @@ import { type DialectName, instantFormat, unlessThere } from "./dialect.ts";
 import { DatabaseUnusableError } from "./errors.ts";
 import { judgeFault, runGuarded } from "./faults.ts";
 import { type Migration, MIGRATIONS as ALL } from "./migrations/mod.ts";
+import { refuseMarked, sortOut } from "./moving/marks.ts";
 import { LINKS, MIGRATIONS, SESSIONS, type Tables } from "./schema.ts";
 import { runPrivileged } from "./privileged.ts";
 import { claimDatabase } from "./sole_process.ts";
@@ -51,6 +52,8 @@ export interface MigrateOptions {
   readonly dryRun?: boolean;
   /** Alter a table of the client's own that does not fit. */
   readonly alter?: boolean;
+  /** Part of a move, which sees to the marks of moves by itself. */
+  readonly isMove?: boolean;
 }
 
 /** A table of the client's own takes as long to alter as it takes, in milliseconds. */
@@ -70,7 +73,7 @@ export async function migrate(url: string, options: MigrateOptions = {}): Promis
   using _claim = alter && !dryRun ? claimDatabase(url) : null;
   const database = await connect(absent ? "sqlite::memory:" : url, {
     readOnly: dryRun && !absent,
-    ...(alter ? { statementTimeoutMs: ALTER_TIMEOUT_MS } : {}),
+    bounds: alter ? { statementMs: ALTER_TIMEOUT_MS } : undefined,
   });
   try {
     return await migrateDatabase(database, { dryRun, alter });
@@ -84,11 +87,12 @@ export function migrateDatabase(
   database: Database,
   options: MigrateOptions & { migrations?: readonly Migration[] } = {},
 ): Promise<MigrationReport> {
-  const { dryRun = false, alter = false, migrations = ALL } = options;
+  const { dryRun = false, alter = false, isMove = false, migrations = ALL } = options;
   const { dialect } = database;
+  const planned = (db: Kysely<Tables>, rows: boolean) => plan(database, db, migrations, { rows, isMove });
   // Safe to repeat as a whole, as every migration is; and so is altering, which is over or has not begun.
   return runGuarded(async () => {
-    const look = await plan(database, database.db, migrations, dryRun || alter);
+    const look = await planned(database.db, dryRun || alter);
     if (dryRun) return report(look, dialect, { dryRun, altered: (look.table?.flaws.length ?? 0) > 0 });
     const isToAlter = alter && (look.table?.flaws.length ?? 0) > 0;
     if (!isToAlter) {
@@ -99,13 +103,13 @@ export function migrateDatabase(
       if (isToAlter) await prepareToAlter(dialect, db);
       return await locked(dialect, db, async () => {
         // Somebody may have been here while we waited.
-        const current = await plan(database, db, migrations, alter);
+        const current = await planned(db, alter);
         const altered = alter && current.table !== null && current.table.flaws.length > 0;
         if (altered) {
           refuseUnalterable(current.table);
           await refuseWhileServed(database, db);
           await alterTable(dialect, db, current.table.statements);
-          const after = await plan(database, db, migrations, false);
+          const after = await planned(db, false);
           if (after.table !== null) refuseUnfit(after.table);
         } else if (current.table !== null) refuseUnfit(current.table);
         await apply(database, db, current);
@@ -146,15 +150,17 @@ interface Plan {
 
 /**
  * Looks at everything and alters nothing.
- * @param rows whether the rows of the contract's table are looked at in any case
+ * @param options.rows whether the rows of the contract's table are looked at in any case
+ * @throws {DatabaseUnusableError} when a newer version was here, or a move is not done with it or has left it
  */
 async function plan(
   database: Database,
   db: Kysely<Tables>,
   migrations: readonly Migration[],
-  rows: boolean,
+  { rows, isMove }: { readonly rows: boolean; readonly isMove: boolean },
 ): Promise<Plan> {
-  const present = await appliedNames(database, db);
+  const { migrations: present, marks } = sortOut(await appliedNames(database, db));
+  if (!isMove) refuseMarked(marks);
   const known = new Set(migrations.map(({ name }) => name));
   const newer = present.find((name) => !known.has(name));
   if (newer !== undefined) {

@@ -44,7 +44,10 @@ const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
  * The rows after this one, in the order of the primary key; all of them after none. Written out: MySQL finds no
  * range in a comparison of whole rows.
  */
-export function rowsAfter({ primaryKey }: SealedTable, row: SealedRow | undefined): RawBuilder<boolean> {
+export function rowsAfter(
+  { primaryKey }: Pick<SealedTable, "primaryKey">,
+  row: Readonly<Record<string, unknown>> | undefined,
+): RawBuilder<boolean> {
   const [first] = primaryKey;
   if (row === undefined || first === undefined) return sql<boolean>`1 = 1`;
   const beyond = primaryKey.reduceRight<RawBuilder<boolean> | undefined>((rest, column) => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import denoConfig from "../deno.json" with { type: "json" };
 import { CONFIG_VARIABLES, parseConfig } from "../config.ts";
 import { permissionFlags } from "../permissions.ts";
+import { MOVE_TO } from "../tools/besides.ts";
 import { startCommand } from "../tools/start.ts";
 import { hubOf, serviceProcess } from "../lab/process.ts";
 import { startGateway } from "../lab/simulator/mod.ts";
@@ -228,7 +229,8 @@ Deno.test("a task that starts something with permissions of its own reads the co
   assert.ok(launchers.length > 0);
   for (const [name, command] of launchers) {
     const [, names] = /--allow-env=(\S+)/.exec(command) ?? [];
-    assert.deepEqual(names?.split(",").sort(), [...CONFIG_VARIABLES].sort(), `task ${name}`);
+    const expected = name === "move" ? [...CONFIG_VARIABLES, MOVE_TO] : CONFIG_VARIABLES;
+    assert.deepEqual(names?.split(",").sort(), [...expected].sort(), `task ${name}`);
     const others = command.match(/--allow-(?!env=)\S+/g);
     assert.ok(others?.every((flag) => /^--allow-run(=|$)/.test(flag)), `task ${name}: ${others}`);
   }

@@ -21,6 +21,7 @@ export class HoldingProxy implements AsyncDisposable {
   readonly #ways = new Set<Way>();
   #isHolding = false;
   #text: string | null = null;
+  #held = Promise.withResolvers<void>();
   /** How many connections have been opened. */
   connections = 0;
 
@@ -55,11 +56,28 @@ export class HoldingProxy implements AsyncDisposable {
    */
   holdFrom(text: string): void {
     this.#text = text;
+    this.#held = Promise.withResolvers();
+  }
+
+  /** Resolves once such a statement has come. */
+  get held(): Promise<void> {
+    return this.#held.promise;
   }
 
   /** New connections are carried again; those that are held remain so. */
   pass(): void {
     this.#isHolding = false;
+  }
+
+  /** Ends what is held at the server too, as the end of a process does; new connections are carried again. */
+  forget(): void {
+    for (const way of this.#ways) {
+      if (!way.isHeld) continue;
+      this.#ways.delete(way);
+      way.client.destroy();
+      way.server.destroy();
+    }
+    this.pass();
   }
 
   /**
@@ -79,6 +97,7 @@ export class HoldingProxy implements AsyncDisposable {
   #hold(): void {
     this.#text = null;
     this.#isHolding = true;
+    this.#held.resolve();
     for (const way of this.#ways) way.isHeld = true;
   }
 

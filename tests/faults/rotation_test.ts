@@ -268,3 +268,33 @@ scenario(
   },
   { only: "mysql" },
 );
+
+scenario("a start is not held up for good by the keys of a replica that is dead", async (start) => {
+  await using gateway = await startGateway();
+  const key = generateCredentialKey();
+  await using before = await start({ gateway, environment: { CREDENTIALS_KEY: key } });
+  const { databaseUrl } = before.config;
+  await before.link("sender");
+  await before.stopService();
+  // Killed long ago, with a key that nobody has any more and that sealed something.
+  const [dead, lost] = [crypto.randomUUID(), "0123456789abcdef"];
+  await query(
+    databaseUrl,
+    "insert into ll_whatsapp_replicas (replica_id, doubtful_at, expires_at) " +
+      `values ('${dead}', utc_timestamp(3) - interval 1 day, utc_timestamp(3) - interval 1 day)`,
+  );
+  await query(
+    databaseUrl,
+    `insert into ll_whatsapp_replica_keys (replica_id, key_ids, seals_with) values ('${dead}', '${lost}', '${lost}')`,
+  );
+  await query(
+    databaseUrl,
+    `insert into ll_whatsapp_credential_keys (key_id, seals) values ('${lost}', null)`,
+  );
+  await using after = await start({ gateway, databaseUrl, environment: { CREDENTIALS_KEY: key } });
+  await after.untilStatus("sender", "connected");
+  assert.deepEqual(
+    await after.rows(`select replica_id from ll_whatsapp_replicas where replica_id = '${dead}'`),
+    [],
+  );
+}, { only: "mysql" });

@@ -3,11 +3,13 @@
  * @module
  */
 import { CONFIG_VARIABLES } from "../../config.ts";
+import { MOVE_TO } from "../../tools/besides.ts";
 import { type Environment, TestProcess } from "../../lab/process.ts";
 
 /** Starts a tool with the permissions that its launcher gives it. */
 export function tool(name: string, args: readonly string[], environment: Environment): TestProcess {
-  const flags = [`--allow-env=${CONFIG_VARIABLES.join(",")}`, "--allow-run"];
+  const names = name === "move" ? [...CONFIG_VARIABLES, MOVE_TO] : CONFIG_VARIABLES;
+  const flags = [`--allow-env=${names.join(",")}`, "--allow-run"];
   return TestProcess.script("tools/scoped.ts", flags, environment, [name, ...args]);
 }
 
