@@ -6,7 +6,7 @@ import { connect as connectSocket, type Socket } from "node:net";
 import { type ConnectionOptions, createPool, type Pool, type PoolConnection, type PoolOptions } from "mysql2";
 import { type Dialect, MysqlDialect } from "kysely";
 import type { MysqlPool, MysqlPoolConnection, MysqlQueryResult, MysqlStream } from "kysely";
-import { Breaker } from "./breaker.ts";
+import { Breaker, SilenceError } from "./breaker.ts";
 import { type DatabaseNode, type MysqlTarget, nodeName } from "./database_url.ts";
 import { DatabaseUnusableError } from "./errors.ts";
 import { isOutage, judgeFault } from "./faults.ts";
@@ -15,7 +15,7 @@ import { isDenied } from "./server_errors.ts";
 import { probeMysql } from "./mysql_probe.ts";
 import { askRole } from "./mysql_role.ts";
 import { type NodeRole, Nodes, type NodesOptions } from "./nodes.ts";
-import { STORE_BOUNDS, type StoreBounds, type Terms, waitOn } from "./terms.ts";
+import { STORE_BOUNDS, type StoreBounds, type Terms, UnansweredError, waitOn } from "./terms.ts";
 import { SeveralWritersError, Topology, TOPOLOGY_QUESTION, type TopologyRow } from "./topology.ts";
 import { type Turn, Turns } from "./turns.ts";
 
@@ -511,7 +511,7 @@ class KyselyConnection implements MysqlPoolConnection {
     // Not the driver's own timeout: that one leaves out the preparing of a statement.
     const end = waitOn(this.#terms, (error) => {
       this.#abandon();
-      fail(error);
+      fail(error instanceof SilenceError ? error : new UnansweredError(error.message));
     });
     const done = (error: unknown, result: unknown) => {
       if (!end()) return;

@@ -78,7 +78,7 @@ export class SqlStore implements Store {
     this.#retired = new SqlRetiredLogins(calls, keys);
     this.#lanes = database.dialect === "mysql" ? new WriteLanes(database.connections) : null;
     this.leases = this.#lanes === null ? null : new SqlLeases(database, this.#lanes);
-    this.#writeCheck = new WriteCheck(database);
+    this.#writeCheck = new WriteCheck(database, this.#lanes?.stall);
     const later = async (instanceId: string) => outlineIn(await this.find(instanceId));
     this.#readOutline = database.glance === null
       ? gathering(database.calls, (read) => this.#run(read), later)
@@ -300,6 +300,7 @@ export class SqlStore implements Store {
   /** As {@link #runInLane}, for what is written in any case. */
   async #runWrite(instanceId: string | null, write: () => Promise<void>): Promise<void> {
     await this.#runInLane(instanceId, write);
+    this.#lanes?.stall.answered();
     this.#writeCheck.written();
   }
 
