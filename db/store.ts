@@ -28,6 +28,7 @@ import { inLists } from "./in_lists.ts";
 import { SqlLeases } from "./leases.ts";
 import { LoginChanges } from "./login_changes.ts";
 import { gathering, glancing, type ReadOutline } from "./outlines.ts";
+import { ReadGate } from "./read_gate.ts";
 import { SqlRetiredLogins } from "./retired_logins.ts";
 import { CREDENTIALS, LOGIN_KIND, SESSIONS, type Tables } from "./schema.ts";
 import { type CredentialKeys, unseal } from "./sealing.ts";
@@ -52,6 +53,9 @@ export interface Store extends SessionStore, CredentialStore, RetiredLoginStore,
   countLoggedOut(): Promise<number>;
 }
 
+/** An instance that there cannot be. */
+const NOBODY = "";
+
 /** {@link Store} over a migrated database, which it owns from now on. */
 export class SqlStore implements Store {
   readonly leases: LeaseStore | null;
@@ -66,6 +70,7 @@ export class SqlStore implements Store {
   readonly #running = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
   readonly #readOutline: ReadOutline;
+  readonly #readGate: ReadGate;
   readonly #writeCheck: WriteCheck;
 
   constructor(database: Database, keys: CredentialKeys) {
@@ -79,14 +84,15 @@ export class SqlStore implements Store {
     this.#lanes = database.dialect === "mysql" ? new WriteLanes(database.connections) : null;
     this.leases = this.#lanes === null ? null : new SqlLeases(database, this.#lanes);
     this.#writeCheck = new WriteCheck(database, this.#lanes?.stall);
+    this.#readGate = new ReadGate(() => this.#run(() => this.#rows.find(NOBODY)));
     const later = async (instanceId: string) => outlineIn(await this.find(instanceId));
     this.#readOutline = database.glance === null
-      ? gathering(database.calls, (read) => this.#run(read), later)
+      ? gathering(database.calls, (read) => this.#read(read), later)
       : glancing(database.glance, later);
   }
 
   find(instanceId: string): Promise<StoredSession | null> {
-    return this.#run(() => this.#rows.find(instanceId));
+    return this.#read(() => this.#rows.find(instanceId));
   }
 
   outline(instanceId: string): Soon<StoredOutline | null> {
@@ -276,6 +282,11 @@ export class SqlStore implements Store {
         throw error;
       }
     });
+  }
+
+  /** As {@link #run}, for what a GET waits for. */
+  #read<T>(operation: () => Promise<T>): Promise<T> {
+    return this.#readGate.run(() => this.#run(operation));
   }
 
   #track<T>(work: () => Promise<T>): Promise<T> {
