@@ -273,6 +273,10 @@ async function openStorePatiently(
       keys,
       bounds,
       onPrimary: (node) => primary.note(nodeName(node)),
+      onTopology: (fault) =>
+        fault === null
+          ? log.info({ event: "database_accepted" })
+          : log.error({ event: "database_refused", reason: fault }),
       onAdopted: (settlement) => log.warn({ event: "table_adopted", ...settlement }),
     });
   return await patiently(open, options, clock);

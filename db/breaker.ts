@@ -60,8 +60,8 @@ export class SilenceError extends Error {
   readonly code = "ETIMEDOUT";
   /** Resolves once it answers again, or is given up for good. */
   readonly recovery: Promise<void>;
-  constructor(recovery: Promise<void>) {
-    super("The database does not answer.");
+  constructor(recovery: Promise<void>, message = "The database does not answer.") {
+    super(message);
     this.recovery = recovery;
   }
 }

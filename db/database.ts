@@ -6,13 +6,11 @@ import { type Dialect, Kysely, type LogConfig, sql } from "kysely";
 import { type DatabaseTarget, parseDatabaseUrl } from "./database_url.ts";
 import type { DialectName } from "./dialect.ts";
 import { runGuarded } from "./faults.ts";
-import type { Mysql } from "./mysql.ts";
-import type { NodesOptions } from "./nodes.ts";
+import type { Mysql, MysqlListeners } from "./mysql.ts";
 import { asGreetingRefusal } from "./refusals.ts";
 import type { Tables } from "./schema.ts";
 import { type Glance, openSqlite } from "./sqlite.ts";
 import { STORE_BOUNDS, type StoreBounds } from "./terms.ts";
-import { assertOneWriter } from "./topology.ts";
 
 /** A database that answers. */
 export interface Database {
@@ -37,13 +35,11 @@ export interface Database {
 }
 
 /** Options of {@link connect}. */
-export interface ConnectOptions {
+export interface ConnectOptions extends MysqlListeners {
   /** Look only. On SQLite nothing is made or touched; on MySQL it is up to the caller. */
   readonly readOnly?: boolean;
   /** Bounds other than {@link STORE_BOUNDS}; MySQL only. */
   readonly bounds?: Partial<StoreBounds> | undefined;
-  /** Told of the node of a cluster that takes writes, whenever it is another one. */
-  readonly onPrimary?: NodesOptions["onPrimary"];
   /** Kysely's own hook; tests count statements with it. */
   readonly log?: LogConfig;
 }
@@ -94,7 +90,7 @@ async function openDialect(target: DatabaseTarget, options: ConnectOptions): Pro
       const { patient, ...guarded } = openMysql(
         target,
         { ...STORE_BOUNDS, ...options.bounds },
-        options.onPrimary,
+        options,
       );
       return { patient, guarded, glance: null, connections: target.poolSize };
     }
@@ -115,7 +111,6 @@ async function greet(target: DatabaseTarget, db: Kysely<Tables>): Promise<number
     const { rows: [row] } = await runGuarded(() =>
       sql<{ bytes: number }>`select @@max_allowed_packet as bytes`.execute(db)
     );
-    await assertOneWriter(db);
     return Math.max(Number(row?.bytes) - PACKET_RESERVE, PACKET_RESERVE);
   } catch (error) {
     throw asGreetingRefusal(error, target);

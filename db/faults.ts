@@ -89,6 +89,7 @@ const NETWORK_FAULTS: ReadonlyMap<string, Fault> = new Map([
   ["EPIPE", "disconnected"],
   ["ECONNABORTED", "disconnected"],
   ["NO_PRIMARY", "unavailable"], // `nodes.ts`: a failover in progress
+  ["SEVERAL_WRITERS", "unavailable"], // `topology.ts`: a group that was switched
   ["ECONNREFUSED", "unavailable"],
   ["ETIMEDOUT", "unavailable"],
   ["PROTOCOL_SEQUENCE_TIMEOUT", "unavailable"],

@@ -70,7 +70,7 @@ export class SqlLeases implements LeaseStore {
   }
 
   join(replica: ReplicaId, ttlMs: number): Promise<Arrival> {
-    return runGuarded(async () => {
+    return this.#probing(async () => {
       const logins = await this.#ring.sealedLogins();
       // By one transaction: nobody is present whose keys nobody knows.
       await this.#presence.transaction().execute(async (db) => {
@@ -90,7 +90,7 @@ export class SqlLeases implements LeaseStore {
   }
 
   renew(replica: ReplicaId, ttlMs: number): Promise<boolean> {
-    return runGuarded(async () => {
+    return this.#probing(async () => {
       const { numAffectedRows } = await sql`update ${replicas}
         set doubtful_at = ${inMs(ttlMs * DOUBT)}, expires_at = ${inMs(ttlMs)}
         where replica_id = ${replica}`.execute(this.#presence);
@@ -108,7 +108,7 @@ export class SqlLeases implements LeaseStore {
 
   async leave(replica: ReplicaId): Promise<void> {
     // Its row first: from then on whatever it has is free, row by row or not.
-    await runGuarded(() => this.#control.deleteFrom(REPLICAS).where("replica_id", "=", replica).execute());
+    await this.#probing(() => this.#control.deleteFrom(REPLICAS).where("replica_id", "=", replica).execute());
     await runGuarded(() => this.#control.deleteFrom(ERRANDS).where("replica_id", "=", replica).execute());
     await runGuarded(() =>
       this.#control.deleteFrom(REPLICA_KEYS).where("replica_id", "=", replica).execute()
@@ -215,6 +215,7 @@ export class SqlLeases implements LeaseStore {
       const written = isSent ? await this.#findErrand(to, text) : undefined;
       if (written !== undefined) return written;
       isSent = true;
+      this.#lanes.stall.admit();
       const { insertId } = await this.#control.insertInto(ERRANDS).values({
         replica_id: to,
         instance_id: instanceId,
@@ -287,6 +288,11 @@ export class SqlLeases implements LeaseStore {
     const row = await this.#control.selectFrom(REPLICAS).select("replica_id")
       .where("replica_id", "=", replica).executeTakeFirst();
     return row !== undefined;
+  }
+
+  /** For what shows whether the database takes writes. */
+  #probing<T>(operation: () => Promise<T>): Promise<T> {
+    return runGuarded(() => this.#lanes.stall.probe(operation));
   }
 
   /** For what may wait for a row. */

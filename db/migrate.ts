@@ -287,20 +287,29 @@ async function migrationLock(db: Kysely<Tables>): Promise<string> {
   return `ll_whatsapp_${createHash("sha1").update(String(row?.name)).digest("hex")}`;
 }
 
+/**
+ * How long the lock outlives a machine that is gone without a word, in seconds: its connection ends once nothing has come
+ * over it for so long, where it would otherwise be hours (`wait_timeout`). Shorter than the lock is waited for.
+ */
+const SILENT_SECONDS = 10;
+
 /** A named lock, because every `CREATE TABLE` commits. It ends with the connection, whatever happens. */
 async function lockedMysql<T>(db: Kysely<Tables>, work: () => Promise<T>): Promise<T> {
   const name = await migrationLock(db);
-  const take = sql<{ taken: number | null }>`select get_lock(${name}, 5) as taken`;
-  const deadline = performance.now() + LOCK_WAIT_MS;
-  while ((await take.execute(db)).rows[0]?.taken !== 1) {
-    if (performance.now() > deadline) {
-      throw new StoreUnavailableError(new Error("Another process holds the lock of the migrations."));
-    }
-  }
+  await sql`set session wait_timeout = ${sql.lit(SILENT_SECONDS)}`.execute(db);
   try {
+    const take = sql<{ taken: number | null }>`select get_lock(${name}, 5) as taken`;
+    const deadline = performance.now() + LOCK_WAIT_MS;
+    while ((await take.execute(db)).rows[0]?.taken !== 1) {
+      if (performance.now() > deadline) {
+        throw new StoreUnavailableError(new Error("Another process holds the lock of the migrations."));
+      }
+    }
     return await work();
   } finally {
-    await sql`select release_lock(${name})`.execute(db).catch(() => {}); // a dead connection holds no lock
+    // A dead connection holds no lock, and waits for nothing.
+    await sql`select release_lock(${name})`.execute(db).catch(() => {});
+    await sql`set session wait_timeout = default`.execute(db).catch(() => {});
   }
 }
 

@@ -28,6 +28,7 @@ export type { StoreBounds } from "./terms.ts";
  * Connects, migrates, removes what erased keys left, and gives the store.
  * @param options.url see `database_url.ts`: `sqlite:path`, `sqlite::memory:`, `mysql://user:pass@host:3306/db`
  * @param options.onPrimary told of the node of a cluster that takes writes, whenever it is another one
+ * @param options.onTopology told why a database cannot be worked with any more; null once it can again
  * @param options.onAdopted told of a table that was there already and has been taken over
  * @param options.keys seal and open the credentials; `parseCredentialKeys` or `loadOrCreateKeyFile`
  * @param options.bounds other than the product's own
@@ -39,12 +40,15 @@ export function openStore(options: {
   readonly keys: CredentialKeys;
   readonly bounds?: Partial<StoreBounds> | undefined;
   readonly onPrimary?: ConnectOptions["onPrimary"];
+  readonly onTopology?: ConnectOptions["onTopology"];
   readonly onAdopted?: (settlement: Settlement) => void;
 }): Promise<Store> {
   return refusing(async () => {
-    const database = await connect(options.url, {
-      bounds: options.bounds,
-      ...(options.onPrimary === undefined ? {} : { onPrimary: options.onPrimary }),
+    const { url, bounds, onPrimary, onTopology } = options;
+    const database = await connect(url, {
+      bounds,
+      ...(onPrimary === undefined ? {} : { onPrimary }),
+      ...(onTopology === undefined ? {} : { onTopology }),
     });
     try {
       const { adopted, table } = await migrateDatabase(database);

@@ -6,7 +6,7 @@ import { connect as connectSocket, type Socket } from "node:net";
 import { type ConnectionOptions, createPool, type Pool, type PoolConnection, type PoolOptions } from "mysql2";
 import { type Dialect, MysqlDialect } from "kysely";
 import type { MysqlPool, MysqlPoolConnection, MysqlQueryResult, MysqlStream } from "kysely";
-import { Breaker } from "./breaker.ts";
+import { Breaker, SilenceError } from "./breaker.ts";
 import { type DatabaseNode, type MysqlTarget, nodeName } from "./database_url.ts";
 import { DatabaseUnusableError } from "./errors.ts";
 import { isOutage, judgeFault } from "./faults.ts";
@@ -15,7 +15,8 @@ import { isDenied } from "./server_errors.ts";
 import { probeMysql } from "./mysql_probe.ts";
 import { askRole } from "./mysql_role.ts";
 import { type NodeRole, Nodes, type NodesOptions } from "./nodes.ts";
-import { STORE_BOUNDS, type StoreBounds, type Terms, waitOn } from "./terms.ts";
+import { STORE_BOUNDS, type StoreBounds, type Terms, UnansweredError, waitOn } from "./terms.ts";
+import { SeveralWritersError, Topology, TOPOLOGY_QUESTION, type TopologyRow } from "./topology.ts";
 import { type Turn, Turns } from "./turns.ts";
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -72,15 +73,22 @@ export interface Mysql {
 const CONTROL_CONNECTIONS = 2;
 const PRESENCE_CONNECTIONS = 1;
 
+/** Who is told what is found out about the database. */
+export interface MysqlListeners {
+  /** Told of the node that takes writes, where there are several. */
+  readonly onPrimary?: NodesOptions["onPrimary"];
+  /** Told why a database cannot be worked with that could before, in a sentence; null once it can again. */
+  readonly onTopology?: (fault: string | null) => void;
+}
+
 /**
  * Pools of connections, none of them open yet. They are closed with the dialect that is `patient`.
- * @param onPrimary told of the node that takes writes, where there are several
  * @throws {DatabaseUnusableError} when the file of authorities cannot be read, or holds none
  */
 export function openMysql(
   target: MysqlTarget,
   bounds: StoreBounds = STORE_BOUNDS,
-  onPrimary: NodesOptions["onPrimary"] = () => {},
+  { onPrimary, onTopology }: MysqlListeners = {},
 ): Mysql {
   const sockets = new Set<Socket>();
   const optionsFor = connectionOptions(target);
@@ -89,9 +97,10 @@ export function openMysql(
     ask: (node) => askRole(optionsFor(node), () => openSocket(node, sockets)),
     onPrimary: (node, before) => {
       if (before !== null) pools.forEach((pool) => pool.leave(before));
-      onPrimary(node, before);
+      onPrimary?.(node, before);
     },
   });
+  const topology = new Topology(onTopology);
   const breaker = new Breaker({
     probe: async (signal) => {
       const node = nodes.known;
@@ -106,7 +115,7 @@ export function openMysql(
     onClose: () => pools.forEach((pool) => pool.endForsaken()),
     bounds: bounds.breaker,
   });
-  const open = (places: number) => {
+  const open = (places: number, isWatching = false) => {
     /** Connections that nobody has been given yet. */
     const fresh = new Set<Socket>();
     const optionsOf = (node: DatabaseNode): PoolOptions => ({
@@ -122,9 +131,14 @@ export function openMysql(
       },
       maxPreparedStatements: PREPARED_STATEMENTS,
     });
-    return new KyselyPool({ open: (node) => createPool(optionsOf(node)), nodes, fresh, breaker, places });
+    const openNode = (node: DatabaseNode) => createPool(optionsOf(node));
+    return new KyselyPool({ open: openNode, nodes, topology, isWatching, fresh, breaker, places });
   };
-  const pools = [open(target.poolSize), open(CONTROL_CONNECTIONS), open(PRESENCE_CONNECTIONS)] as const;
+  const pools = [
+    open(target.poolSize),
+    open(CONTROL_CONNECTIONS, true), // these are used every second, whatever happens
+    open(PRESENCE_CONNECTIONS, true),
+  ] as const;
   const [data, control, presence] = pools;
   const closeAll: MysqlPool["end"] = (callback) => {
     breaker.end();
@@ -235,6 +249,9 @@ interface PoolParts {
   /** Makes a pool of connections to a node, none of them open yet. */
   readonly open: (node: DatabaseNode) => Pool;
   readonly nodes: Nodes;
+  readonly topology: Topology;
+  /** Whether it asks the server again and again whether it is the only one that takes writes. */
+  readonly isWatching: boolean;
   /** Those that nobody has been given yet. */
   readonly fresh: Set<Socket>;
   readonly breaker: Breaker;
@@ -269,6 +286,8 @@ class KyselyPool {
     const none = undefined as unknown as MysqlPoolConnection;
     try {
       terms.breaker?.admit();
+      const { topology, isWatching } = this.#parts;
+      if (!isWatching || !topology.isStale) topology.assertOneWriter();
     } catch (error) {
       return callback(error, none);
     }
@@ -336,8 +355,22 @@ class KyselyPool {
       const raw = await this.#take(node);
       const known = this.#known.get(raw);
       if (known === undefined) return await this.#setUp(raw, node, terms);
-      if (known.generation === this.#generation) return known;
+      if (known.generation === this.#generation) return await this.#look(known);
       raw.destroy();
+    }
+  }
+
+  /** Asks again, where that is this pool's to do, whether there is one writer. */
+  async #look(connection: KyselyConnection): Promise<KyselyConnection> {
+    const { topology, isWatching } = this.#parts;
+    try {
+      if (isWatching && topology.isStale) topology.learn(await askTopology(connection));
+      else topology.assertOneWriter();
+      return connection;
+    } catch (error) {
+      if (error instanceof SeveralWritersError) connection.release();
+      else connection.destroy();
+      throw error;
     }
   }
 
@@ -356,7 +389,7 @@ class KyselyPool {
   }
 
   async #setUp(raw: PoolConnection, node: DatabaseNode, terms: Terms): Promise<KyselyConnection> {
-    const { breaker, fresh, nodes } = this.#parts;
+    const { breaker, fresh, nodes, topology } = this.#parts;
     // The driver reports a dead connection once to the pool and then to whoever listens; nobody listening
     // would end the process.
     raw.on("error", () => {});
@@ -378,6 +411,7 @@ class KyselyPool {
     this.#known.set(raw, connection);
     try {
       for (const statement of SETUP) await run(connection, statement);
+      topology.learn(await askTopology(connection));
       fresh.delete(socketOf(raw));
       this.endForsaken();
       return connection;
@@ -400,6 +434,10 @@ function run(connection: KyselyConnection, statement: string): Promise<unknown> 
   return new Promise((resolve, reject) =>
     connection.query(statement, [], (error, result) => error ? reject(error) : resolve(result))
   );
+}
+
+async function askTopology(connection: KyselyConnection): Promise<readonly TopologyRow[]> {
+  return await run(connection, TOPOLOGY_QUESTION) as readonly TopologyRow[];
 }
 
 /** The socket of a connection; one of ours, see {@link openSocket}. */
@@ -473,7 +511,7 @@ class KyselyConnection implements MysqlPoolConnection {
     // Not the driver's own timeout: that one leaves out the preparing of a statement.
     const end = waitOn(this.#terms, (error) => {
       this.#abandon();
-      fail(error);
+      fail(error instanceof SilenceError ? error : new UnansweredError(error.message));
     });
     const done = (error: unknown, result: unknown) => {
       if (!end()) return;

@@ -5,13 +5,13 @@
 import { CompiledQuery, type Kysely } from "kysely";
 import type { Database } from "./database.ts";
 import { DatabaseUnusableError } from "./errors.ts";
+import { isMade } from "./made.ts";
 import type { Tables } from "./schema.ts";
 import { deniedPrivilege, isDenied } from "./server_errors.ts";
-import { hasTable } from "./table_shape.ts";
 
 /**
- * Runs a statement of the schema. One that makes what is there already, because somebody else has made it, needs no
- * privilege.
+ * Runs a statement of the schema, unless it makes what is there already and does not say itself that it then does
+ * nothing. One that does say so needs no privilege where somebody else has made it.
  * @param all every statement that is to be run, to be told when this one is denied
  * @throws {DatabaseUnusableError} when the account may not; it names the privilege and the statements
  */
@@ -21,6 +21,7 @@ export async function runPrivileged(
   statement: string,
   all: readonly string[],
 ): Promise<void> {
+  if (!/\bif not exists\b/i.test(statement) && await isMade(database, db, statement)) return;
   try {
     await db.executeQuery(CompiledQuery.raw(statement));
   } catch (error) {
@@ -40,13 +41,4 @@ export async function runPrivileged(
 /** Which privilege the server misses; null where it misses none. */
 export function missingPrivilege(error: unknown): string | null {
   return isDenied(error) ? deniedPrivilege(error) ?? "for it" : null;
-}
-
-async function isMade(
-  database: Pick<Database, "dialect">,
-  db: Kysely<Tables>,
-  statement: string,
-): Promise<boolean> {
-  const [, table] = /^create table if not exists (\w+)/.exec(statement) ?? [];
-  return table !== undefined && await hasTable(database, db, table);
 }

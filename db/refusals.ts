@@ -15,6 +15,7 @@ import type { MysqlTarget } from "./database_url.ts";
 import { DatabaseUnusableError } from "./errors.ts";
 import { isKnownOutage, isMisunderstanding } from "./faults.ts";
 import { deniedPrivilege, isDenied } from "./server_errors.ts";
+import { SeveralWritersError } from "./topology.ts";
 
 /** An error as the drivers make them: a server's has an SQLSTATE, if an empty one before the greeting. */
 interface DriverError extends Error {
@@ -119,6 +120,7 @@ export function asRefusal(error: unknown): unknown {
     if (isOutage) return error;
     return unusable(`SQLite refuses what the service asks of the database file: error ${Number(errcode)}.`);
   }
+  if (cause instanceof SeveralWritersError) return unusable(cause.message);
   if (code === "HANDSHAKE_SSL_ERROR") {
     return unusable(CERTIFICATE_REFUSALS.find(([text]) => text.test(message))?.[1] ?? CERTIFICATE);
   }

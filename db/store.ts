@@ -30,6 +30,7 @@ import { SqlLeases } from "./leases.ts";
 import { SqlKeyRing } from "./key_ring.ts";
 import { LoginChanges } from "./login_changes.ts";
 import { gathering, glancing, type ReadOutline } from "./outlines.ts";
+import { ReadGate } from "./read_gate.ts";
 import { SqlRetiredLogins } from "./retired_logins.ts";
 import { CREDENTIALS, LOGIN_KIND, SESSIONS, type Tables } from "./schema.ts";
 import { type CredentialKeys, unseal } from "./sealing.ts";
@@ -54,6 +55,9 @@ export interface Store extends SessionStore, CredentialStore, RetiredLoginStore,
   countLoggedOut(): Promise<number>;
 }
 
+/** An instance that there cannot be. */
+const NOBODY = "";
+
 /** {@link Store} over a migrated database, which it owns from now on. */
 export class SqlStore implements Store {
   readonly leases: LeaseStore | null;
@@ -68,6 +72,7 @@ export class SqlStore implements Store {
   readonly #running = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
   readonly #readOutline: ReadOutline;
+  readonly #readGate: ReadGate;
   readonly #writeCheck: WriteCheck;
 
   constructor(database: Database, keys: CredentialKeys) {
@@ -81,15 +86,16 @@ export class SqlStore implements Store {
     this.#lanes = database.dialect === "mysql" ? new WriteLanes(database.connections) : null;
     const ring = new SqlKeyRing(database, keys, () => Promise.allSettled(this.#running));
     this.leases = this.#lanes === null ? null : new SqlLeases(database, this.#lanes, ring);
-    this.#writeCheck = new WriteCheck(database);
+    this.#writeCheck = new WriteCheck(database, this.#lanes?.stall);
+    this.#readGate = new ReadGate(() => this.#run(() => this.#rows.find(NOBODY)));
     const later = async (instanceId: string) => outlineIn(await this.find(instanceId));
     this.#readOutline = database.glance === null
-      ? gathering(database.calls, (read) => this.#run(read), later)
+      ? gathering(database.calls, (read) => this.#read(read), later)
       : glancing(database.glance, later);
   }
 
   find(instanceId: string): Promise<StoredSession | null> {
-    return this.#run(() => this.#rows.find(instanceId));
+    return this.#read(() => this.#rows.find(instanceId));
   }
 
   outline(instanceId: string): Soon<StoredOutline | null> {
@@ -281,6 +287,11 @@ export class SqlStore implements Store {
     });
   }
 
+  /** As {@link #run}, for what a GET waits for. */
+  #read<T>(operation: () => Promise<T>): Promise<T> {
+    return this.#readGate.run(() => this.#run(operation));
+  }
+
   #track<T>(work: () => Promise<T>): Promise<T> {
     if (this.#closing !== undefined) {
       return Promise.reject(new StoreUnavailableError(new Error("The store is closed.")));
@@ -303,6 +314,7 @@ export class SqlStore implements Store {
   /** As {@link #runInLane}, for what is written in any case. */
   async #runWrite(instanceId: string | null, write: () => Promise<void>): Promise<void> {
     await this.#runInLane(instanceId, write);
+    this.#lanes?.stall.answered();
     this.#writeCheck.written();
   }
 

@@ -59,6 +59,13 @@ export function waitOn({ boundMs, breaker }: Terms, giveUp: (error: Error) => vo
   return end;
 }
 
+/** A statement that the server has taken was not answered in time. */
+export class UnansweredError extends Error {
+  override readonly name = "UnansweredError";
+  /** As the driver has it. */
+  readonly code = "ETIMEDOUT";
+}
+
 const LAST_LOOK_MS = 100;
 
 function noAnswerWithin(milliseconds: number): Error {

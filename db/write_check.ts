@@ -10,6 +10,7 @@ import { sql } from "kysely";
 import type { Database } from "./database.ts";
 import { judgeRefusal, type WriteRefusal } from "./faults.ts";
 import { REPLICAS } from "./schema.ts";
+import type { WriteStall } from "./write_stall.ts";
 
 /** How long what a write to an embedded database has shown is good for, in milliseconds. */
 const GOOD_FOR_MS = 5_000;
@@ -18,14 +19,23 @@ const REFUSED_FOR_MS = 30_000;
 
 export class WriteCheck {
   readonly #database: Database;
+  readonly #stall: Pick<WriteStall, "admit"> | undefined;
   readonly #now: () => number;
   #refusal: { readonly kind: WriteRefusal; readonly error: unknown; readonly at: number } | null = null;
   #writtenAt = -Infinity;
   #checking: Promise<void> | null = null;
 
-  /** @param now monotonic, in milliseconds */
-  constructor(database: Database, now: () => number = () => performance.now()) {
+  /**
+   * @param stall whether writes are answered; undefined where they always are
+   * @param now monotonic, in milliseconds
+   */
+  constructor(
+    database: Database,
+    stall?: Pick<WriteStall, "admit">,
+    now: () => number = () => performance.now(),
+  ) {
     this.#database = database;
+    this.#stall = stall;
     this.#now = now;
   }
 
@@ -56,6 +66,7 @@ export class WriteCheck {
     const { dialect, control } = this.#database;
     switch (dialect) {
       case "mysql":
+        this.#stall?.admit();
         await sql`update ${sql.table(REPLICAS)} set expires_at = expires_at where 1 = 0`.execute(control);
         break;
       case "sqlite":

@@ -8,6 +8,7 @@
  * @module
  */
 import { isLockWait } from "./server_errors.ts";
+import { WriteStall } from "./write_stall.ts";
 
 /** Connections that are left to reads. */
 const RESERVE = 3;
@@ -17,6 +18,8 @@ const WARY_MS = 10_000;
 export class WriteLanes {
   #free: number;
   readonly #waiting: (() => void)[] = [];
+  /** What the writes show, and what keeps them out. */
+  readonly stall = new WriteStall();
   #waryUntil = 0;
 
   /** @param connections how many there are for data, reads included */
@@ -27,13 +30,17 @@ export class WriteLanes {
   /**
    * Carries out a write once there is a lane for it.
    * @param probe fails immediately where the write would have to wait for a row
+   * @throws {StallError} while writes are known not to be answered
    */
   async run<T>(write: () => Promise<T>, probe?: () => Promise<unknown>): Promise<T> {
+    this.stall.admit();
     await this.#enter();
     try {
+      this.stall.admit();
       if (probe !== undefined && performance.now() < this.#waryUntil) await probe();
       return await write();
     } catch (error) {
+      this.stall.failed(error);
       if (isLockWait(error)) this.#waryUntil = performance.now() + WARY_MS;
       throw error;
     } finally {

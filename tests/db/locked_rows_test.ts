@@ -118,6 +118,22 @@ test("nothing waits for long, and the presence for nothing, when a table is abou
     await store.ping();
     assert.deepEqual(failed, []);
     await Promise.all([...reads, ...writes].map((call) => assert.rejects(call, StoreUnavailableError)));
+    // Once that is known nobody waits for it any more: the store's own question does, one at a time.
+    const before = failed.length;
+    let recovery: Promise<void> | null = null;
+    for (let n = 0; n < 50; n++) {
+      for (const read of [() => store.find("a"), async () => await store.outline("a")]) {
+        await assert.rejects(read, (error) => {
+          assert.ok(error instanceof StoreUnavailableError);
+          recovery = error.recovery;
+          return true;
+        });
+      }
+    }
+    assert.ok(failed.length - before < 50, `${failed.length - before} were asked`);
+    await other.run("commit");
+    await recovery!;
+    assert.equal((await store.find("a"))?.session.instanceId, "a");
   } finally {
     await other.run("commit");
     await altered;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { connect } from "../../db/database.ts";
 import { DatabaseUnusableError } from "../../db/errors.ts";
-import { writersFault } from "../../db/topology.ts";
+import { SeveralWritersError, Topology, TOPOLOGY_MS, writersFault } from "../../db/topology.ts";
 import { dialectTest, mysql, query } from "../../lab/databases/helpers.ts";
 import { TestServer } from "../../lab/databases/server.ts";
 import { ownServerProgram, wantedKind } from "../../lab/databases/server_program.ts";
@@ -26,6 +26,31 @@ Deno.test("writersFault() takes one server and a group of one primary, and no cl
     if (sentence === null) assert.equal(fault, null, JSON.stringify(variables));
     else assert.match(fault ?? "", sentence);
   }
+});
+
+Deno.test("Topology tells each change once, and is asked again after a while, sooner where something is wrong", () => {
+  let now = 0;
+  const told: (string | null)[] = [];
+  const topology = new Topology((fault) => told.push(fault), () => now);
+  const group = (mode: string) => [
+    { Variable_name: "group_replication_group_name", Value: "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa" },
+    { Variable_name: "Group_replication_single_primary_mode", Value: mode },
+  ];
+  assert.ok(topology.isStale);
+  topology.learn(group("ON"));
+  assert.ok(!topology.isStale);
+  now += TOPOLOGY_MS.well;
+  assert.ok(topology.isStale);
+  for (let n = 0; n < 2; n++) assert.throws(() => topology.learn(group("OFF")), SeveralWritersError);
+  assert.ok(!topology.isStale);
+  now += TOPOLOGY_MS.wrong;
+  assert.ok(topology.isStale);
+  assert.throws(() => topology.assertOneWriter(), /single_primary_mode/);
+  for (let n = 0; n < 2; n++) topology.learn(group("ON"));
+  topology.assertOneWriter();
+  assert.ok(!topology.isStale);
+  assert.match(told[0] ?? "", /group with several primaries/);
+  assert.deepEqual(told.slice(1), [null]);
 });
 
 const program = await ownServerProgram();

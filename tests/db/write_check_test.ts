@@ -17,7 +17,7 @@ async function stage(): Promise<
   const database = await connect("sqlite::memory:", { log: ({ query }) => void sent.push(query.sql) });
   sent.length = 0;
   const time = { ms: 0 };
-  const check = new WriteCheck(database, () => time.ms);
+  const check = new WriteCheck(database, undefined, () => time.ms);
   return { database, check, sent, time, [Symbol.asyncDispose]: () => database.close() };
 }
 
