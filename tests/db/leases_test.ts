@@ -9,7 +9,7 @@ import { createSession } from "../../domain/session.ts";
 import { migrateDatabase } from "../../db/migrate.ts";
 import { RefusingProxy } from "./refusing_proxy.ts";
 import { testServer, untilLockWait } from "../../lab/databases/server.ts";
-import { adopt, KEYS, mysql, over, query, type TestDialect } from "../../lab/databases/helpers.ts";
+import { adopt, KEYS, mysql, over, query, saveNew, type TestDialect } from "../../lab/databases/helpers.ts";
 
 const TTL_MS = 60_000;
 const ONE = "00000000-0000-4000-8000-000000000001";
@@ -163,7 +163,7 @@ test("every write is refused, and changes no byte, when the session is another's
   const { store, hold, expire, url } = desk;
   const old = await hold("sender_51", ONE);
   const session = createSession("sender_51", NOW);
-  await store.save(session, adopt("{}", [{ type: "session", id: "1", value: "zero" }]), old);
+  await saveNew(store, session, adopt("{}", [{ type: "session", id: "1", value: "zero" }]), old);
   await store.save(session, adopt("{}"), old); // the one before is held
   await store.saveKeys("sender_51", [{ type: "session", id: "1", value: "one" }], "{}", old);
   await expire(ONE);
@@ -202,7 +202,7 @@ test("confirm is refused when the session is another's and no login is held", as
   const { store, hold, expire } = desk;
   const old = await hold("sender_51", ONE);
   const session = createSession("sender_51", NOW);
-  await store.save(session, adopt("{}"), old);
+  await saveNew(store, session, adopt("{}"), old);
   await expire(ONE);
   await hold("sender_51", TWO);
   await assert.rejects(store.save({ ...session, updatedAt: NOW + 1 }, { kind: "confirm" }, old), FencedError);
@@ -211,7 +211,7 @@ test("confirm is refused when the session is another's and no login is held", as
 
 test("a session cannot be taken in the middle of a write of its owner", async ({ store, hold, url, leases, expire }) => {
   const lease = await hold("sender_51", ONE);
-  await store.save(createSession("sender_51", NOW), { kind: "keep" }, lease);
+  await saveNew(store, createSession("sender_51", NOW), { kind: "keep" }, lease);
   await expire(ONE);
   const other = await connect(url);
   try {
