@@ -4,7 +4,7 @@
  * @module
  */
 import type { AddressedErrand, LeaseStore } from "./ports.ts";
-import type { Errand } from "../sessions/ports/ownership.ts";
+import type { CommandOutcome, Errand } from "../sessions/ports/ownership.ts";
 import type { ReplicaId } from "../domain/leases.ts";
 import { StoreUnavailableError } from "../sessions/ports/store.ts";
 import { type Clock, pause } from "../runtime/clock.ts";
@@ -23,18 +23,18 @@ export interface ErrandDeskOptions {
 }
 
 /** Does what is asked; resolves with what came of it. */
-export type RunErrand = (instanceId: string, errand: Errand) => Promise<string>;
+export type RunErrand = (instanceId: string, errand: Errand) => Promise<CommandOutcome>;
 
 /** An errand that this replica has begun. */
 interface Begun {
   /** Null while it is under way. */
-  outcome: string | null;
+  outcome: CommandOutcome | null;
   /** Whether the outcome is being told. */
   isSettling: boolean;
 }
 
 /** What is told of one that threw; its sender makes its own error of it. */
-const FAILED = "failed";
+const FAILED: CommandOutcome = { kind: "failed", code: "failed", retryAfterSeconds: null };
 
 export class ErrandDesk {
   readonly #options: ErrandDeskOptions;

@@ -5,7 +5,7 @@
  */
 import type { KeyId, KeyRing } from "../domain/key_ring.ts";
 import type { Census, Lease, ReplicaId, Taking } from "../domain/leases.ts";
-import type { Errand } from "../sessions/ports/ownership.ts";
+import type { CommandOutcome, Errand } from "../sessions/ports/ownership.ts";
 
 /** An errand, as its addressee finds it. */
 export interface AddressedErrand {
@@ -20,8 +20,7 @@ export type ErrandState =
   | { readonly kind: "open" }
   /** Its addressee is gone. */
   | { readonly kind: "lost" }
-  /** Done, with this outcome. */
-  | { readonly kind: "done"; readonly outcome: string };
+  | CommandOutcome;
 
 /** What is found when a replica becomes present. */
 export interface Arrival {
@@ -93,7 +92,7 @@ export interface LeaseStore {
   /** The errands that wait for this replica, oldest first. */
   errandsFor(replica: ReplicaId): Promise<AddressedErrand[]>;
   /** Says what came of an errand. */
-  settleErrand(id: number, outcome: string): Promise<void>;
+  settleErrand(id: number, outcome: CommandOutcome): Promise<void>;
   /** How an errand stands. */
   errandState(id: number): Promise<ErrandState>;
   /** Takes an errand back that nobody waits for any more. */

@@ -4,7 +4,7 @@
  */
 import { KeysDisagreeError } from "../domain/key_ring.ts";
 import { adjustmentOf, type Census, type Lease } from "../domain/leases.ts";
-import type { Errand } from "../sessions/ports/ownership.ts";
+import type { CommandOutcome, Errand } from "../sessions/ports/ownership.ts";
 import type { LeaseStore } from "./ports.ts";
 import type { ReplicaId, Taking } from "../domain/leases.ts";
 import { StoreUnavailableError } from "../sessions/ports/store.ts";
@@ -50,7 +50,7 @@ export interface Sessions {
   takeUp(instanceIds: readonly string[]): Promise<void>;
   handOver(count: number): Promise<number>;
   abandonAll(): Promise<void>;
-  runErrand(instanceId: string, errand: Errand): Promise<string>;
+  runErrand(instanceId: string, errand: Errand): Promise<CommandOutcome>;
 }
 
 export interface ReplicaOptions {

@@ -12,7 +12,7 @@ import type { KeyId, KeyRing } from "../domain/key_ring.ts";
 import type { AddressedErrand, ErrandState, LeaseStore } from "../cluster/ports.ts";
 import type { Census, Lease, ReplicaId, SeenPresence, Taking } from "../domain/leases.ts";
 import type { Arrival, LeftToOthers } from "../cluster/ports.ts";
-import type { Errand } from "../sessions/ports/ownership.ts";
+import type { CommandOutcome, Errand } from "../sessions/ports/ownership.ts";
 import { StoreUnavailableError } from "../sessions/ports/store.ts";
 import { runGuarded } from "./faults.ts";
 import type { SqlKeyRing } from "./key_ring.ts";
@@ -209,7 +209,7 @@ export class SqlLeases implements LeaseStore {
 
   sendErrand(to: ReplicaId, instanceId: string, errand: Errand): Promise<number> {
     // By its key it is found again when nobody knows whether it was written, and not written twice.
-    const text = JSON.stringify({ ...errand, key: crypto.randomUUID() });
+    const { errand: text, command } = commandColumnsOf(errand);
     let isSent = false;
     return runGuarded(async () => {
       const written = isSent ? await this.#findErrand(to, text) : undefined;
@@ -220,7 +220,9 @@ export class SqlLeases implements LeaseStore {
         replica_id: to,
         instance_id: instanceId,
         errand: text,
+        command,
         outcome: null,
+        result: null,
         created_at: sql`utc_timestamp(3)`,
       }).executeTakeFirstOrThrow();
       return Number(insertId);
@@ -235,30 +237,29 @@ export class SqlLeases implements LeaseStore {
 
   errandsFor(replica: ReplicaId): Promise<AddressedErrand[]> {
     return runGuarded(async () => {
-      const rows = await this.#control.selectFrom(ERRANDS).select(["id", "instance_id", "errand"])
+      const rows = await this.#control.selectFrom(ERRANDS).select(["id", "instance_id", "errand", "command"])
         .where("replica_id", "=", replica).where("outcome", "is", null).orderBy("id").execute();
       return rows.map((row) => ({
         id: row.id,
         instanceId: row.instance_id,
-        errand: errandIn(row.errand),
+        errand: errandIn(row.command ?? row.errand),
       }));
     });
   }
 
-  async settleErrand(id: number, outcome: string): Promise<void> {
-    await runGuarded(() =>
-      this.#control.updateTable(ERRANDS).set({ outcome }).where("id", "=", id).execute()
-    );
+  async settleErrand(id: number, outcome: CommandOutcome): Promise<void> {
+    const columns = columnsOf(outcome);
+    await runGuarded(() => this.#control.updateTable(ERRANDS).set(columns).where("id", "=", id).execute());
   }
 
   errandState(id: number): Promise<ErrandState> {
     return runGuarded(async () => {
-      const { rows: [row] } = await sql<{ outcome: string | null; present: unknown }>`
-        select e.outcome, r.replica_id is not null as present from ${sql.table(ERRANDS)} e
+      const { rows: [row] } = await sql<{ outcome: string | null; result: string | null; present: unknown }>`
+        select e.outcome, e.result, r.replica_id is not null as present from ${sql.table(ERRANDS)} e
           left join ${replicas} r on r.replica_id = e.replica_id
           where e.id = ${id}`.execute(this.#control);
       if (row === undefined) return { kind: "lost" };
-      if (row.outcome !== null) return { kind: "done", outcome: row.outcome };
+      if (row.outcome !== null) return outcomeIn(row.outcome, row.result);
       return Number(row.present) === 1 ? { kind: "open" } : { kind: "lost" };
     });
   }
@@ -314,6 +315,19 @@ function isNotLeft({ keys, sessions }: LeftToOthers): RawBuilder<boolean> {
 }
 
 /** Without the key, which is the database's affair. */
+/** Characters that the column of an earlier version holds. */
+const ERRAND_CHARACTERS = 255;
+
+function commandColumnsOf(command: Errand): { errand: string; command: string | null } {
+  const key = crypto.randomUUID();
+  const whole = JSON.stringify({ ...command, key });
+  // ASCII is all that the column takes.
+  const isShort = whole.length <= ERRAND_CHARACTERS && /^[\x20-\x7e]*$/.test(whole);
+  return isShort
+    ? { errand: whole, command: null }
+    : { errand: JSON.stringify({ type: command.type, key }), command: whole };
+}
+
 function errandIn(text: string): Errand {
   const { key: _, ...errand } = JSON.parse(text);
   return errand as Errand;
@@ -351,4 +365,21 @@ export function orphans(instanceIds: readonly string[]): RawBuilder<unknown> {
   return sql`from ${leases} l
     left join ${replicas} r on r.replica_id = l.replica_id and ${isVouched}
     where l.instance_id in (${sql.join(instanceIds)}) and l.resting = 0 and r.replica_id is null`;
+}
+
+/** What an earlier version writes, and waits for, when a command is done; every other outcome is a code. */
+const DONE = "done";
+
+/** An outcome as a row holds it: what an earlier version understands, and beside it what it does not know of. */
+function columnsOf(outcome: CommandOutcome): { outcome: string; result: string | null } {
+  return outcome.kind === "done"
+    ? { outcome: DONE, result: JSON.stringify(outcome.result) ?? null }
+    : { outcome: outcome.code, result: JSON.stringify({ retry_after_seconds: outcome.retryAfterSeconds }) };
+}
+
+function outcomeIn(outcome: string, text: string | null): CommandOutcome {
+  const result: unknown = text === null ? null : JSON.parse(text);
+  if (outcome === DONE) return { kind: "done", result };
+  const seconds = (result as { retry_after_seconds?: unknown } | null)?.retry_after_seconds;
+  return { kind: "failed", code: outcome, retryAfterSeconds: typeof seconds === "number" ? seconds : null };
 }

@@ -127,9 +127,14 @@ export interface ErrandTable {
   id: Generated<number>;
   replica_id: string;
   instance_id: string;
+  /** The command as JSON, or its type alone where all of it is in `command`; with a key of its own. */
   errand: string;
-  /** Null as long as it is not done. */
+  /** The command as JSON where that is too long for `errand`; null otherwise. */
+  command: string | null;
+  /** `done`, or the code of an error; null as long as it is not done. */
   outcome: string | null;
+  /** What came of it as JSON; null where a replica of an earlier version has done it. */
+  result: string | null;
   created_at: string;
 }
 

@@ -8,7 +8,7 @@ import { SessionManagerError } from "../domain/errors.ts";
 import { activityOf, type Life } from "../domain/life.ts";
 import { withoutForeign } from "./foreign_rows.ts";
 import type { PairingSlots } from "./pairing_slots.ts";
-import { ALONE, type Errand } from "./ports/ownership.ts";
+import { ALONE, type CommandOutcome, type Errand } from "./ports/ownership.ts";
 import type { Soon } from "./ports/store.ts";
 import { Reading } from "./read_session.ts";
 import { Roster, type RosterOptions } from "./registry.ts";
@@ -90,27 +90,26 @@ export class SessionManager {
 
   /**
    * Does for another replica what it was asked for.
-   * @returns what came of it: `done`, or the code of the error
+   * @returns what came of it, an error of the catalogue included
+   * @throws whatever else goes wrong
    */
-  async runErrand(instanceId: string, errand: Errand): Promise<string> {
+  async runErrand(instanceId: string, errand: Errand): Promise<CommandOutcome> {
     try {
       switch (errand.type) {
         case "qr_requested":
-          await this.requestQr(instanceId);
-          break;
+          return { kind: "done", result: await this.requestQr(instanceId) };
         case "connected":
-          await this.reportConnected(instanceId, errand.phoneNumber);
-          break;
+          return { kind: "done", result: await this.reportConnected(instanceId, errand.phoneNumber) };
         case "disconnected":
-          await this.reportDisconnected(instanceId, errand.reason);
-          break;
+          return { kind: "done", result: await this.reportDisconnected(instanceId, errand.reason) };
         default:
           errand satisfies never;
+          return { kind: "failed", code: "UNKNOWN_COMMAND", retryAfterSeconds: null }; // of a newer version
       }
-      return "done";
     } catch (error) {
-      if (error instanceof SessionManagerError) return error.code;
-      throw error;
+      if (!(error instanceof SessionManagerError)) throw error;
+      const { code, retryAfterSeconds = null } = error;
+      return { kind: "failed", code, retryAfterSeconds };
     }
   }
 

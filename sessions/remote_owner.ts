@@ -59,7 +59,7 @@ export async function pursue<T>(attempt: () => Promise<T | null>): Promise<T> {
  * Has a session's owner do something.
  * @param waitMs how long it may take, in milliseconds
  * @param late what it means when the owner has not answered in time
- * @returns false when that owner is gone
+ * @returns the owner's result, null where it is of a version that tells none; or that the owner is gone
  * @throws {SessionManagerError} what the owner says, or `late`
  */
 export async function askOwner(
@@ -69,25 +69,24 @@ export async function askOwner(
   errand: Errand,
   waitMs: number,
   late: ErrorCode,
-): Promise<boolean> {
+): Promise<{ readonly kind: "done"; readonly result: unknown } | { readonly kind: "lost" }> {
   const answer = await ownership.ask(owner, instanceId, errand, waitMs);
   switch (answer.kind) {
     case "lost":
-      return false;
+      return answer;
     case "late":
       throw new SessionManagerError(late, { retryAfterSeconds: RETRY_AFTER_SECONDS });
     case "done":
-      if (answer.outcome === "done") return true;
-      throw told(isErrorCode(answer.outcome) ? answer.outcome : late);
+      return answer;
+    case "failed":
+      throw told(isErrorCode(answer.code) ? answer.code : late, answer.retryAfterSeconds);
     default:
       return answer satisfies never;
   }
 }
 
-/** An error of the owner's, as this replica tells it. */
-function told(code: ErrorCode): SessionManagerError {
-  return new SessionManagerError(
-    code,
-    code === "TOO_MANY_REQUESTS" ? { retryAfterSeconds: RETRY_AFTER_SECONDS } : {},
-  );
+/** An error of the owner's, as this replica tells it. An earlier version tells no delay. */
+function told(code: ErrorCode, retryAfterSeconds: number | null): SessionManagerError {
+  const seconds = retryAfterSeconds ?? (code === "TOO_MANY_REQUESTS" ? RETRY_AFTER_SECONDS : null);
+  return new SessionManagerError(code, seconds === null ? {} : { retryAfterSeconds: seconds });
 }

@@ -7,7 +7,7 @@
  */
 import { SessionManagerError } from "../domain/errors.ts";
 import type { SessionEvent } from "../domain/events.ts";
-import type { DisconnectReason, SessionView } from "@session-manager/contract";
+import { type DisconnectReason, isSessionView, type SessionView } from "@session-manager/contract";
 import type { Errand, Ownership } from "./ports/ownership.ts";
 import type { SessionStore } from "./ports/store.ts";
 import type { Reading } from "./read_session.ts";
@@ -64,7 +64,7 @@ export class ReportEvent {
             return reading.supervised(holder.supervisor);
           case "remote": {
             const { owner } = holder;
-            const isDone = await askOwner(
+            const answer = await askOwner(
               ownership,
               owner,
               instanceId,
@@ -72,7 +72,8 @@ export class ReportEvent {
               COMMAND_MS,
               "SESSION_MANAGER_ERROR",
             );
-            return isDone ? await reading.whole(instanceId) : null;
+            if (answer.kind === "lost") return null;
+            return isSessionView(answer.result) ? answer.result : await reading.whole(instanceId);
           }
           default:
             return holder satisfies never;

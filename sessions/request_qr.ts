@@ -8,7 +8,7 @@ import { qrAnswer } from "../domain/answer.ts";
 import { SessionManagerError } from "../domain/errors.ts";
 import { FencedError, type SessionStore, type Soon } from "./ports/store.ts";
 import type { Life } from "../domain/life.ts";
-import type { QrView } from "@session-manager/contract";
+import { isQrView, type QrView } from "@session-manager/contract";
 import { viewQr } from "../domain/view.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { traced } from "../runtime/tracing.ts";
@@ -117,7 +117,7 @@ export class RequestQr {
     const { reading, ownership, qrWaitMs } = this.#options;
     const shown = await reading.storedQr(instanceId);
     if (shown !== null) return shown;
-    const isDone = await askOwner(
+    const answer = await askOwner(
       ownership,
       owner,
       instanceId,
@@ -125,7 +125,8 @@ export class RequestQr {
       qrWaitMs + COMMAND_MS,
       "QR_GENERATION_FAILED",
     );
-    return isDone ? await reading.storedQr(instanceId) : null;
+    if (answer.kind === "lost") return null;
+    return isQrView(answer.result) ? answer.result : await reading.storedQr(instanceId);
   }
 
   async #fromSupervisor(supervisor: Supervisor, pairing: PairingRequest): Promise<QrView> {

@@ -8,6 +8,7 @@ import { credentials } from "./0003_credentials.ts";
 import { replicas } from "./0004_replicas.ts";
 import { retiredLogins } from "./0005_retired_logins.ts";
 import { credentialKeys } from "./0006_credential_keys.ts";
+import { commandResults } from "./0007_command_results.ts";
 import type { Migration } from "./migration.ts";
 
 export type { Migration } from "./migration.ts";
@@ -19,4 +20,5 @@ export const MIGRATIONS: readonly Migration[] = [
   replicas,
   retiredLogins,
   credentialKeys,
+  commandResults,
 ];

@@ -27,15 +27,24 @@ export interface Ownership {
   canAnotherOpen(instanceId: string, keyId: string): Promise<boolean>;
   /**
    * Has the owner of a session do something, and waits for it.
-   * @returns what it says came of it, or that it is gone, or that it has not answered within `waitMs`
+   * @returns what came of it, or that the owner is gone, or that it has not answered within `waitMs`
    * @throws {StoreUnavailableError} when the database cannot be reached
    */
   ask(owner: ReplicaId, instanceId: string, errand: Errand, waitMs: number): Promise<ErrandAnswer>;
 }
 
+/** What came of a command, as plain data of any size. */
+export type CommandOutcome =
+  /** `result` is JSON; null where the owner is of a version that tells none, and the store has to be read instead. */
+  | { readonly kind: "done"; readonly result: unknown }
+  /** `code` is that of an error of the catalogue, or one that this version does not know. */
+  | { readonly kind: "failed"; readonly code: string; readonly retryAfterSeconds: number | null };
+
 export type ErrandAnswer =
-  | { readonly kind: "done"; readonly outcome: string }
+  | CommandOutcome
+  /** The owner is gone. */
   | { readonly kind: "lost" }
+  /** The owner has not answered in time. */
   | { readonly kind: "late" };
 
 /** Where there is one process, everything is its own. */

@@ -1,3 +1,4 @@
+import type { CommandOutcome } from "../../sessions/ports/ownership.ts";
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { ErrandState } from "../../cluster/ports.ts";
@@ -68,15 +69,17 @@ Deno.test("ask() answers with what came of it, as soon as it is looked at again"
   const stage = new Stage();
   const asked = stage.desk.ask("other", "sender_1", { type: "qr_requested" }, 1_000);
   await stage.pass(LOOK_MS);
-  stage.state = { kind: "done", outcome: "done" };
+  stage.state = { kind: "done", result: null };
   await stage.pass(LOOK_MS);
   assert.deepEqual(await asked, stage.state);
   assert.equal(stage.dropped, 1);
 });
 
+const DONE: CommandOutcome = { kind: "done", result: null };
+
 /** A desk over a table of errands, each answer of which comes when the test says so. */
 class Table {
-  readonly rows = new Map<number, string | null>();
+  readonly rows = new Map<number, CommandOutcome | null>();
   /** What was run, by the ids of the errands. */
   readonly run: string[] = [];
   /** What came of it, as far as it was told. */
@@ -108,7 +111,7 @@ class Table {
     },
   });
 
-  look(run: (instanceId: string) => Promise<string>): void {
+  look(run: (instanceId: string) => Promise<CommandOutcome>): void {
     void this.desk.serve("self", (instanceId) => {
       this.run.push(instanceId);
       return run(instanceId);
@@ -126,7 +129,7 @@ Deno.test("serve() runs each errand once, whenever looks are answered and outcom
     fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
       const table = new Table();
       const underWay: (() => void)[] = [];
-      const run = () => new Promise<string>((resolve) => underWay.push(() => resolve("done")));
+      const run = () => new Promise<CommandOutcome>((resolve) => underWay.push(() => resolve(DONE)));
       let next = 1;
       const take = async (step: string) => {
         // One look at a time.
@@ -148,7 +151,7 @@ Deno.test("serve() runs each errand once, whenever looks are answered and outcom
         while (underWay.length > 0) await take("finish");
       }
       assert.equal(new Set(table.run).size, table.run.length, `run: ${table.run}`);
-      assert.ok([...table.rows.values()].every((outcome) => outcome === "done"));
+      assert.ok([...table.rows.values()].every((outcome) => outcome === DONE));
       assert.deepEqual(table.errors, []);
     }),
     { numRuns: 300 },
@@ -163,5 +166,9 @@ Deno.test("serve() tells the sender of an errand that failed, and does not begin
     table.looks.shift()?.();
     await turns();
   }
-  assert.deepEqual([table.run, table.errors, table.rows.get(1)], [["1"], ["errand_failed"], "failed"]);
+  assert.deepEqual([table.run, table.errors, table.rows.get(1)], [["1"], ["errand_failed"], {
+    kind: "failed",
+    code: "failed",
+    retryAfterSeconds: null,
+  }]);
 });

@@ -279,13 +279,36 @@ test("an errand is found by its addressee, settled, and lost with it", async ({ 
   assert.deepEqual(await leases.errandsFor(ONE), []);
   assert.deepEqual((await leases.errandsFor(TWO)).map(({ id }) => id), [first, second]);
   assert.deepEqual((await leases.errandsFor(TWO))[0], { id: first, instanceId: "a", errand });
-  await leases.settleErrand(first, "done");
-  assert.deepEqual(await leases.errandState(first), { kind: "done", outcome: "done" });
+  const done = { kind: "done", result: { qr_string: "é".repeat(100_000), list: [1, null] } } as const;
+  await leases.settleErrand(first, done);
+  assert.deepEqual(await leases.errandState(first), done);
   assert.deepEqual(await leases.errandState(second), { kind: "open" });
   await expire(TWO);
   assert.deepEqual(await leases.errandState(second), { kind: "lost" });
   await leases.dropErrand(second);
   assert.deepEqual(await leases.errandState(second), { kind: "lost" });
+});
+
+test("settleErrand() tells an error with its delay, and what an earlier version has settled is done without a result", async ({ leases, url }) => {
+  const id = await leases.sendErrand(TWO, "a", { type: "qr_requested" });
+  const failed = { kind: "failed", code: "TOO_MANY_REQUESTS", retryAfterSeconds: 5 } as const;
+  await leases.settleErrand(id, failed);
+  assert.deepEqual(await leases.errandState(id), failed);
+  for (
+    const [outcome, state] of [
+      ["done", { kind: "done", result: null }],
+      ["SESSION_NOT_FOUND", { kind: "failed", code: "SESSION_NOT_FOUND", retryAfterSeconds: null }],
+    ] as const
+  ) {
+    await query(url, `update ll_whatsapp_errands set outcome = '${outcome}', result = null where id = ${id}`);
+    assert.deepEqual(await leases.errandState(id), state);
+  }
+});
+
+test("sendErrand() leaves a command of any size", async ({ leases }) => {
+  const errand = { type: "connected", phoneNumber: `+${"é".repeat(10_000)}` } as const;
+  const id = await leases.sendErrand(TWO, "a", errand);
+  assert.deepEqual(await leases.errandsFor(TWO), [{ id, instanceId: "a", errand }]);
 });
 
 test("sendErrand() leaves one errand when its connection is lost after it was written", async ({ url, leases }) => {
@@ -308,7 +331,7 @@ test("a year of joins, leaves, deaths and errands leaves no more rows than there
     await leases.join(replica, TTL_MS);
     for (const name of names) await hold(name, replica);
     const taken = await leases.sendErrand(replica, "a", { type: "qr_requested" });
-    await leases.settleErrand(taken, "done");
+    await leases.settleErrand(taken, { kind: "done", result: null });
     // Its sender died, too, and never took it back.
     const forgotten = await leases.sendErrand(replica, "b", { type: "qr_requested" });
     if (week % 2 === 0) await leases.leave(replica);

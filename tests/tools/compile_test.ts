@@ -38,7 +38,9 @@ async function embeddedModules(): Promise<{ entry: string; files: string[]; pack
  */
 async function assemble(environment: Environment, folder: string): Promise<string> {
   const modules = (await embeddedModules()).flatMap(({ files }) => files);
-  for (const file of new Set([...modules, "deno.json", "deno.lock"])) {
+  const { workspace } = JSON.parse(Deno.readTextFileSync(`${root}/deno.json`)) as { workspace: string[] };
+  const members = workspace.map((member) => `${member.replace("./", "")}/deno.json`);
+  for (const file of new Set([...modules, "deno.json", "deno.lock", ...members])) {
     const copy = `${folder}/${file}`;
     await Deno.mkdir(copy.slice(0, copy.lastIndexOf("/")), { recursive: true });
     await Deno.copyFile(`${root}/${file}`, copy);
