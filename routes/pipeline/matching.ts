@@ -2,6 +2,7 @@
  * Which route a request asks for, by Hono's router: one look for all methods of a path.
  * @module
  */
+import type { ParamIndexMap, Params, ParamStash } from "hono/router";
 import { RegExpRouter } from "hono/router/reg-exp-router";
 import { SmartRouter } from "hono/router/smart-router";
 import { TrieRouter } from "hono/router/trie-router";
@@ -45,6 +46,7 @@ interface Path {
 
 /** The router tells methods apart no better than this: a path's own table says which it has. */
 const ANY = "ALL";
+const NO_PARAMS = {};
 const NOWHERE: Place = { kind: "unknown", pattern: "none", role: "anyone", isApi: false };
 
 /** The place of every route. */
@@ -77,17 +79,25 @@ export function createMatcher(
   return (request) => {
     // What a method in small letters names is another method.
     const method = request.method === "HEAD" ? "GET" : request.method;
-    const [matches, stash] = router.match(ANY, getPath(request as Request));
-    const match = matches[0];
-    if (match === undefined) return { place: NOWHERE, params: {} };
-    const [{ routes, other }, found] = match;
-    const params: Record<string, string> = {};
-    for (const name in found) {
-      const raw = stash === undefined ? String(found[name]) : stash[found[name] as number]!;
-      params[name] = raw.includes("%") ? tryDecodeURIComponent(raw) : raw;
-    }
-    return { place: routes.get(method) ?? other, params };
+    const result = router.match(ANY, getPath(request as Request));
+    const match = result[0][0];
+    if (match === undefined) return { place: NOWHERE, params: NO_PARAMS };
+    const path = match[0];
+    return { place: path.routes.get(method) ?? path.other, params: paramsOf(match[1], result[1]) };
   };
+}
+
+/**
+ * What a path says, decoded.
+ * @param found the value of each parameter, or where among the values it is
+ */
+function paramsOf(found: ParamIndexMap | Params, values: ParamStash | undefined): Record<string, string> {
+  const params: Record<string, string> = {};
+  for (const name in found) {
+    const value = values === undefined ? found[name] as string : values[found[name] as number]!;
+    params[name] = value.includes("%") ? tryDecodeURIComponent(value) : value;
+  }
+  return params;
 }
 
 /** A method that the path does not have is guarded like the first that it has. */
