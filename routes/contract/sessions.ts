@@ -79,7 +79,7 @@ function whenThere<T extends object>(value: Soon<T>, reply: (made: T) => Reply):
 
 const qrReplies = new WeakMap<QrView, Reply>();
 
-/** The reply that shows a QR, made once: its 4 KB of JSON take a fifth of the time of the whole request. */
+/** The reply that shows a QR, made once: its 4 KB of JSON would take a sixth of the time of the whole request. */
 function qrReply(qr: QrView): Reply {
   const made = qrReplies.get(qr);
   if (made !== undefined) return made;

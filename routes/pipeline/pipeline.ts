@@ -133,7 +133,8 @@ export function createPipeline(options: PipelineOptions): (request: Request) => 
 
   return (request) => {
     const since = performance.now();
-    const visit: Visit = { request, since, ...match(request) };
+    const { place, params } = match(request);
+    const visit: Visit = { request, place, params, since };
     try {
       const outcome = pass(visit);
       if (!(outcome instanceof Promise)) return finish(visit, outcome, true);

@@ -38,7 +38,7 @@ export function refuse(
 
 /** True for a refusal, and false for whatever else a guard returns. */
 export function isRefusal(outcome: object | null): outcome is Refusal {
-  return outcome !== null && "kind" in outcome && outcome.kind === "refusal";
+  return outcome !== null && (outcome as { readonly kind?: unknown }).kind === "refusal";
 }
 
 /**
