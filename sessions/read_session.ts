@@ -10,7 +10,7 @@ import type { SessionStore, Soon, StoredOutline } from "./ports/store.ts";
 import type { Instant, Session } from "../domain/session.ts";
 import { transition } from "../domain/transition.ts";
 import type { QrView, SessionView } from "@session-manager/contract";
-import { viewQr, Views, viewSession } from "../domain/view.ts";
+import { viewQr, viewSession } from "../domain/view.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { foreignRow, fromStore, RETRY_AFTER_SECONDS } from "./remote_owner.ts";
 import type { Supervisor } from "./supervisor.ts";
@@ -23,7 +23,6 @@ export interface ReadingOptions {
 
 export class Reading {
   readonly #options: ReadingOptions;
-  readonly #views = new Views();
 
   constructor(options: ReadingOptions) {
     this.#options = options;
@@ -35,8 +34,8 @@ export class Reading {
       throw new SessionManagerError("SESSION_MANAGER_ERROR", { retryAfterSeconds: RETRY_AFTER_SECONDS });
     }
     const now = this.#options.clock.now();
-    if (supervisor.isResuming) return viewSession(this.#settled(supervisor.life, now), now);
-    return this.#views.ofSession(supervisor.life.session, now);
+    const { life } = supervisor;
+    return viewSession(supervisor.isResuming ? this.#settled(life, now) : life.session, now);
   }
 
   /**
@@ -81,7 +80,7 @@ export class Reading {
   supervisedQr(supervisor: Supervisor): QrView | null {
     if (supervisor.isStalled || supervisor.isAbandoned) return null;
     const answer = qrAnswer(supervisor.life, this.#options.clock.now());
-    return answer.kind === "qr" ? this.#views.ofQr(answer.qr) : null;
+    return answer.kind === "qr" ? viewQr(answer.qr) : null;
   }
 
   /**

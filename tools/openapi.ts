@@ -4,7 +4,6 @@
  * @module
  */
 import { createApp } from "../routes/app.ts";
-import { openApiDocument } from "../routes/docs.ts";
 
 const FILE = new URL("../openapi.json", import.meta.url);
 
@@ -20,7 +19,7 @@ export function documentText(): string {
     log: { debug: () => {}, info: () => {}, error: () => {} },
     meter: { observe: () => {} },
   });
-  return `${JSON.stringify(openApiDocument(app), null, 2)}\n`;
+  return `${JSON.stringify(app.document(), null, 2)}\n`;
 }
 
 if (import.meta.main) {

@@ -21,15 +21,18 @@ export async function inRounds<K extends string, T>(
   return results;
 }
 
+/** Rounds before those that count: on a busy machine a single one does not ask often enough. */
+const WARM_UP = 2;
+
 /**
- * The same for what is loaded, after a round that does not count: a server's code, the peers' like ours, is
+ * The same for what is loaded, after rounds that do not count: a server's code, the peers' like ours, is
  * compiled as it is needed, and takes two to three times as long until it is.
  */
 export async function inWarmRounds<K extends string, T>(
   rounds: number,
   runs: Readonly<Partial<Record<K, () => Promise<T>>>>,
 ): Promise<Map<K, T[]>> {
-  await inRounds(1, runs);
+  await inRounds(WARM_UP, runs);
   return await inRounds(rounds, runs);
 }
 

@@ -13,6 +13,8 @@ export interface Scale {
   readonly rows: number;
   /** Sessions that are connected while they are asked for over HTTP. */
   readonly owned: number;
+  /** What a read of one of them has to reach of a bare route's rate: their sockets live on the core that answers. */
+  readonly ownedShare: number;
   /** QRs that are shown while they are asked for: no more than can be shown and asked for within a QR's minute. */
   readonly shown: number;
   /** How long a round of that takes, in seconds. */
@@ -40,6 +42,7 @@ export const FULL: Scale = {
   loadSeconds: 4,
   rows: 1_000,
   owned: 1_000,
+  ownedShare: 0.49,
   shown: 500,
   shownSeconds: 2,
   churned: 500,
@@ -59,6 +62,7 @@ export const QUICK: Scale = {
   loadSeconds: 1,
   rows: 1_000,
   owned: 20,
+  ownedShare: 0.7,
   shown: 20,
   shownSeconds: 1,
   churned: 20,

@@ -5,7 +5,8 @@
 import type { z } from "@hono/zod-openapi";
 import type { DisconnectReason } from "@session-manager/contract";
 import type { QrView, SessionView } from "@session-manager/contract";
-import { ErrorAnswer, QrAnswer, SessionAnswer } from "../../routes/schemas.ts";
+import { QrAnswer, SessionAnswer } from "../../routes/contract/schemas.ts";
+import { ErrorAnswer } from "../../routes/document/errors.ts";
 import type { Answer, Hub } from "../hub.ts";
 
 /** What an answer was, once it is known to be one that the contract has. */

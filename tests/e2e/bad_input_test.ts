@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ErrorAnswer } from "../../routes/schemas.ts";
+import { ErrorAnswer } from "../../routes/document/errors.ts";
 import { type Answer, fault } from "../../lab/hub.ts";
 import { head, raw } from "../../lab/raw.ts";
 import { scenarios } from "./scenarios.ts";

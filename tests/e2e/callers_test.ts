@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ErrorAnswer } from "../../routes/schemas.ts";
+import { ErrorAnswer } from "../../routes/document/errors.ts";
 import { head, raw } from "../../lab/raw.ts";
 import { scenarios } from "./scenarios.ts";
 import type { World } from "./world.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { SessionAnswer } from "../../routes/schemas.ts";
+import { SessionAnswer } from "../../routes/contract/schemas.ts";
 import { fault } from "../../lab/hub.ts";
 import { QUICK_LINKS, scenarios } from "./scenarios.ts";
 import type { World } from "./world.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { QrAnswer, SessionAnswer } from "../../routes/schemas.ts";
+import { QrAnswer, SessionAnswer } from "../../routes/contract/schemas.ts";
 import type { SessionStatus } from "@session-manager/contract";
 import { fault } from "../../lab/hub.ts";
 import { scenarios } from "./scenarios.ts";

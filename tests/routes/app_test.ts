@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { ERRORS } from "@session-manager/contract";
 import { SessionManagerError } from "../../domain/errors.ts";
 import { createApp } from "../../routes/app.ts";
-import { renderDocs } from "../../routes/docs_page.ts";
+import { renderDocs } from "../../routes/operations/docs_page.ts";
 import type { Sessions } from "../../routes/ports.ts";
+import { ask } from "./ask.ts";
 
 const BASE = "/api/session-manager";
 
@@ -43,7 +44,7 @@ Deno.test("createApp() answers a bare 500 and logs the cause when a use case thr
   const { app, lines } = frontDoor(() => {
     throw secret;
   });
-  const response = await app.request(`${BASE}/sessions/a`);
+  const response = await ask(app, `${BASE}/sessions/a`);
   assert.equal(response.status, 500);
   assert.deepEqual(await response.json(), {
     error: { code: "SESSION_MANAGER_ERROR", message: "The session manager could not answer." },
@@ -51,7 +52,7 @@ Deno.test("createApp() answers a bare 500 and logs the cause when a use case thr
   assert.equal(lines[0]?.err, secret);
 });
 
-Deno.test("createApp() answers each endpoint's own code when a use case fails, on both ways", async () => {
+Deno.test("createApp() answers each endpoint's own code when a use case fails, however the path is escaped", async () => {
   const failures = [new Error("unforeseen"), new SessionManagerError("SESSION_MANAGER_ERROR")];
   for (const failure of failures) {
     const { app } = frontDoor(() => {
@@ -65,7 +66,7 @@ Deno.test("createApp() answers each endpoint's own code when a use case fails, o
         [`${BASE}/sessions/%61`, "GET", "SESSION_MANAGER_ERROR"],
       ] as const
     ) {
-      const response = await app.request(path, { method });
+      const response = await ask(app, path, { method });
       assert.equal(response.status, 500);
       const message = ERRORS[code].message;
       assert.deepEqual(await response.json(), { error: { code, message } }, `${method} ${path}`);
@@ -77,7 +78,7 @@ Deno.test("createApp() sends Retry-After when the fault knows when to come back"
   const { app, lines } = frontDoor(() => {
     throw new SessionManagerError("QR_GENERATION_FAILED", { retryAfterSeconds: 7 });
   });
-  const response = await app.request(`${BASE}/sessions/a/qr`, { method: "POST" });
+  const response = await ask(app, `${BASE}/sessions/a/qr`, { method: "POST" });
   assert.equal(response.status, 500);
   assert.equal(response.headers.get("retry-after"), "7");
   assert.deepEqual(lines, [{ event: "request_failed", method: "POST", code: "QR_GENERATION_FAILED" }]);
@@ -88,7 +89,7 @@ Deno.test("createApp() logs nothing when the caller is at fault", async () => {
   const { app, lines } = frontDoor(() => {
     throw new SessionManagerError("SESSION_NOT_FOUND");
   });
-  const response = await app.request(`${BASE}/sessions/a`);
+  const response = await ask(app, `${BASE}/sessions/a`);
   assert.equal(response.status, 404);
   assert.deepEqual(lines, []);
   await response.body?.cancel();
@@ -98,7 +99,7 @@ Deno.test("createApp() is not ready when something is missing", async () => {
   const { app } = frontDoor(() => {
     throw new Error("unused");
   });
-  const response = await app.request("/readyz");
+  const response = await ask(app, "/readyz");
   assert.equal(response.status, 503);
   assert.deepEqual(await response.json(), {
     status: "not_ready",

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import document from "../../openapi.json" with { type: "json" };
 import { createApp } from "../../routes/app.ts";
-import { isLocal } from "../../routes/callers.ts";
+import { isLocal } from "../../routes/pipeline/callers.ts";
 
 const BASE = "/api/session-manager";
 const HUB_KEY = "h".repeat(16);

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { listen } from "../../listener.ts";
 import { createApp } from "../../routes/app.ts";
-import { ErrorAnswer } from "../../routes/schemas.ts";
+import { ErrorAnswer } from "../../routes/document/errors.ts";
 import { head, raw } from "../../lab/raw.ts";
 
 const BASE = "/api/session-manager";
@@ -96,9 +96,19 @@ const REQUESTS: Readonly<Record<string, readonly [string | Uint8Array, Expected]
   "a made-up method": [get(SESSION, { method: "BREW" }), [BAD_METHOD, NO_HTTP[1]]],
   "a method in small letters": [get(SESSION, { method: "get" }), [BAD_METHOD, NO_HTTP[1]]],
   "a QR in small letters": [get(`${SESSION}/qr`, { method: "post" }), [BAD_METHOD, NO_HTTP[1]]],
-  "GET with a body": [
+  "GET with a body": [head(`GET ${SESSION} HTTP/1.1`, [...OWN, "Content-Length: 3"]) + "abc", "200"],
+  "GET of an escaped id with a body": [
     head(`GET ${BASE}/sessions/%61 HTTP/1.1`, [...OWN, "Content-Length: 3"]) + "abc",
     "200",
+  ],
+  "a QR with a body": [post("abc", [], `${SESSION}/qr`), "200"],
+  "a QR with a body beyond the limit": [
+    post("x".repeat(LIMIT + 1), [], `${SESSION}/qr`),
+    "413 PAYLOAD_TOO_LARGE",
+  ],
+  "a wrong method with a body beyond the limit": [
+    head(`PUT ${SESSION} HTTP/1.1`, [...OWN, `Content-Length: ${LIMIT + 1}`]) + "x".repeat(LIMIT + 1),
+    "413 PAYLOAD_TOO_LARGE",
   ],
   "PUT with a body": [head(`PUT ${SESSION} HTTP/1.1`, [...OWN, "Content-Length: 3"]) + "abc", BAD_METHOD],
   "HTTP/1.0 without Host": [get(SESSION, { version: "1.0", headers: OWN.slice(1) }), "200"],

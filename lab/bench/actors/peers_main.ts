@@ -1,9 +1,10 @@
 /**
  * What HTTP is measured against, servers with nothing in them: `peers_main.ts <deno|hono> <size>` answers a
- * constant of so many bytes, through `Deno.serve` alone or through one Hono route with a parameter.
+ * constant of so many bytes, through `Deno.serve` alone or through one Hono route with a parameter, which reads
+ * `Authorization`: nobody answers a caller with a key without it.
  * @module
  */
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { announce } from "./commands.ts";
 
 const [kind, size] = Deno.args;
@@ -19,8 +20,10 @@ function bareDeno(): () => Response {
 
 function bareHono(): Deno.ServeHandler {
   const app = new Hono();
-  app.get("/:id", (c) => c.json(constant));
-  app.post("/:id", (c) => c.json(constant));
+  const answer = (c: Context) =>
+    c.req.header("authorization") === undefined ? c.body(null, 401) : c.json(constant);
+  app.get("/:id", answer);
+  app.post("/:id", answer);
   return app.fetch;
 }
 

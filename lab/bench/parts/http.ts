@@ -27,10 +27,10 @@ export const http: Part = {
     return {
       figures: [...reads, ...posts].flatMap(([name, results]) => loadFigures(name, results)),
       targets: [
-        ...compare(reads, OWNED, HONO, 0.75),
+        ...compare(reads, OWNED, HONO, context.scale.ownedShare),
         ...compare(reads, SQLITE, HONO, 0.5),
         ...compare(reads, MYSQL, MYSQL2, 0.7),
-        ...compare(posts, POST_QR, HONO_QR, 0.6),
+        ...compare(posts, POST_QR, HONO_QR, 0.85),
       ],
       notes: skipped,
     };
@@ -42,8 +42,8 @@ const SQLITE = "GET from SQLite";
 const MYSQL = "GET from MySQL";
 const POST_QR = "POST /qr, valid";
 const DENO = "bare Deno.serve";
-const HONO = "bare Hono";
-const HONO_QR = "bare Hono, answers as large";
+const HONO = "bare Hono with a key";
+const HONO_QR = "bare Hono with a key, answers as large";
 const NODE_SQLITE = "bare node:sqlite read, no HTTP";
 const MYSQL2 = "bare mysql2 read, no HTTP";
 

@@ -1,25 +1,17 @@
 /**
- * What goes over the wire, once: the schemas that validate are the ones that document.
+ * A session on the wire, once: the schemas that validate are the ones that document.
  *
- * Source: `contrato-tecnico`, the four endpoints; decisions, "Names and types", "Endpoints".
+ * Source: `contrato-tecnico`, endpoints 1 and 2; decisions, "Names and types", "Endpoints".
  * @module
  */
 import { z } from "@hono/zod-openapi";
-import { type ErrorCode, ERRORS } from "@session-manager/contract";
-import {
-  DISCONNECT_REASONS,
-  INSTANCE_ID,
-  PHONE_NUMBER,
-  QR_STATUSES,
-  SESSION_STATUSES,
-} from "@session-manager/contract";
+import { INSTANCE_ID, QR_STATUSES, SESSION_STATUSES } from "@session-manager/contract";
 
 const INSTANCE_ID_SENTENCE =
   "instance_id has to be 1 to 64 letters, digits, '_', '.', ':' or '-', the first a letter or a digit.";
-const PHONE_NUMBER_SENTENCE = "phone_number has to be an E.164 number, such as +5491155550000.";
-const REASON_SENTENCE = `reason has to be one of ${DISCONNECT_REASONS.join(", ")}.`;
 
-const InstanceId = z.string({ error: INSTANCE_ID_SENTENCE }).regex(INSTANCE_ID, {
+/** The name of a session. */
+export const InstanceId = z.string({ error: INSTANCE_ID_SENTENCE }).regex(INSTANCE_ID, {
   error: INSTANCE_ID_SENTENCE,
 }).openapi({
   description: "The name of the session, chosen by the Central Hub.",
@@ -66,37 +58,3 @@ export const SessionAnswer = z.strictObject({
 /** The answer of POST …/qr: exactly these two fields. */
 export const QrAnswer = z.strictObject({ qr_string: QrString, qr_expires_at: WireInstant })
   .openapi("Qr", { description: "A valid QR." });
-
-const ERROR_CODES = Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]];
-
-/** Every error, everywhere. */
-export const ErrorAnswer = z.strictObject({
-  error: z.strictObject({
-    code: z.enum(ERROR_CODES).openapi({
-      description: "What went wrong, for programs.",
-      example: "SESSION_NOT_FOUND",
-    }),
-    message: z.string().openapi({
-      description: "What went wrong, for people: one plain sentence.",
-      example: ERRORS.SESSION_NOT_FOUND.message,
-    }),
-  }).openapi({ description: "The error." }),
-}).openapi("Error", { description: "Every error, of every endpoint." });
-
-const NO_OBJECT = { error: "The body has to be a JSON object." };
-
-export const ConnectedEvent = z.object({
-  instance_id: InstanceId,
-  phone_number: z.string({ error: PHONE_NUMBER_SENTENCE }).regex(PHONE_NUMBER, {
-    error: PHONE_NUMBER_SENTENCE,
-  }).openapi({ description: "The number that is linked, in E.164.", example: "+5491155550000" }),
-}, NO_OBJECT).openapi("ConnectedEvent", { description: "A session is connected." });
-
-export const DisconnectedEvent = z.object({
-  instance_id: InstanceId,
-  reason: z.enum(DISCONNECT_REASONS, { error: REASON_SENTENCE }).openapi({
-    description:
-      "LOGOUT: the number was unlinked. NETWORK: the connection was refused, lost or closed. TIMEOUT: nothing was heard in time. UNKNOWN: anything else.",
-    example: "NETWORK",
-  }),
-}, NO_OBJECT).openapi("DisconnectedEvent", { description: "A session is no longer connected, and why." });

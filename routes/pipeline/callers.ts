@@ -7,8 +7,7 @@
  * in absolute form names a host of its own).
  * @module
  */
-import type { MiddlewareHandler } from "hono";
-import { fail } from "./errors.ts";
+import { type Refusal, refuse } from "./refusal.ts";
 
 /** A loopback host, with or without a port; a trailing dot makes a name absolute and no other name. */
 const LOOPBACK = /^(?:(?:localhost|127(?:\.\d{1,3}){3})\.?|\[::1\])(?::\d{1,5})?$/i;
@@ -20,12 +19,14 @@ const SCHEME = /^https?:\/\//i;
  */
 const OWN_SITES = new Set([null, "none", "same-origin", "same-site"]);
 
-/** Why a caller is refused, for the developer who meets it. */
-const REFUSAL =
-  "Without a key the service answers programs of this machine alone, under a loopback Host, and no page of another site.";
+/** Says why, for the developer who meets it. */
+const FOREIGN = refuse(
+  "FORBIDDEN",
+  "Without a key the service answers programs of this machine alone, under a loopback Host, and no page of another site.",
+);
 
 /** What of a request tells where it comes from. */
-type Incoming = Pick<Request, "url" | "headers">;
+export type Incoming = Pick<Request, "url" | "headers">;
 
 /**
  * Tells whether a request comes from a program of this machine, and neither from a page of another site nor under a
@@ -43,14 +44,8 @@ export function isLocal({ url, headers }: Incoming): boolean {
 }
 
 /** Refuses, with 403 `FORBIDDEN`, what does not come from a program of this machine. */
-export const requireLocal: MiddlewareHandler = async (c, next) => {
-  if (!isLocal(c.req.raw)) refuseForeign();
-  await next();
-};
-
-/** @throws {SessionManagerError} `FORBIDDEN` */
-export function refuseForeign(): never {
-  fail("FORBIDDEN", REFUSAL);
+export function checkLocal(incoming: Incoming): Refusal | null {
+  return isLocal(incoming) ? null : FOREIGN;
 }
 
 function isLoopbackOrigin(origin: string): boolean {

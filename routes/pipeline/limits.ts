@@ -7,9 +7,7 @@
  * Source: decisions, "Endpoints": 429 `TOO_MANY_REQUESTS`, with `Retry-After`.
  * @module
  */
-import type { Context, MiddlewareHandler } from "hono";
-import { SessionManagerError } from "../domain/errors.ts";
-import { INSTANCE_ID } from "@session-manager/contract";
+import { type Refusal, refuse } from "./refusal.ts";
 
 /** Requests at most; 0 for no limit. */
 export interface RateLimits {
@@ -21,13 +19,13 @@ export interface RateLimits {
   readonly qr: number;
 }
 
-/** A limiter for each of them; null where there is no limit. */
-export interface Limiters {
-  readonly key: RateLimiter | null;
-  readonly read: RateLimiter | null;
-  readonly qr: RateLimiter | null;
-}
+/** Those that hold for one instance. */
+export type InstanceLimit = Exclude<keyof RateLimits, "key">;
 
+/** A limiter for each of them; null where there is no limit. */
+export type Limiters = Readonly<Record<keyof RateLimits, RateLimiter | null>>;
+
+/** Makes them. */
 export function limitersOf({ key, read, qr }: RateLimits): Limiters {
   const limiter = (points: number, seconds: number) =>
     points === 0 ? null : new RateLimiter(points, seconds * 1_000);
@@ -94,41 +92,16 @@ export class RateLimiter {
   }
 }
 
-const pass: MiddlewareHandler = (_c, next) => next();
-
 /**
- * Refuses what comes too often, and says after how many seconds to come back.
+ * Refuses what comes too often, and says after how many whole seconds to come back.
  * @param limiter null for no limit
- * @param countedBy what the limit holds for; null for what is refused for another reason, and not to be remembered
+ * @param name what the limit holds for
+ * @param now milliseconds, by a clock that nobody sets
  */
-export function limitRate(
-  limiter: RateLimiter | null,
-  countedBy: (c: Context) => string | null,
-): MiddlewareHandler {
-  if (limiter === null) return pass;
-  return async (c, next) => {
-    const name = countedBy(c);
-    if (name !== null) admit(limiter, name, performance.now());
-    await next();
-  };
-}
-
-/** @throws {SessionManagerError} `TOO_MANY_REQUESTS` when this name has used up its allowance */
-export function admit(limiter: RateLimiter | null, name: string, now: number): void {
+export function checkRate(limiter: RateLimiter | null, name: string, now: number): Refusal | null {
   const waitMs = limiter?.take(name, now) ?? 0;
-  if (waitMs === 0) return;
+  if (waitMs === 0) return null;
   // Down to the millisecond first: a rounding error is no second more.
-  const retryAfterSeconds = Math.ceil(Math.round(waitMs) / 1_000) || 1;
-  throw new SessionManagerError("TOO_MANY_REQUESTS", { retryAfterSeconds });
-}
-
-/** The caller's key, however it was written; everybody where there are none. Kept in memory, never logged. */
-export function byKey(c: Context): string {
-  return c.get("key");
-}
-
-/** The instance in the path, where it can be one: names that callers make up are not remembered. */
-export function byInstance(c: Context): string | null {
-  const instanceId = String(c.req.param("instance_id"));
-  return INSTANCE_ID.test(instanceId) ? instanceId : null;
+  const seconds = Math.ceil(Math.round(waitMs) / 1_000) || 1;
+  return refuse("TOO_MANY_REQUESTS", undefined, { "retry-after": String(seconds) });
 }

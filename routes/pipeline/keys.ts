@@ -1,18 +1,27 @@
 /**
  * Who may call: `Authorization: Bearer <key>`, one set of keys for the Hub and one for internal callers.
+ *
+ * Source: decisions, "Callers" and "Configuration".
  * @module
  */
-import type { OpenAPIHono } from "@hono/zod-openapi";
-import type { MiddlewareHandler } from "hono";
-import { isLocal, refuseForeign } from "./callers.ts";
-import { fail } from "./errors.ts";
+import { checkLocal, type Incoming } from "./callers.ts";
+import { type Refusal, refuse } from "./refusal.ts";
+
+/** What a caller has to be for a route: the Hub, a trusted part of the same system, or anybody at all. */
+export type Role = "hub" | "internal" | "anyone";
+
+/** A caller that may go on. */
+export interface Caller {
+  readonly kind: "caller";
+  /** The key that it has presented; empty where none is asked for. Kept in memory, never logged. */
+  readonly key: string;
+}
 
 const BEARER = /^bearer +(\S+) *$/i;
 const USUAL = "Bearer ";
 
 /**
- * Keys, one of which a caller has to present; where there are none every program of this machine may call, for
- * then the service listens on loopback alone.
+ * Keys, one of which a caller has to present.
  *
  * All of them are compared, whole and over the same number of bytes whatever was presented, so that neither a
  * key's length nor its beginning can be felt out. Digests would do the same for twenty times the price: 25 µs
@@ -34,16 +43,6 @@ export class Keyring {
   /** True when no key is asked for. */
   get isEmpty(): boolean {
     return this.#keys.length === 0;
-  }
-
-  /**
-   * The caller that a request comes from: the key that it presents, or an empty text for a program of this machine
-   * where no key is asked for. Null when it is to be refused.
-   */
-  callerOf(request: Pick<Request, "url" | "headers">): string | null {
-    // Where a key is presented it does not matter what else a browser says: pages of other sites have none.
-    if (!this.isEmpty) return this.identify(request.headers.get("authorization"));
-    return isLocal(request) ? "" : null;
   }
 
   /**
@@ -77,31 +76,22 @@ function codeAt(text: string, index: number): number {
   return index < text.length ? text.charCodeAt(index) : 0;
 }
 
-/** Lets through who presents one of the keys, or where there are none, the programs of this machine. */
-export function requireKey(keys: Keyring): MiddlewareHandler {
-  return async (c, next) => {
-    const key = keys.callerOf(c.req.raw);
-    if (key === null) {
-      if (keys.isEmpty) refuseForeign();
-      c.header("WWW-Authenticate", "Bearer");
-      fail("UNAUTHORIZED");
-    }
-    c.set("key", key);
-    await next();
+const KEYLESS: Caller = { kind: "caller", key: "" };
+const UNAUTHORIZED = refuse("UNAUTHORIZED", undefined, { "www-authenticate": "Bearer" });
+
+/**
+ * Tells the caller of a request, or why it is refused. A role with keys is who presents one of them, wherever it
+ * comes from: pages of other sites have none. Of a role without keys are the programs of this machine alone, and
+ * where no role has keys so is anyone.
+ */
+export function callerGuard(
+  keyrings: Readonly<Record<Exclude<Role, "anyone">, Keyring>>,
+): (request: Incoming, role: Role) => Caller | Refusal {
+  const hasKeys = Object.values(keyrings).some(({ isEmpty }) => !isEmpty);
+  return (request, role) => {
+    if (role === "anyone" && hasKeys) return KEYLESS;
+    if (role === "anyone" || keyrings[role].isEmpty) return checkLocal(request) ?? KEYLESS;
+    const key = keyrings[role].identify(request.headers.get("authorization"));
+    return key === null ? UNAUTHORIZED : { kind: "caller", key };
   };
-}
-
-/** Which key an endpoint wants, for its description. */
-export const HUB_KEY = [{ hubKey: [] }];
-export const INTERNAL_KEY = [{ internalKey: [] }];
-
-/** Describes both kinds of key in the OpenAPI document. */
-export function describeSecurity({ openAPIRegistry }: OpenAPIHono): void {
-  for (const [name, variable] of [["hubKey", "HUB_API_KEY"], ["internalKey", "INTERNAL_API_KEY"]] as const) {
-    openAPIRegistry.registerComponent("securitySchemes", name, {
-      type: "http",
-      scheme: "bearer",
-      description: `One of ${variable}, where it is set.`,
-    });
-  }
 }
