@@ -74,6 +74,13 @@ dialectTest(
       );
       assert.equal((await query(url, "show tables")).length, 1);
       await query(url, rest.join("\n"));
+      // A migration that adds a column needs it as well.
+      const pending = await migrate(weak).then(() => assert.fail("it may not"), (error) => error);
+      const [again, ...statements] = pending.message.split("\n");
+      assert.match(again, /lacks the privilege ALTER: grant it, .* or have this run in the database:$/);
+      for (const statement of statements.join("\n").split(/;\s*/).filter(Boolean)) {
+        await query(url, statement);
+      }
       await migrate(weak);
       await using _store = await open(weak);
     });
