@@ -273,9 +273,10 @@ export class Supervisor {
     this.#life = snapshot;
     if (snapshot !== before) this.#announce(before);
     if (GIVES_UP_LOGIN.has(credentials.kind)) this.#around.logins.release(this.instanceId);
+    // Before the effects: a login that is taken up again has to wait for its own connections.
+    retirement.settle();
     for (const effect of effects) this.#carryOut(effect, slot);
     if (!effects.some(({ type }) => type === "open_pairing_socket")) slot?.free();
-    retirement.settle();
     this.#settle();
   }
 
