@@ -90,6 +90,34 @@ Deno.test("an attempt that the session has moved on from is not made", async () 
   assert.equal(stage.sockets.opened.length, 1);
 });
 
+Deno.test("an attempt that ran out while it waited for a connection is not made once that is down", async () => {
+  const stage = new Supervised("linked", { concurrent: 1 });
+  const first = await stage.logIn();
+  stage.admission.ask(() => {}); // somebody else has the turn
+  await stage.end(first, RESTART, false);
+  await stage.pass(60_000);
+  assert.equal(stage.session.lastError?.code, "TIMEOUT");
+  await stage.pass(10_000);
+  assert.equal(stage.supervisor.life.login.kind, "queued");
+  first.goes();
+  await settled();
+  assert.equal(stage.admission.waiting, 1);
+  assert.equal(stage.sockets.opened.length, 1);
+});
+
+Deno.test("the events of an older pairing say nothing of the one after it", async () => {
+  const stage = new Supervised("new");
+  const older = await stage.showQr();
+  await stage.supervisor.submit({ type: "disconnected", reason: "UNKNOWN" });
+  await stage.supervisor.submit({ type: "qr_requested" });
+  await stage.show(older, 1, "data:image/png;base64,older");
+  assert.equal(stage.shown, "disconnected/expired");
+  await stage.show(stage.sockets.last("pair"));
+  await stage.end(older, { origin: "whatsapp", code: 403 });
+  assert.equal(stage.shown, "qr_required/generated");
+  assert.equal(stage.supervisor.life.pairing.kind, "showing");
+});
+
 Deno.test("the events of a socket that was closed change nothing, and its requests are rejected", async () => {
   const stage = new Supervised("new");
   const socket = await stage.showQr();

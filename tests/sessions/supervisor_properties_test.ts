@@ -64,11 +64,41 @@ const anySteps: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
-/** A policy in which nothing is refused for being too much. */
+/** Steps that lead somewhere only one after the other. */
+const journeys: fc.Arbitrary<readonly Step[]> = fc.oneof(
+  fc.constant(
+    [
+      { kind: "submit", event: { type: "restored" } },
+      { kind: "logs_in", socket: 0 },
+    ] as const,
+  ),
+  causes.map((cause) =>
+    [
+      { kind: "submit", event: { type: "qr_requested" } },
+      { kind: "shows", socket: 0 },
+      { kind: "scans", socket: 0 },
+      { kind: "ends", socket: 0, cause },
+    ] as const
+  ),
+  causes.map((cause) => [{ kind: "ends", socket: 0, cause }, { kind: "passes", ms: 5_000 }] as const),
+);
+
+/** Mostly single steps. */
+function storiesOf(step: fc.Arbitrary<Step>): fc.Arbitrary<Step[]> {
+  const parts = fc.oneof({ weight: 5, arbitrary: step.map((one) => [one]) }, {
+    weight: 1,
+    arbitrary: journeys,
+  });
+  return fc.array(parts, { minLength: 1, maxLength: 40 }).map((parts) => parts.flat());
+}
+
+/** Failures are soon forgotten, so that restarts are obeyed. */
 const EVENTFUL: Policy = { ...POLICY, stableMs: 1_000 };
 
 /** A supervisor to which anything happens, and what must hold whatever that is. */
 class World extends Supervised {
+  /** Whether the supervisor was told to stop. */
+  isStopping = false;
   #logins = 0;
   /** Which login a pairing socket belongs to, once a phone has scanned there. */
   readonly #pairedTo = new Map<ScriptedSocket, string>();
@@ -132,7 +162,7 @@ class World extends Supervised {
     const isPairing = socket.purpose.kind === "pair";
     switch (step.kind) {
       case "shows":
-        if (isPairing) this.tell(socket, { type: "qr", string: "data:image/png;base64,QR", ordinal: 0 });
+        if (isPairing) this.tell(socket, { type: "qr", string: this.#qrOf(socket), ordinal: 0 });
         return;
       case "logs_in":
         if (isPairing) return;
@@ -171,6 +201,10 @@ class World extends Supervised {
     }
   }
 
+  #qrOf(socket: ScriptedSocket): string {
+    return `data:image/png;base64,${this.sockets.opened.indexOf(socket)}`;
+  }
+
   check(): void {
     const { life } = this.supervisor;
     // What is visible has been durable before, and is not older than what was visible before it.
@@ -180,6 +214,11 @@ class World extends Supervised {
     for (const kind of ["pair", "login"] as const) {
       const atWork = this.open.filter((socket) => socket.purpose.kind === kind && !this.#ended.has(socket));
       assert.ok(atWork.length <= 1, `two sockets at work to ${kind}`);
+    }
+    const { qr } = life.session;
+    if (qr.status === "generated" && !this.supervisor.isAbandoned && !this.isStopping) {
+      const showing = this.open.filter((socket) => this.#qrOf(socket) === qr.string);
+      assert.equal(showing.length, 1, "a QR is shown whose socket was closed");
     }
     if (this.supervisor.isAbandoned) {
       assert.deepEqual(this.open.filter((socket) => !this.#ended.has(socket)), []);
@@ -204,13 +243,14 @@ Deno.test("whatever happens, what is visible was durable before, and a login has
   await fc.assert(
     fc.asyncProperty(
       fc.constantFrom("linked", "new"),
-      fc.array(anySteps, { minLength: 1, maxLength: 60 }),
+      storiesOf(anySteps),
       async (found, steps) => {
         const world = new World(found);
         for (const step of steps) {
           await world.take(step);
           world.check();
         }
+        world.isStopping = true;
         const stopping = world.supervisor.stop();
         await world.rest();
         await stopping;
@@ -228,7 +268,7 @@ Deno.test("once the store answers again, nothing waits for it and the row is wha
   await fc.assert(
     fc.asyncProperty(
       fc.constantFrom("linked", "new"),
-      fc.array(steps, { minLength: 1, maxLength: 60 }),
+      storiesOf(steps),
       async (found, steps) => {
         const world = new World(found);
         for (const step of steps) await world.take(step);
