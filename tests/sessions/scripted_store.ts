@@ -52,7 +52,7 @@ export class ScriptedStore implements SessionStore, CredentialStore {
   readonly retired: string[] = [];
   /** `away` refuses; `unanswered` carries out what it is asked and then fails. */
   mood: "well" | "away" | "unanswered" = "well";
-  /** Thrown by every write while it is set: what no repetition mends. */
+  /** Thrown by every write while it is set, be it what a repetition mends or not. */
   refusal: Error | null = null;
   /** Thrown by every read of credentials and keys while it is set. */
   unreadable: CredentialsUnreadableError | null = null;
