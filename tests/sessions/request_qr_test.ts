@@ -15,16 +15,22 @@ const PNG = "data:image/png;base64,QR";
 const FAILED = { code: "QR_GENERATION_FAILED" };
 
 class Requesting extends Registered {
-  readonly slots = new PairingSlots(2);
-  readonly #use = new RequestQr({
-    registry: this.registry,
-    reading: new Reading(this.options),
-    ownership: this.ownership,
-    store: this.store,
-    clock: this.clock,
-    pairingSlots: this.slots,
-    qrWaitMs: QR_WAIT_MS,
-  });
+  readonly slots: PairingSlots;
+  readonly #use: RequestQr;
+
+  constructor(limit = 2) {
+    super();
+    this.slots = new PairingSlots(limit);
+    this.#use = new RequestQr({
+      registry: this.registry,
+      reading: new Reading(this.options),
+      ownership: this.ownership,
+      store: this.store,
+      clock: this.clock,
+      pairingSlots: this.slots,
+      qrWaitMs: QR_WAIT_MS,
+    });
+  }
 
   async request(instanceId = ONE): Promise<QrView> {
     return await this.#use.run(instanceId);
@@ -68,6 +74,31 @@ Deno.test("run() makes the session, opens a socket, and answers with its QR once
   const again = stage.atOnce();
   assert.equal(again instanceof Promise, false);
   assert.equal(stage.atOnce(), again);
+});
+
+for (const found of ["new", "known"] as const) {
+  Deno.test(`run() shares one socket, one slot and one QR among concurrent calls for a ${found} session`, async () => {
+    const stage = new Requesting(1);
+    if (found === "known") stage.create();
+    const requested = Array.from({ length: 6 }, () => stage.request());
+    await settled();
+    assert.equal(stage.sockets.opened.length, 1);
+    assert.equal(stage.slots.taken, 1);
+    await stage.show(stage.sockets.last("pair"));
+    const views = await Promise.all(requested);
+    assert.deepEqual(new Set(views.map(({ qr_string }) => qr_string)), new Set([PNG]));
+    assert.equal(stage.store.rows.size, 1);
+  });
+}
+
+Deno.test("run() rejects every concurrent call for one session when no pairing may be opened", async () => {
+  const stage = new Requesting(1);
+  const taken = stage.slots.take()!;
+  const requested = Array.from({ length: 3 }, () => stage.request());
+  for (const call of requested) await assert.rejects(call, { code: "TOO_MANY_REQUESTS" });
+  assert.equal(stage.store.rows.size, 0);
+  assert.equal(stage.slots.taken, 1);
+  taken.free();
 });
 
 Deno.test("run() gives up after its time, and the pairing it asked for gives its slot back", async () => {
