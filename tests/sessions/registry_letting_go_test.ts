@@ -117,6 +117,22 @@ Deno.test("a broken session rests before it is begun anew", async () => {
   assert.equal(stage.sockets.opened.length, 2);
 });
 
+Deno.test("a broken session that nobody can read is logged, and left to the next call for it", async () => {
+  const stage = new Registered();
+  await stage.logIn(ONE);
+  const broken = stage.registry.find(ONE)!;
+  stage.store.refusal = new RangeError("no statement of ours");
+  await assert.rejects(broken.submit({ type: "disconnected", reason: "UNKNOWN" }), RangeError);
+  stage.sockets.last("login").goes();
+  stage.store.refusal = null;
+  stage.store.mood = "away";
+  await stage.pass(5_000);
+  assert.ok(stage.events.includes("session_not_reloaded"));
+  assert.equal(stage.registry.has(ONE), false);
+  stage.store.mood = "well";
+  assert.notEqual(await stage.local(), broken);
+});
+
 Deno.test("stop() settles every session, gives none back as resting, and rejects new calls", async () => {
   const stage = new Registered();
   await stage.logIn(ONE, "sender_2");

@@ -17,12 +17,20 @@ export interface Asked {
   readonly waitMs: number;
 }
 
+/** What the owner's sessions make of a command that they have carried out. */
+export const CARRIED_OUT = "done";
+
+/** What the owner's sessions make of a command that ended in this error, by its code. */
+export function refusal(code: string): string {
+  return code;
+}
+
 /** The owner's answer that it has done what it was asked. */
-export const DONE: ErrandAnswer = { kind: "done", outcome: "done" };
+export const DONE: ErrandAnswer = { kind: "done", outcome: CARRIED_OUT };
 
 /** The owner's answer with this error, by its code. */
 export function refusedWith(code: string): ErrandAnswer {
-  return { kind: "done", outcome: code };
+  return { kind: "done", outcome: refusal(code) };
 }
 
 export class ScriptedOwnership implements Ownership {

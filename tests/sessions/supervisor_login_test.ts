@@ -56,7 +56,7 @@ Deno.test("a new login does not wait for the connection of the one that it repla
   assert.deepEqual(login.purpose, { kind: "login", credentials: "new login" });
   assert.equal(old.isDown, false);
   // Held until the new one has proved itself, and retired then; not before its own connection is down.
-  assert.deepEqual(stage.retirements, []);
+  assert.equal(stage.retirements.length, 0);
   await stage.letIn(login);
   assert.deepEqual(stage.retirements.map(({ state, closed }) => [state, closed]), [["retired", null]]);
   old.goes(true);
