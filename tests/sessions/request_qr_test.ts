@@ -128,6 +128,43 @@ Deno.test("run() ends at the session's next change once the service stops", asyn
   await stopped;
 });
 
+Deno.test("run() ends at a change that leaves it waiting, too, once the service stops", async () => {
+  const stage = new Requesting();
+  await stage.logIn(ONE);
+  await stage.end(stage.sockets.last("login"));
+  const { requested } = await stage.opened();
+  stage.stopUse();
+  assert.equal(await stateOf(requested), "pending");
+  await stage.pass(2_000); // the login is taken up again beside the pairing
+  assert.equal(stage.registry.find(ONE)?.life.pairing.kind, "showing");
+  await assert.rejects(requested, FAILED);
+});
+
+Deno.test("run() asks once more for a session whose QR has run out, and not again and again", async () => {
+  const stage = new Requesting();
+  const { requested, socket } = await stage.opened();
+  await stage.show(socket);
+  await requested;
+  await stage.pass(60_000);
+  await stage.end(socket);
+  const second = await stage.opened();
+  assert.notEqual(second.socket, socket);
+  await stage.end(second.socket);
+  await assert.rejects(second.requested, FAILED);
+  assert.equal(stage.sockets.opened.length, 2);
+});
+
+Deno.test("run() gives no QR whose socket may be gone, because a change waits for the store", async () => {
+  const stage = new Requesting();
+  const { requested, socket } = await stage.opened();
+  await stage.show(socket);
+  await requested;
+  stage.store.mood = "away";
+  await stage.end(socket);
+  assert.equal(stage.registry.find(ONE)?.life.session.qr.status, "generated");
+  await assert.rejects(stage.request(), { ...FAILED, retryAfterSeconds: 5 });
+});
+
 Deno.test("run() fails as soon as the pairing socket ends without a QR", async () => {
   const stage = new Requesting();
   const { requested, socket } = await stage.opened();
