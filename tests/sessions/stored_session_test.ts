@@ -9,7 +9,7 @@ class Stored extends Stage {
   readonly reading = new Reading(this.options);
 
   /** Stores the session as its last owner has left it: with a valid QR. */
-  show(isOrphan: boolean): void {
+  leaveQr(isOrphan: boolean): void {
     const now = this.clock.now();
     const qr = { status: "generated", string: "QR", generatedAt: now, expiresAt: now + 60_000 } as const;
     const session = become(createSession(ONE, now), now, { status: "qr_required", qr, lastError: null });
@@ -20,7 +20,7 @@ class Stored extends Stage {
 Deno.test("stored() tells what the store holds, and that a QR is over whose time is", async () => {
   const stage = new Stored();
   await assert.rejects(async () => await stage.reading.stored(ONE), { code: "SESSION_NOT_FOUND" });
-  stage.show(false);
+  stage.leaveQr(false);
   assert.equal((await stage.reading.stored(ONE)).qr_status, "generated");
   stage.clock.advance(60_000);
   const view = await stage.reading.stored(ONE);
@@ -29,7 +29,7 @@ Deno.test("stored() tells what the store holds, and that a QR is over whose time
 
 Deno.test("stored() tells a session without an owner as what whoever takes it up will make of it", async () => {
   const stage = new Stored();
-  stage.show(true);
+  stage.leaveQr(true);
   assert.equal((await stage.reading.stored(ONE)).qr_status, "expired");
   const session = stage.link();
   stage.store.put(session, { link: "working", isOrphan: true });
@@ -67,9 +67,9 @@ Deno.test("whole() fails for a session that is not there, and while the store is
 Deno.test("storedQr() gives no QR of a session without an owner, nor of a row that is none", async () => {
   const stage = new Stored();
   assert.equal(await stage.reading.storedQr(ONE), null);
-  stage.show(false);
+  stage.leaveQr(false);
   assert.equal((await stage.reading.storedQr(ONE))?.qr_string, "QR");
-  stage.show(true);
+  stage.leaveQr(true);
   assert.equal(await stage.reading.storedQr(ONE), null);
 });
 
