@@ -84,7 +84,7 @@ class World extends Fleet {
   }
 }
 
-Deno.test("whatever happens to replicas, no two act for one session, and in the end each has its share", async () => {
+Deno.test("whatever happens to replicas, no two act for one session, and in the end none has more than its share", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(steps, { maxLength: 25 }), async (steps) => {
       const world = new World();
@@ -97,8 +97,8 @@ Deno.test("whatever happens to replicas, no two act for one session, and in the 
       if (world.living.length === 0) await world.join(SESSIONS);
       await world.passChecked(30_000);
       assert.deepEqual(world.living.flatMap(({ acting }) => acting).sort(), SESSIONS);
-      const shares = world.shares;
-      assert.ok(Math.max(...shares) - Math.min(...shares) <= 1, `shares of ${shares}`);
+      const share = Math.ceil(SESSIONS.length / world.living.length);
+      assert.ok(Math.max(...world.shares) <= share, `shares of ${world.shares}`);
       assert.equal(world.table.presences.size, world.living.length);
     }),
     { numRuns: 60 },
