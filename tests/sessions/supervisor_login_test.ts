@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { PairingSlots } from "../../sessions/pairing_slots.ts";
 import { CredentialsUnreadableError } from "../../sessions/ports/store.ts";
 import { settled } from "./scripted_sockets.ts";
 import { DROPPED, LOGGED_OUT, LOGIN, ONE, RESTART } from "./stage.ts";
@@ -88,6 +89,51 @@ Deno.test("an attempt that the session has moved on from is not made", async () 
   first.goes();
   await stage.pass(600_000);
   assert.equal(stage.sockets.opened.length, 1);
+});
+
+Deno.test("stop() opens no login whose credentials the store gives out only afterwards", async () => {
+  const stage = new Supervised("linked");
+  await stage.supervisor.resume();
+  stage.store.mood = "away";
+  await settled();
+  const stopped = stage.supervisor.stop();
+  stage.store.mood = "well";
+  await stopped;
+  assert.deepEqual(stage.sockets.opened, []);
+  assert.equal(stage.clock.pending, 0);
+});
+
+Deno.test("abandon() opens no login whose credentials are just being read", async () => {
+  const stage = new Supervised("linked");
+  await stage.supervisor.resume();
+  stage.store.hold();
+  await settled();
+  stage.supervisor.abandon();
+  stage.store.resume();
+  await settled();
+  assert.deepEqual(stage.sockets.opened, []);
+});
+
+Deno.test("abandon() opens no pairing, and arms no timer, after a write that was under way", async () => {
+  const stage = new Supervised("new");
+  const socket = await stage.showQr();
+  await stage.pass(60_000);
+  await stage.end(socket);
+  const now = stage.clock.now();
+  const qr = { status: "generated", string: "QR", generatedAt: now - 2, expiresAt: now - 1 } as const;
+  stage.store.put({ ...stage.session, status: "qr_required", lastError: null, qr });
+  const supervisor = stage.supervise(ONE);
+  stage.store.hold();
+  const slots = new PairingSlots(1);
+  const submitted = supervisor.submit({ type: "qr_requested" }, slots.take()!);
+  await settled();
+  supervisor.abandon();
+  stage.store.resume();
+  await submitted;
+  assert.equal(stage.sockets.opened.length, 1);
+  assert.equal(slots.taken, 0);
+  await stage.supervisor.stop();
+  assert.equal(stage.clock.pending, 0);
 });
 
 Deno.test("an attempt that ran out while it waited for a connection is not made once that is down", async () => {
