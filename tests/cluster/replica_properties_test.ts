@@ -101,6 +101,6 @@ Deno.test("whatever happens to replicas, no two act for one session, and in the 
       assert.ok(Math.max(...world.shares) <= share, `shares of ${world.shares}`);
       assert.equal(world.table.presences.size, world.living.length);
     }),
-    { numRuns: 60 },
+    { numRuns: 100 },
   );
 });

@@ -260,7 +260,7 @@ Deno.test("whatever happens, what is visible was durable before, and a login has
         assert.equal(world.store.saves.length, length, "written after it was stopped");
       },
     ),
-    { numRuns: 150 },
+    { numRuns: 300 },
   );
 });
 
@@ -281,6 +281,6 @@ Deno.test("once the store answers again, nothing waits for it and the row is wha
         assert.equal(life.session.status === "connecting" && life.login.kind === "idle", false);
       },
     ),
-    { numRuns: 150 },
+    { numRuns: 300 },
   );
 });
