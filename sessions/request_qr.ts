@@ -35,6 +35,8 @@ const COMMAND_MS = 2_000;
 
 export class RequestQr {
   readonly #options: RequestQrOptions;
+  /** Supervisors that are being asked for a pairing: concurrent calls share it, and one slot. */
+  readonly #asking = new Map<Supervisor, Promise<void>>();
   #isStopping = false;
 
   constructor(options: RequestQrOptions) {
@@ -82,9 +84,11 @@ export class RequestQr {
         holder.kind === "missing" ? "missing" as const : await this.#from(holder, instanceId, pairing),
     );
     if (known !== "missing") return known;
-    // A row is made only for a session that may pair now.
-    pairing.reserve();
-    const create = () => store.findOrCreate(instanceId, clock.now());
+    // A row is made only for a session that may pair now; concurrent calls make it once, with one slot.
+    const create = () => {
+      pairing.reserve();
+      return store.findOrCreate(instanceId, clock.now());
+    };
     return await registry.using(
       instanceId,
       create,
@@ -152,7 +156,7 @@ export class RequestQr {
           case "none":
             if (asked || (waited && isNew)) throw new SessionManagerError("QR_GENERATION_FAILED");
             asked = true;
-            await supervisor.submit({ type: "qr_requested" }, pairing.handOver());
+            await this.#askForPairing(supervisor, pairing);
             break;
           case "pending":
             if (this.#isStopping || clock.steady() >= pairing.deadline) {
@@ -168,6 +172,17 @@ export class RequestQr {
     } finally {
       cancel();
     }
+  }
+
+  /** Has a supervisor open a pairing, once for all calls that ask for it at the same time. @throws as its `submit` */
+  async #askForPairing(supervisor: Supervisor, pairing: PairingRequest): Promise<void> {
+    let asking = this.#asking.get(supervisor);
+    if (asking === undefined) {
+      asking = supervisor.submit({ type: "qr_requested" }, pairing.handOver())
+        .finally(() => this.#asking.delete(supervisor));
+      this.#asking.set(supervisor, asking);
+    }
+    await asking;
   }
 }
 

@@ -28,7 +28,7 @@ export class LoginConnections {
 export interface PendingRetirement {
   /** The write has failed. */
   cancel(): void;
-  /** It is written, and its effects are under way. */
+  /** It is written; its effects come next. */
   settle(): void;
 }
 

@@ -273,9 +273,12 @@ export class Supervisor {
     this.#life = snapshot;
     if (snapshot !== before) this.#announce(before);
     if (GIVES_UP_LOGIN.has(credentials.kind)) this.#around.logins.release(this.instanceId);
+    // Before the effects: a login that is taken up again has to wait for its own connections.
+    retirement.settle();
+    // It may have been stopped or abandoned while that was written: no socket then, and no timer.
+    if (this.#stopping.signal.aborted) return slot?.free();
     for (const effect of effects) this.#carryOut(effect, slot);
     if (!effects.some(({ type }) => type === "open_pairing_socket")) slot?.free();
-    retirement.settle();
     this.#settle();
   }
 
@@ -379,7 +382,8 @@ export class Supervisor {
         await this.#onUnreadable(error);
         return undefined;
       });
-    if (credentials === undefined) return;
+    // It may have been stopped or abandoned meanwhile, and the login may be another replica's by now.
+    if (credentials === undefined || this.#stopping.signal.aborted) return;
     if (credentials === null) return await this.#apply({ type: "credentials_unreadable" });
     this.#retirements.present.add(this.#open("login", this.#loginLine, { kind: "login", credentials }));
     // Never before it is made: its second would be over a moment too early. There is no turn for the login that

@@ -1,36 +1,114 @@
 /**
- * The presences of a database that does as it is told, for one replica.
+ * One replica's way to a database that does as it is told.
  * @module
  */
-import { KeysDisagreeError } from "../../domain/key_ring.ts";
-import type { Arrival } from "../../cluster/ports.ts";
-import type { LeaseStore } from "../../cluster/ports.ts";
+import { type KeyId, type KeyRing, KeysDisagreeError } from "../../domain/key_ring.ts";
+import type { Census, Lease, Taking } from "../../domain/leases.ts";
+import type { AddressedErrand, Arrival, ErrandState, LeaseStore, LeftToOthers } from "../../cluster/ports.ts";
+import type { Errand } from "../../sessions/ports/ownership.ts";
 import { StoreUnavailableError } from "../../sessions/ports/store.ts";
+import { LeaseTable } from "./lease_table.ts";
 
-type Presences = Pick<LeaseStore, "join" | "renew" | "leave">;
-
-export class ScriptedLeases implements Presences {
+export class ScriptedLeases implements LeaseStore {
   readonly joined: string[] = [];
   readonly left: string[] = [];
   renewals = 0;
+  /** How often commands were looked for. */
+  looks = 0;
+  tidied = 0;
   /** How the database answers from now on. */
   mood: "well" | "away" | "silent" | "expired" | "broken" | "disagrees" = "well";
+  /** Whether the answer to a taking gets lost on its way. */
+  losesTakings = false;
+  readonly #table: LeaseTable;
 
-  async join(replica: string): Promise<Arrival> {
-    await this.#answer();
-    this.joined.push(replica);
-    return { unopened: 0 };
+  /** @param keyIds this process's keys, the newest first */
+  constructor(table = new LeaseTable(), readonly keyIds: readonly KeyId[] = ["key"]) {
+    this.#table = table;
   }
 
-  async renew(): Promise<boolean> {
+  async join(replica: string, ttlMs: number): Promise<Arrival> {
+    await this.#answer();
+    this.#table.join(replica, this.keyIds, ttlMs);
+    this.joined.push(replica);
+    const sealed = [...this.#table.sealedWith.values()];
+    return { unopened: sealed.filter((key) => !this.keyIds.includes(key)).length };
+  }
+
+  async renew(replica: string, ttlMs: number): Promise<boolean> {
     this.renewals++;
     await this.#answer();
-    return this.mood !== "expired";
+    return this.mood !== "expired" && this.#table.renew(replica, ttlMs);
   }
 
   async leave(replica: string): Promise<void> {
     await this.#answer();
+    this.#table.leave(replica);
     this.left.push(replica);
+  }
+
+  evict(replica: string, mark: string): Promise<boolean> {
+    return this.#with((table) => table.evict(replica, mark));
+  }
+
+  async take(instanceId: string, replica: string): Promise<Taking> {
+    const taking = await this.#with((table) => table.take(instanceId, replica));
+    if (this.losesTakings) throw new StoreUnavailableError();
+    return taking;
+  }
+
+  release(lease: Lease, rest: boolean): Promise<void> {
+    return this.#with((table) => table.release(lease, rest));
+  }
+
+  putUp(instanceIds: readonly string[]): Promise<void> {
+    return this.#with((table) => table.putUp(instanceIds));
+  }
+
+  census(): Promise<Census> {
+    return this.#with((table) => table.census());
+  }
+
+  orphans(limit: number, left: LeftToOthers = { keys: new Set(), sessions: [] }): Promise<string[]> {
+    return this.#with((table) => table.orphans(limit, left));
+  }
+
+  heldBy(replica: string): Promise<string[]> {
+    return this.#with((table) => table.heldBy(replica));
+  }
+
+  followKeys(): Promise<KeyRing> {
+    return this.#with((table) => table.ring());
+  }
+
+  sendErrand(to: string, instanceId: string, errand: Errand): Promise<number> {
+    return this.#with(({ commands }) => commands.send(to, instanceId, errand));
+  }
+
+  errandsFor(replica: string): Promise<AddressedErrand[]> {
+    this.looks++;
+    return this.#with(({ commands }) => commands.waitingFor(replica));
+  }
+
+  settleErrand(...[id, outcome]: Parameters<LeaseStore["settleErrand"]>): Promise<void> {
+    return this.#with(({ commands }) => commands.settle(id, outcome));
+  }
+
+  errandState(id: number): Promise<ErrandState> {
+    return this.#with(({ commands, presences }) => commands.stateOf(id, (replica) => presences.has(replica)));
+  }
+
+  dropErrand(id: number): Promise<void> {
+    return this.#with(({ commands }) => void commands.rows.delete(id));
+  }
+
+  tidy(): Promise<void> {
+    return this.#with(() => void this.tidied++);
+  }
+
+  async #with<T>(work: (table: LeaseTable) => T): Promise<T> {
+    await this.#answer();
+    return work(this.#table);
   }
 
   #answer(): Promise<void> {

@@ -18,6 +18,10 @@ export class ScriptedSocket implements Socket {
   heardAt: number | null = null;
   /** How the product has closed it; null as long as it has not. */
   closed: { unlink: boolean } | null = null;
+  /** Whether its connection is down. */
+  isDown = false;
+  /** Called when the product closes it. */
+  onClose: () => void = () => {};
   readonly #gone = Promise.withResolvers<ClosedConnection>();
   readonly gone = this.#gone.promise;
 
@@ -27,21 +31,28 @@ export class ScriptedSocket implements Socket {
   }
 
   close(options: { unlink: boolean }): void {
-    this.closed ??= options;
+    if (this.closed !== null) return;
+    this.closed = options;
+    this.onClose();
   }
 
   /** Its connection is down. */
   goes(unlinked = false): void {
+    this.isDown = true;
     this.#gone.resolve({ unlinked });
   }
 }
 
 export class ScriptedSockets implements SocketLayer {
   readonly opened: ScriptedSocket[] = [];
+  onOpen: (socket: ScriptedSocket) => void = () => {};
+  onClose: (socket: ScriptedSocket) => void = () => {};
 
   open(purpose: Purpose, listener: SocketListener): ScriptedSocket {
     const socket = new ScriptedSocket(purpose, listener);
+    socket.onClose = () => this.onClose(socket);
     this.opened.push(socket);
+    this.onOpen(socket);
     return socket;
   }
 
@@ -55,5 +66,5 @@ export class ScriptedSockets implements SocketLayer {
 
 /** Lets everything happen that waits for nothing but its turn. */
 export async function settled(): Promise<void> {
-  for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+  for (let turn = 0; turn < 200; turn++) await Promise.resolve();
 }
