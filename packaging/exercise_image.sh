@@ -122,7 +122,7 @@ run() {
   grep -q '"qr_string":"data:image/png;base64,iVBORw0KGgo' "$work/qr.json"
 
   step "The doctor, beside the service"
-  as_user "deno run --quiet --frozen --cached-only $(instructions | grep -o -- '--allow-env=[A-Z_,]*') \
+  as_user "deno run --quiet --frozen --cached-only -P=launcher \
     --allow-run=/usr/local/bin/deno tools/doctor.ts"
 
   step "STOPSIGNAL"
