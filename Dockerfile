@@ -38,5 +38,4 @@ ENTRYPOINT ["/app/packaging/entrypoint.sh"]
 # What `deno task start` runs. It reads the configuration, may start this one program, and gives the service the
 # permissions that follow.
 CMD ["deno", "run", "--quiet", "--frozen", "--cached-only", \
-  "--allow-env=HOST,PORT,DATABASE_URL,HUB_API_KEY,INTERNAL_API_KEY,CREDENTIALS_KEY,WHATSAPP_WS_URL,WHATSAPP_ROOT_KEY,WHATSAPP_VERSION,QR_WAIT_MS,SOCKET_WORKERS,MAX_PAIRINGS,RATE_LIMIT_KEY,RATE_LIMIT_READ,RATE_LIMIT_QR,LOG_LEVEL", \
-  "--allow-run=/usr/local/bin/deno", "tools/start.ts"]
+  "-P=launcher", "--allow-run=/usr/local/bin/deno", "tools/start.ts"]

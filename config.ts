@@ -27,8 +27,6 @@ export const CONFIG_VARIABLES = [
   "LOG_LEVEL",
 ] as const;
 
-export type ConfigVariable = typeof CONFIG_VARIABLES[number];
-
 /** The service's configuration, checked and frozen. */
 export interface Config {
   readonly host: string;

@@ -11,6 +11,7 @@ import type { ErrorCode } from "@session-manager/contract";
 /** Answers one request. */
 export type Fetch = (request: Request) => Response | Promise<Response>;
 
+/** A server that listens at `host` and `port`. */
 export interface Listener {
   readonly host: string;
   readonly port: number;

@@ -52,6 +52,7 @@ export const STORE_PAUSES_MS: readonly number[] = [500, 1_000, 2_000, 4_000, 7_5
  */
 const SOCKET_BOUNDS = { keepAliveMs: 15_000, connectMs: 20_000, silenceMs: 35_000 };
 
+/** What the service is wired from; all but configuration and log have the product's own defaults. */
 export interface ServiceOptions {
   readonly config: Config;
   readonly log: Log;

@@ -9,6 +9,7 @@ import type { ReplicaId, Shares } from "../domain/leases.ts";
 import type { LeftToOthers } from "./ports.ts";
 import type { Log } from "../runtime/log.ts";
 
+/** What watching the keys needs. */
 export interface KeyWatchOptions {
   readonly leases: Pick<LeaseStore, "keyIds" | "followKeys" | "putUp">;
   readonly log: Log;
@@ -21,6 +22,7 @@ interface Unopened {
   isPutUp: boolean;
 }
 
+/** Knows the sessions that this replica cannot open and another can, and leaves them to it. */
 export class KeyWatch {
   readonly #options: KeyWatchOptions;
   #ring: KeyRing = { sealing: null, inUse: new Set(), holders: [] };

@@ -24,6 +24,7 @@ export interface PresenceBounds {
 /** How long a goodbye waits for a database that does not answer, in milliseconds. */
 const GOODBYE_MS = 2_000;
 
+/** What keeping up a presence needs. */
 export interface PresenceOptions {
   readonly leases: Pick<LeaseStore, "join" | "renew" | "leave">;
   readonly clock: Clock;
@@ -34,6 +35,7 @@ export interface PresenceOptions {
   readonly onLost: () => Promise<void>;
 }
 
+/** Keeps this replica present in the database, and gives everything up before its presence lapses. */
 export class Presence {
   readonly #options: PresenceOptions;
   readonly #ending = new AbortController();

@@ -53,6 +53,7 @@ export interface Sessions {
   runErrand(instanceId: string, errand: Errand): Promise<CommandOutcome>;
 }
 
+/** What one replica needs. */
 export interface ReplicaOptions {
   readonly leases: LeaseStore;
   readonly clock: SharedClock;
@@ -63,6 +64,9 @@ export interface ReplicaOptions {
   readonly patiently?: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
+/**
+ * The ownership of sessions where several processes share a database; see docs/architecture.md, "Replicas".
+ */
 export class Replica implements Ownership {
   readonly #options: ReplicaOptions;
   readonly #presence: Presence;

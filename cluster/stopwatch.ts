@@ -12,6 +12,7 @@ export interface Mark {
   readonly up: number;
 }
 
+/** Measures time that has passed, sleep of the machine included; no clock that can be set takes part. */
 export interface Stopwatch {
   mark(): Mark;
   /** Milliseconds since that moment; too few by less than two seconds, and only where the machine has slept. */

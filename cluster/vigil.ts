@@ -35,6 +35,7 @@ export interface Lapsed {
   readonly mark: string;
 }
 
+/** Judges the presences that it is shown: live, or over. */
 export class Vigil {
   readonly #stopwatch: Stopwatch;
   readonly #bounds: VigilBounds;

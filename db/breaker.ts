@@ -39,6 +39,7 @@ const MACHINE: Time = {
   },
 };
 
+/** How the breaker asks the database, and whom it tells. */
 export interface BreakerOptions {
   /**
    * Asks the database something over a connection of its own. Resolves with any answer, a refusal too; rejects when
@@ -72,6 +73,7 @@ interface Question {
   readonly giveUp: (error: SilenceError) => void;
 }
 
+/** Refuses questions to a database that has fallen silent, until a probe is answered. */
 export class Breaker {
   readonly #probe: BreakerOptions["probe"];
   readonly #onOpen: () => void;

@@ -10,6 +10,7 @@ import { upsert } from "./dialect.ts";
 import { CREDENTIALS, type CredentialTable, LOGIN_KIND, type Tables } from "./schema.ts";
 import { type CredentialKeys, seal } from "./sealing.ts";
 
+/** A sealed entry, as it is written. */
 export type CredentialRow = Insertable<CredentialTable>;
 
 /** Rows in one statement at most; SQLite takes 32,766 parameters, and a row has five. */

@@ -46,6 +46,7 @@ export interface MysqlTarget {
   readonly poolSize: number;
 }
 
+/** What a database URL names: a file, or a server. */
 export type DatabaseTarget = SqliteTarget | MysqlTarget;
 
 /**

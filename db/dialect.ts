@@ -25,6 +25,7 @@ import { type InsertQueryBuilder, type InsertResult, type RawBuilder, sql } from
 import type { Instant } from "../domain/session.ts";
 import type { Tables } from "./schema.ts";
 
+/** The databases that are supported; `mysql` stands for MariaDB as well. */
 export type DialectName = "sqlite" | "mysql";
 
 type Insert<Table extends keyof Tables> = InsertQueryBuilder<Tables, Table, InsertResult>;

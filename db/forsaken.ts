@@ -17,6 +17,7 @@ export type RunStatement = (text: string, parameters: readonly unknown[]) => Pro
 /** More than a pool has; what is beyond that the server finds out by itself. */
 const KEPT = 100;
 
+/** The connections that were given up, until the server has been told to end them. */
 export class Forsaken {
   readonly #connections = new Set<Connection>();
   #isEnding = false;

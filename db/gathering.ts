@@ -7,6 +7,7 @@
 /** Finds these; what there is not is absent. */
 export type ReadMany<T> = (names: readonly string[]) => Promise<ReadonlyMap<string, T>>;
 
+/** How many names travel in one read, and how many reads are under way. */
 export interface GatheringBounds {
   /** Names in one read at most. */
   readonly together: number;
@@ -19,6 +20,7 @@ export interface GatheringBounds {
 /** One name, and everybody who has asked for it since the last departure. */
 type Wish<T> = PromiseWithResolvers<T | null>;
 
+/** Makes one read of many: names that are asked for while a read is under way share the next one. */
 export class Gathering<T> {
   readonly #read: ReadMany<T>;
   readonly #bounds: GatheringBounds;

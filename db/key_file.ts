@@ -82,6 +82,7 @@ export async function syncFolder(folder: string): Promise<void> {
   await handle.sync();
 }
 
+/** The folder of a file's path; `.` where the path has none. */
 export function folderOf(path: string): string {
   const end = Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"));
   if (end < 0) return ".";

@@ -47,6 +47,7 @@ interface Present {
   readonly heldId: string | null;
 }
 
+/** Statements that adopt, hold, take back, retire and erase logins. */
 export class LoginChanges {
   readonly #database: Database;
 

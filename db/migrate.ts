@@ -47,6 +47,7 @@ export interface MigrationReport {
   readonly altered: boolean;
 }
 
+/** What a migration may do, and who is told of it. */
 export interface MigrateOptions {
   /** Look only, and say what would be done. */
   readonly dryRun?: boolean;

@@ -8,6 +8,7 @@ import { type DatabaseNode, nodeName } from "./database_url.ts";
 /** What a node says of itself. */
 export type NodeRole = "primary" | "read_only";
 
+/** The nodes, how one is asked for its role, and who is told of a change. */
 export interface NodesOptions {
   /** At least one. */
   readonly nodes: readonly DatabaseNode[];
@@ -28,6 +29,7 @@ export class NoPrimaryError extends Error {
   }
 }
 
+/** Finds the node that takes writes, and finds it again after a failover. */
 export class Nodes {
   readonly #options: NodesOptions;
   #primary: DatabaseNode | null;

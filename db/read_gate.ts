@@ -10,6 +10,7 @@
 import { StoreUnavailableError } from "../sessions/ports/store.ts";
 import { isLockWait } from "./server_errors.ts";
 
+/** Refuses reads of a table that somebody waits to alter, until one of its own is answered. */
 export class ReadGate {
   readonly #probe: () => Promise<unknown>;
   /** What the reads are refused with; null while they are let through. */

@@ -39,6 +39,7 @@ export interface RotationReport {
   readonly finished: boolean;
 }
 
+/** What is sealed anew, with which keys, and in which portions. */
 export interface RotationOptions {
   readonly url: string;
   /** The newest key and those it replaces. */

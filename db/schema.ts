@@ -33,6 +33,7 @@ export const MIGRATIONS = "ll_whatsapp_migrations";
 /** `kind` of the login's own credentials; every other kind is a type of signal key. */
 export const LOGIN_KIND = "creds";
 
+/** The contract's table. Source: `contrato-tecnico`, the entity `ll_whatsapp_qr_sessions`. */
 export interface SessionTable {
   id: Generated<number>;
   instance_id: string;
@@ -50,6 +51,7 @@ export interface SessionTable {
   updated_at: string;
 }
 
+/** A row for each instance that has a login. */
 export interface LinkTable {
   instance_id: string;
   standing: string;
@@ -57,6 +59,7 @@ export interface LinkTable {
   updated_at: string;
 }
 
+/** A row for each part of a login, and for each of its signal keys. */
 export interface CredentialTable {
   instance_id: string;
   kind: string;
@@ -68,6 +71,7 @@ export interface CredentialTable {
   key_id: string | null;
 }
 
+/** A row for each login that is held or waits to be unlinked. */
 export interface RetiredLoginTable {
   id: string;
   instance_id: string;
@@ -84,6 +88,7 @@ export interface RetiredLoginTable {
   next_attempt_at: string | null;
 }
 
+/** A row for each signal key of a held login. */
 export interface HeldKeyTable {
   /** The `id` of the held login. */
   login_id: string;
@@ -95,6 +100,7 @@ export interface HeldKeyTable {
   key_id: string | null;
 }
 
+/** A row for each login in use: how it came there, and whether another client uses it as well. */
 export interface CurrentLoginTable {
   instance_id: string;
   /** By which change the login took its place, so that the same change is never carried out twice. */
@@ -106,6 +112,7 @@ export interface CurrentLoginTable {
   contested_at: string | null;
 }
 
+/** A row for each replica that is present; MySQL alone. */
 export interface ReplicaTable {
   replica_id: string;
   /** From when on its word is not taken any more for its sessions; by the server's clock, UTC. */
@@ -114,6 +121,7 @@ export interface ReplicaTable {
   expires_at: string;
 }
 
+/** A row for each session that a replica acts for, or has acted for; MySQL alone. */
 export interface LeaseTable {
   instance_id: string;
   /** Null where nobody holds it. */
@@ -123,6 +131,7 @@ export interface LeaseTable {
   resting: number;
 }
 
+/** A row for each remote command, until its sender has read the outcome; MySQL alone. */
 export interface ErrandTable {
   id: Generated<number>;
   replica_id: string;
@@ -138,6 +147,7 @@ export interface ErrandTable {
   created_at: string;
 }
 
+/** A row for each key that seals or has sealed; MySQL alone. */
 export interface CredentialKeyTable {
   /** Empty for the row that is no key, and is locked by whoever decides which key seals. */
   key_id: string;
@@ -145,6 +155,7 @@ export interface CredentialKeyTable {
   seals: number | null;
 }
 
+/** A row for each replica: the keys that it has; MySQL alone. */
 export interface ReplicaKeyTable {
   replica_id: string;
   /** Separated by commas. */
@@ -153,11 +164,13 @@ export interface ReplicaKeyTable {
   seals_with: string;
 }
 
+/** A row for each migration that has been applied. */
 export interface MigrationTable {
   name: string;
   applied_at: string;
 }
 
+/** Every table, by name. */
 export interface Tables {
   [SESSIONS]: SessionTable;
   [LINKS]: LinkTable;

@@ -23,6 +23,7 @@ export interface SealedRow {
   readonly [column: string]: unknown;
 }
 
+/** Every table with sealed bytes, and what each row's seal is bound to. */
 export const SEALED_TABLES: readonly SealedTable[] = [
   { table: CREDENTIALS, primaryKey: ["instance_id", "kind", "name"], placeOf: namedPlace },
   {

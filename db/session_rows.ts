@@ -25,6 +25,7 @@ type FoundRow = Selectable<SessionRow> & {
 /** Stands for the instance in a query that is compiled once. */
 const ANY_INSTANCE = "\0";
 
+/** Statements on the contract's table; they run in the transaction of the caller. */
 export class SessionRows {
   /** How the dialect writes an instant. */
   readonly format: (instant: Instant) => string;

@@ -50,12 +50,14 @@ export interface ForeignKeyShape {
   readonly columns: readonly string[];
 }
 
+/** A trigger of the table. */
 export interface TriggerShape {
   readonly name: string;
   /** Whether it runs before the write, or in its place, and so may change or refuse it. */
   readonly before: boolean;
 }
 
+/** A check constraint of the table. */
 export interface CheckShape {
   /** Null where it is part of a column's definition and has no name to be dropped by. */
   readonly name: string | null;
@@ -65,6 +67,7 @@ export interface CheckShape {
   readonly speaksOf: (columns: Iterable<string>) => boolean;
 }
 
+/** A table as it is found in a database, whatever its dialect. */
 export interface TableShape {
   readonly kind: "table" | "view" | "versioned";
   /** MySQL's storage engine; null on SQLite. */

@@ -28,6 +28,7 @@ export const STORE_BOUNDS: StoreBounds = {
   breaker: {},
 };
 
+/** How long an answer of the database is waited for, and whether the breaker may cut that short. */
 export interface Terms {
   /** How long a connection, or the answer to one statement, is waited for; in milliseconds. */
   readonly boundMs: number;

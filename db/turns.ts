@@ -13,6 +13,7 @@ export interface Turn {
   end(): void;
 }
 
+/** A semaphore: so many at a time, the others in line. */
 export class Turns {
   #free: number;
   readonly #line = new Set<() => void>();

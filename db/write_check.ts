@@ -17,6 +17,7 @@ const GOOD_FOR_MS = 5_000;
 /** How long a refusal counts that the check itself would not meet, in milliseconds. */
 const REFUSED_FOR_MS = 30_000;
 
+/** Knows whether the database takes writes. */
 export class WriteCheck {
   readonly #database: Database;
   readonly #stall: Pick<WriteStall, "admit"> | undefined;

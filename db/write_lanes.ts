@@ -15,6 +15,7 @@ const RESERVE = 3;
 /** How long after the last lock that was met rows are asked for first, in milliseconds. */
 const WARY_MS = 10_000;
 
+/** Lets so many writes through at a time, and fewer while rows are locked by other clients. */
 export class WriteLanes {
   #free: number;
   readonly #waiting: (() => void)[] = [];

@@ -21,6 +21,7 @@ export class StallError extends SilenceError {
   }
 }
 
+/** Refuses writes while the database answers reads and no writes. */
 export class WriteStall {
   #unanswered = 0;
   /** Resolves when the stall is over; null while there is none. */

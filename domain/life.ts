@@ -105,7 +105,10 @@ export const DEFAULT_POLICY: Omit<Policy, "qrLife" | "firstQrMs"> = {
   backoff: { baseMs: 2_000, quickMs: 10_000, capMs: 300_000 },
 };
 
+/** Nothing is done for the login. */
 export const IDLE: LoginActivity = { kind: "idle" };
+
+/** No pairing is open. */
 export const NO_PAIRING: PairingActivity = { kind: "none" };
 
 /** A session as it is loaded: nobody is doing anything for it yet. */

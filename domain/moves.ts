@@ -47,7 +47,10 @@ export interface Move {
   readonly effects: readonly Effect[];
 }
 
+/** Closes the pairing socket. */
 export const CLOSE_PAIRING: Effect = { type: "close_pairing_socket" };
+
+/** Closes the login's socket; its device stays linked. */
 export const CLOSE_LOGIN: Effect = { type: "close_login_socket", unlink: false };
 
 /** Nothing to do. */

@@ -26,11 +26,13 @@ export interface ExpiredQr {
   readonly generatedAt: Instant | null;
   readonly expiresAt: Instant | null;
 }
+/** A QR that a phone has scanned; its times are null where the row came without them. */
 export interface UsedQr {
   readonly status: "used";
   readonly generatedAt: Instant | null;
   readonly expiresAt: Instant | null;
 }
+/** The four QR fields of a session, as a union over `qr_status`. */
 export type Qr = NoQr | GeneratedQr | ExpiredQr | UsedQr;
 /** A QR that nobody can scan any more, or none at all. */
 export type SpentQr = NoQr | ExpiredQr | UsedQr;
@@ -62,6 +64,7 @@ export type SessionState =
   | { readonly status: "disconnected"; readonly qr: SpentQr; readonly lastError: LastError }
   | { readonly status: "error"; readonly qr: SpentQr; readonly lastError: LastError };
 
+/** A session: its facts, and the state that its `status` allows. */
 export type Session = SessionFacts & SessionState;
 
 /**

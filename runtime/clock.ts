@@ -3,6 +3,7 @@
  * @module
  */
 
+/** Time and chance, as arguments. */
 export interface Clock {
   /** Wall time, for instants that are told: milliseconds since 1970-01-01T00:00:00Z. It can be set forward or back. */
   now(): number;
@@ -17,6 +18,7 @@ export interface Clock {
 /** The longest delay that the runtime's timers can hold; a longer one would fire at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
+/** The machine's own time and chance. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   steady: () => performance.now(),

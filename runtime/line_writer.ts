@@ -10,6 +10,7 @@ export interface Sink {
   write(bytes: Uint8Array): Promise<number>;
 }
 
+/** How much is kept for a slow stream, and for how long. */
 export interface LineWriterOptions {
   /** The line, its newline included, that says how many lines are missing in its place. */
   readonly gapLine: (lines: number) => string;

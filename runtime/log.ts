@@ -3,12 +3,14 @@
  * @module
  */
 
+/** One line of the log; secrets are struck out before it is written. */
 export interface LogFields {
   /** What happened, in snake case. */
   readonly event: string;
   readonly [field: string]: unknown;
 }
 
+/** Where events are logged, by level. No call throws. */
 export interface Log {
   debug(fields: LogFields): void;
   info(fields: LogFields): void;

@@ -103,4 +103,5 @@ export function createMetrics() {
   };
 }
 
+/** The metrics by name; `registry` writes them as Prometheus reads them. */
 export type Metrics = ReturnType<typeof createMetrics>;

@@ -20,6 +20,7 @@ interface Tally {
   readonly times: Times;
 }
 
+/** Counts answers by route, method and status, and their times, in seconds, by route and method. */
 export class RequestMeter {
   readonly #metrics: Pick<Metrics, "httpRequests" | "httpDuration">;
   readonly #tallies = new Map<string, Map<string, Map<number, Tally>>>();

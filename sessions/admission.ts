@@ -12,6 +12,7 @@ export interface Turn {
   giveUp(): void;
 }
 
+/** The limits on logging in, and the clock that they are measured by. */
 export interface AdmissionOptions {
   /** How many sessions may be logging in at the same time; at least 1. */
   readonly concurrent: number;
@@ -27,6 +28,7 @@ interface Place {
 
 const SECOND_MS = 1_000;
 
+/** Hands out turns to log in, in the order in which they were asked for. */
 export class Admission {
   readonly #options: AdmissionOptions;
   readonly #queue = new Set<Place>();

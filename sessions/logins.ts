@@ -4,6 +4,7 @@
  * @module
  */
 
+/** Which sessions of this process use which login. */
 export class Logins {
   /** The login of each session that has had one in this process. */
   readonly #jidOf = new Map<string, string>();

@@ -21,12 +21,14 @@ export interface Change {
   readonly after: Life;
 }
 
+/** What the session manager works with: that of the registry, and that of asking for QRs. */
 export interface ManagerOptions extends Omit<RosterOptions, "onChange"> {
   /** How long `requestQr` waits for a QR, in milliseconds. */
   readonly qrWaitMs: number;
   readonly pairingSlots: PairingSlots;
 }
 
+/** The sessions, as the routes see them: read, QR, internal events, changes. One for each process. */
 export class SessionManager {
   readonly #options: ManagerOptions;
   readonly #roster: Roster;

@@ -11,6 +11,7 @@ export interface PairingSlot {
   free(): void;
 }
 
+/** A count of open pairings with a limit. Source: decisions, "The QR", `MAX_PAIRINGS`. */
 export class PairingSlots {
   readonly #limit: number;
   #taken = 0;

@@ -20,6 +20,7 @@ const PATIENCE_MS = 2_500;
 /** What the store may say of one session, without anything being wrong with it. */
 const EXPECTED = [CredentialsUnreadableError, FencedError, SessionMissingError];
 
+/** How patient a session's writes are. */
 export interface PersistenceOptions {
   /** How long the store may take before callers are told so; the work itself is given its time. In milliseconds. */
   readonly patienceMs?: number | undefined;
@@ -30,6 +31,7 @@ export interface PersistenceOptions {
   readonly beforeRetry?: () => Promise<void>;
 }
 
+/** The writes of one session, in order, each repeated until the store has taken it. */
 export class Persistence {
   readonly #instanceId: string;
   readonly #clock: Clock;

@@ -15,12 +15,14 @@ import type { Clock } from "../runtime/clock.ts";
 import { foreignRow, fromStore, RETRY_AFTER_SECONDS } from "./remote_owner.ts";
 import type { Supervisor } from "./supervisor.ts";
 
+/** What reading a session's state needs. */
 export interface ReadingOptions {
   readonly store: SessionStore;
   readonly clock: Clock;
   readonly policy: Policy;
 }
 
+/** Reads sessions: from memory where a supervisor has them, otherwise from the store. */
 export class Reading {
   readonly #options: ReadingOptions;
 

@@ -11,6 +11,7 @@ import { pause } from "../runtime/clock.ts";
 import { ALONE, type Ownership } from "./ports/ownership.ts";
 import { Supervisor, type Surroundings } from "./supervisor.ts";
 
+/** What the registry needs, and passes on to each supervisor. */
 export interface RosterOptions
   extends Omit<Surroundings, "ownership" | "onIdle" | "onFenced" | "onMissing" | "onUnopened" | "onBroken"> {
   /** Whose the sessions are; all this process's own where it is not given. */
@@ -40,6 +41,7 @@ interface Entry {
   leaving: Promise<void> | null;
 }
 
+/** The supervisors of this process, one for each session that is being acted for. */
 export class Roster {
   readonly #options: RosterOptions;
   readonly #ownership: Ownership;

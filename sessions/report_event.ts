@@ -14,6 +14,7 @@ import type { Reading } from "./read_session.ts";
 import type { Roster } from "./registry.ts";
 import { askOwner, fromStore, pursue } from "./remote_owner.ts";
 
+/** What the internal events need. */
 export interface ReportEventOptions {
   readonly registry: Roster;
   readonly reading: Reading;
@@ -24,6 +25,7 @@ export interface ReportEventOptions {
 /** How long the owner of a session may take for an internal event, in milliseconds. */
 const COMMAND_MS = 10_000;
 
+/** Carries out internal events, on this replica or on the one that owns the session. */
 export class ReportEvent {
   readonly #options: ReportEventOptions;
 

@@ -19,6 +19,7 @@ import type { Holder, Roster } from "./registry.ts";
 import { askOwner, fromStore, pursue, RETRY_AFTER_SECONDS } from "./remote_owner.ts";
 import type { Supervisor } from "./supervisor.ts";
 
+/** What asking for a QR needs. */
 export interface RequestQrOptions {
   readonly registry: Roster;
   readonly reading: Reading;
@@ -33,6 +34,7 @@ export interface RequestQrOptions {
 /** How much longer than a QR may take its owner is waited for, in milliseconds. */
 const COMMAND_MS = 2_000;
 
+/** Answers calls for a QR with the valid one, or opens a pairing and waits for its first. */
 export class RequestQr {
   readonly #options: RequestQrOptions;
   /** Supervisors that are being asked for a pairing: concurrent calls share it, and one slot. */

@@ -34,6 +34,7 @@ export interface PendingRetirement {
 
 const NOTHING: PendingRetirement = { cancel: () => {}, settle: () => {} };
 
+/** The connections of one session's logins: present, held and retiring. */
 export class Retirements {
   readonly #unlinker: Pick<Unlinker, "expect">;
   /** Connections of the present login. */

@@ -4,6 +4,7 @@
  */
 import type { ClosedConnection, Socket } from "./ports/sockets.ts";
 
+/** The sockets of one kind that a session has had: the current one, and those that are still closing. */
 export class SocketLine {
   #socket: Socket | null = null;
   /** Counts sockets: a report from any but the last one is stale. */

@@ -66,6 +66,7 @@ const GIVES_UP_LOGIN: ReadonlySet<CredentialsChange["kind"]> = new Set([
   "retire",
 ]);
 
+/** Acts for one session: the only writer of its state while it is there. */
 export class Supervisor {
   readonly instanceId: string;
   readonly #around: Surroundings;

@@ -33,6 +33,7 @@ export interface UnlinkerBounds {
   readonly concurrent: number;
 }
 
+/** The product's own bounds. Source: decisions, "The QR". */
 export const UNLINKER_BOUNDS: UnlinkerBounds = {
   lookMs: 5_000,
   answeredPauseMs: 30_000,
@@ -54,6 +55,7 @@ export const UNLINK_OUTCOMES: readonly UnlinkOutcome[] = [
   "given_up",
 ];
 
+/** What unlinking needs; `onOutcome` is called after every attempt. */
 export interface UnlinkerOptions {
   readonly store: RetiredLoginStore;
   readonly sockets: SocketLayer;
@@ -72,6 +74,7 @@ export interface Retirement {
   cancel(): void;
 }
 
+/** Unlinks retired logins at WhatsApp in the background, until it is stopped. */
 export class Unlinker {
   readonly #options: UnlinkerOptions;
   readonly #bounds: UnlinkerBounds;

@@ -209,6 +209,10 @@ Deno.test("nothing in this repository runs with every permission", async () => {
   for await (const file of scripts("")) {
     assert.doesNotMatch(await Deno.readTextFile(`${root}/${file}`), everything, file);
   }
+  // A set can be as wide: `true` instead of a set, or "all" in one.
+  for (const [name, set] of Object.entries(denoConfig.permissions)) {
+    assert.ok(typeof set === "object" && !("all" in set) && !("import" in set), `set ${name}`);
+  }
 });
 
 /** Whatever may hold a command line; not this file, which names the flags. */
@@ -224,14 +228,64 @@ async function* scripts(folder: string): AsyncGenerator<string> {
   }
 }
 
-Deno.test("a task that starts something with permissions of its own reads the configuration's names and no others", () => {
-  const launchers = COMMANDS.filter(([, command]) => /tools\/(start|scoped|doctor)\.ts/.test(command));
-  assert.ok(launchers.length > 0);
+/** The sets of permissions that a command line names, and its flags beside them. */
+function grantsOf(command: string): { sets: string[]; flags: string[] } {
+  return {
+    sets: [...command.matchAll(/\s-P=(\w+)/g)].map(([, set]) => set!),
+    flags: command.match(/--(?:allow|deny)-\S+/g) ?? [],
+  };
+}
+
+Deno.test("a launcher reads the configuration's names, starts programs, and may do nothing else", () => {
+  const { launcher, move } = denoConfig.permissions;
+  assert.deepEqual(launcher, { env: [...CONFIG_VARIABLES], run: true });
+  assert.deepEqual(move, { env: [...CONFIG_VARIABLES, MOVE_TO], run: true });
+});
+
+Deno.test("a task that starts something with permissions of its own is itself a launcher, and no other task is", () => {
+  const launchers = COMMANDS.filter(([, command]) =>
+    /tools\/(start|scoped|doctor|compile)\.ts/.test(command)
+  );
+  assert.ok(launchers.length > 7, `${launchers.length} launchers`);
   for (const [name, command] of launchers) {
-    const [, names] = /--allow-env=(\S+)/.exec(command) ?? [];
-    const expected = name === "move" ? [...CONFIG_VARIABLES, MOVE_TO] : CONFIG_VARIABLES;
-    assert.deepEqual(names?.split(",").sort(), [...expected].sort(), `task ${name}`);
-    const others = command.match(/--allow-(?!env=)\S+/g);
-    assert.ok(others?.every((flag) => /^--allow-run(=|$)/.test(flag)), `task ${name}: ${others}`);
+    assert.deepEqual(grantsOf(command), {
+      sets: [name === "move" ? "move" : "launcher"],
+      // It looks for what goes into the executable, and asks the executable whether it works.
+      flags: name === "compile" ? ["--allow-net", "--allow-read"] : [],
+    }, `task ${name}`);
+  }
+  const others = COMMANDS.filter((task) => !launchers.includes(task));
+  assert.deepEqual(
+    [...new Set(others.flatMap(([, command]) => grantsOf(command).sets))].sort(),
+    ["lab", "tests"],
+  );
+});
+
+Deno.test("a program under a set of permissions has what the set names, and nothing else", async () => {
+  const probe = `const of = (descriptor) => Deno.permissions.querySync(descriptor).state === "granted";
+    console.log(JSON.stringify({
+      env: of({ name: "env" }), port: of({ name: "env", variable: "PORT" }), home: of({ name: "env", variable: "HOME" }),
+      moveTo: of({ name: "env", variable: "MOVE_TO" }), run: of({ name: "run" }), net: of({ name: "net" }),
+      read: of({ name: "read" }), write: of({ name: "write" }), sys: of({ name: "sys" }), ffi: of({ name: "ffi" }),
+      import: of({ name: "import" }) }));`;
+  const folder = await Deno.makeTempDir({ prefix: "permissions-" });
+  try {
+    await Deno.writeTextFile(`${folder}/probe.js`, probe);
+    const has = async (...flags: string[]) => {
+      const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: ["run", "--quiet", `--config=${root}/deno.json`, ...flags, `${folder}/probe.js`],
+        stdin: "null",
+      }).output();
+      const text = new TextDecoder().decode(stdout);
+      assert.ok(text.startsWith("{"), new TextDecoder().decode(stderr));
+      return Object.entries(JSON.parse(text)).filter(([, granted]) => granted).map(([name]) => name);
+    };
+    assert.deepEqual(await has("-P=launcher"), ["port", "run"]);
+    // The image and the unit name the one program that it may start.
+    assert.deepEqual(await has("-P=launcher", "--allow-run=/usr/local/bin/deno"), ["port"]);
+    assert.deepEqual(await has("-P=launcher", "--allow-net", "--allow-read"), ["port", "run", "net", "read"]);
+    assert.deepEqual(await has("-P=move"), ["port", "moveTo", "run"]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
 });

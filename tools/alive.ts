@@ -8,6 +8,7 @@ import { REPLICA_BOUNDS } from "../cluster/replica.ts";
 import { type Stopwatch, stopwatch } from "../cluster/stopwatch.ts";
 import { Vigil } from "../cluster/vigil.ts";
 
+/** How the time is spent while presences are watched. */
 export interface Waiting {
   readonly stopwatch: Stopwatch;
   /** Resolves after so many milliseconds. */
@@ -19,6 +20,7 @@ export interface Waiting {
 /** By this process's own time: a machine that sleeps meanwhile only makes the wait longer. */
 const STEADY = stopwatch(() => performance.now(), () => performance.now());
 
+/** By the machine's own clock, and silently. */
 export const WAITING: Waiting = {
   stopwatch: STEADY,
   pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),

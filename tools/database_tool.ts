@@ -8,6 +8,7 @@ import { asRefusal, DatabaseUnusableError, whyUnavailable } from "../db/mod.ts";
 import { KeysDisagreeError } from "../domain/key_ring.ts";
 import { StoreUnavailableError } from "../sessions/ports/store.ts";
 
+/** Exit codes of the tools, those of `sysexits.h`. */
 export const EXIT = {
   done: 0,
   /** The arguments make no sense. */

@@ -5,6 +5,7 @@
 import type { ClosedConnection, Purpose, SocketEvent, SocketListener } from "../sessions/ports/sockets.ts";
 import { SocketSequence } from "./socket_sequence.ts";
 
+/** The main thread's side of one socket. */
 export class CarriedSocket {
   /** Null once it is not to be called any more. */
   listener: SocketListener | null;

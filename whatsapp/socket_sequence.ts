@@ -34,6 +34,7 @@ const ALLOWED: Readonly<Record<SocketStep["type"], readonly Stage[]>> = {
   gone: ["ended"],
 };
 
+/** Checks that the events and requests of one socket come in an order that is possible. */
 export class SocketSequence {
   #stage: Stage;
   #isClosing = false;

@@ -14,6 +14,7 @@ import { DeadlineError, type PendingRequest, PendingRequests } from "./worker/re
 /** Why a worker is given up: it threw, it no longer answers, it has grown too large, or it sent what cannot be. */
 export type WorkerEnd = "crashed" | "hung" | "out_of_memory" | "misbehaved";
 
+/** What one worker needs, and whom it tells of its end. */
 export interface WorkerHandleOptions {
   readonly script: URL;
   readonly settings: SocketSettings;
@@ -42,6 +43,7 @@ type ReportOf<Type extends Report["type"]> = Extract<Report, { type: Type }>;
 /** How long a worker that was asked to close its sockets may take, in milliseconds. */
 const STOP_MS = 3_000;
 
+/** The main thread's side of one worker. */
 export class WorkerHandle {
   /** By steady time, in milliseconds. */
   readonly startedAt: number;

@@ -32,6 +32,7 @@ export interface WatchOptions {
   readonly unansweredLimit: number;
 }
 
+/** What the pool is made of, and whom it tells of workers that are lost. */
 export interface WorkerPoolOptions {
   /** How many workers; at least 1. */
   readonly size: number;
@@ -63,6 +64,7 @@ interface Slot {
   cancelRestart: (() => void) | null;
 }
 
+/** The socket layer of the product: opens each socket on one of its workers. */
 export class WorkerPool implements SocketLayer {
   readonly #options: WorkerPoolOptions;
   readonly #watch: WatchOptions;

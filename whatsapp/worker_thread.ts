@@ -6,6 +6,7 @@ import { MessageChannel, type MessagePort } from "node:worker_threads";
 import type { Command, SocketSettings } from "./protocol.ts";
 import { workerPermissions } from "./sandbox.ts";
 
+/** What a thread runs, and whom it tells. */
 export interface WorkerThreadOptions {
   readonly script: URL;
   readonly settings: SocketSettings;
@@ -18,6 +19,7 @@ export interface WorkerThreadOptions {
   readonly onOver: () => void;
 }
 
+/** The thread of one worker, with the permissions of the sandbox. */
 export class WorkerThread {
   readonly #worker: Worker;
   /** Its other end, in the thread, closes when the thread is over. */

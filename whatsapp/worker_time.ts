@@ -15,6 +15,7 @@ const TRANSIT_MS = 5_000;
 /** By how much the counts of two threads may differ in what they call the same moment, in milliseconds. */
 const SLACK_MS = 1_000;
 
+/** Translates one worker's monotonic times, in milliseconds, into those of this thread. */
 export class WorkerTime {
   readonly #clock: Pick<Clock, "steady">;
   /** When the worker was started, by our count. */

@@ -64,4 +64,5 @@ export const FIELDS = [
   "updated_at",
 ] as const;
 
+/** The columns of the contract's table, by name. */
 export const FIELD_SET: ReadonlySet<string> = new Set(FIELDS);

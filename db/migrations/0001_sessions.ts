@@ -1,6 +1,7 @@
 // The contract's table: exactly the fourteen fields of WhatsAppSession, one row an instance.
 import type { Migration } from "./migration.ts";
 
+/** The contract's table. Source: `contrato-tecnico`, the entity `ll_whatsapp_qr_sessions`. */
 export const sessions: Migration = {
   name: "0001_sessions",
   purpose: "the contract's table ll_whatsapp_qr_sessions",

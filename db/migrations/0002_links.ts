@@ -1,6 +1,7 @@
 // Which instances have a login and what it is good for; no row means none.
 import type { Migration } from "./migration.ts";
 
+/** The table of links: which instances have a login, and whether it may be used. */
 export const links: Migration = {
   name: "0002_links",
   purpose: "which instances have a login, and whether it may be used",

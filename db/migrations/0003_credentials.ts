@@ -1,6 +1,7 @@
 // Logins and signal keys, sealed; a row without a seal is a key that was erased and waits to be purged.
 import type { Migration } from "./migration.ts";
 
+/** The table of sealed logins and signal keys. */
 export const credentials: Migration = {
   name: "0003_credentials",
   purpose: "logins and signal keys, sealed",

@@ -1,6 +1,7 @@
 // Who acts for which session, where several replicas share one server. An embedded file has one process.
 import type { Migration } from "./migration.ts";
 
+/** Tables of presences, leases and remote commands; MySQL alone. */
 export const replicas: Migration = {
   name: "0004_replicas",
   purpose: "which replicas there are, which sessions each acts for, and what they ask of each other",

@@ -2,6 +2,7 @@
 import type { Migration } from "./migration.ts";
 
 // `held` is 1 or null, so that its unique index allows one held login an instance and any number that wait.
+/** Tables of logins that are held, replaced or given up. */
 export const retiredLogins: Migration = {
   name: "0005_retired_logins",
   purpose: "logins that were replaced or given up, until they are unlinked at WhatsApp",

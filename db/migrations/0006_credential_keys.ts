@@ -3,6 +3,7 @@ import type { Migration } from "./migration.ts";
 
 // `seals` is 1 or null, so that its unique index allows one key that seals and any number that have. The row without a
 // name is no key: whoever decides which key seals locks it, and it is there before the first key.
+/** Tables of the keys that seal; MySQL alone. */
 export const credentialKeys: Migration = {
   name: "0006_credential_keys",
   purpose: "which key seals logins, and which keys each replica can open them with",

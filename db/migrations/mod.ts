@@ -13,6 +13,7 @@ import type { Migration } from "./migration.ts";
 
 export type { Migration } from "./migration.ts";
 
+/** All migrations, oldest first; append-only. */
 export const MIGRATIONS: readonly Migration[] = [
   sessions,
   links,

@@ -35,6 +35,7 @@ import { MOVED_TABLES } from "./tables.ts";
 /** The presences in a database, as they are now. */
 export type LookAtPresences = () => Promise<ReadonlyMap<ReplicaId, SeenPresence>>;
 
+/** From where to where, and who is told of the progress. */
 export interface MoveOptions {
   /** Where everything is; see `database_url.ts`. */
   readonly from: string;
@@ -46,6 +47,7 @@ export interface MoveOptions {
   readonly onTable?: (table: string, rows: number) => void;
 }
 
+/** What a move has done. */
 export interface MoveReport {
   /** Rows by table. */
   readonly rows: ReadonlyMap<string, number>;

@@ -34,6 +34,7 @@ type Left =
   | typeof CREDENTIAL_KEYS
   | typeof REPLICA_KEYS
   | typeof MIGRATIONS;
+/** The name of a table that is moved. */
 export type Moved = Exclude<keyof Tables, Left>;
 
 /** How a table is moved. */
@@ -92,6 +93,7 @@ const MOVED: {
   },
 };
 
+/** Every table that is moved, in the order in which it is. */
 export const MOVED_TABLES: readonly MovedTable[] = (Object.keys(MOVED) as Moved[]).map((table) => {
   const { key, columns, instants } = MOVED[table];
   return { table, primaryKey: key, columns, instants };

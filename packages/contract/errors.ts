@@ -34,6 +34,7 @@ export const ERRORS = Object.freeze(
   } satisfies Record<string, CatalogueEntry>,
 );
 
+/** The `code` of an error answer. */
 export type ErrorCode = keyof typeof ERRORS;
 
 /** Whether this text is the code of an error. */

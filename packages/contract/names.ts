@@ -31,9 +31,16 @@ export const FAULT_CODES = [
   "CREDENTIALS_UNREADABLE",
 ] as const;
 
+/** A `status`. Source: `contrato-tecnico`, `SessionStatus`. */
 export type SessionStatus = typeof SESSION_STATUSES[number];
+
+/** A `qr_status`. Source: `contrato-tecnico`, `QRStatus`. */
 export type QrStatus = typeof QR_STATUSES[number];
+
+/** A `last_error_code` that says why WhatsApp ended a connection. */
 export type DisconnectReason = typeof DISCONNECT_REASONS[number];
+
+/** A `last_error_code` for a fault of the service itself. */
 export type FaultCode = typeof FAULT_CODES[number];
 
 /** What an `instance_id` looks like. Source: decisions, "Names and types". */

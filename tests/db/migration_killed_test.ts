@@ -136,7 +136,7 @@ dialectTest(
       const statement = statements[nth - 1]!;
       if (!/^(begin|create|insert|commit)/.test(statement)) continue;
       await begin();
-      const args = ["--no-check", "--allow-all"];
+      const args = ["--no-check", "-P=lab"];
       await using process = TestProcess.script("tests/db/migrating_main.ts", args, {}, [url, String(nth)]);
       assert.equal(await process.exit(), 137, process.stderr);
       assert.deepEqual(

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { CONFIG_VARIABLES, parseConfig } from "../../config.ts";
+import { parseConfig } from "../../config.ts";
+import project from "../../deno.json" with { type: "json" };
 import { permissionFlags } from "../../permissions.ts";
 import { compileCommand, LEFT_OUT, packageFolder, STARTED_BY_ADDRESS } from "../../tools/compile.ts";
 import { startCommand } from "../../tools/start.ts";
@@ -38,9 +39,8 @@ async function embeddedModules(): Promise<{ entry: string; files: string[]; pack
  */
 async function assemble(environment: Environment, folder: string): Promise<string> {
   const modules = (await embeddedModules()).flatMap(({ files }) => files);
-  const { workspace } = JSON.parse(Deno.readTextFileSync(`${root}/deno.json`)) as { workspace: string[] };
-  const members = workspace.map((member) => `${member.replace("./", "")}/deno.json`);
-  for (const file of new Set([...modules, "deno.json", "deno.lock", ...members])) {
+  const settings = ["deno.json", "deno.lock", ...project.workspace.map((member) => `${member}/deno.json`)];
+  for (const file of new Set([...modules, ...settings])) {
     const copy = `${folder}/${file}`;
     await Deno.mkdir(copy.slice(0, copy.lastIndexOf("/")), { recursive: true });
     await Deno.copyFile(`${root}/${file}`, copy);
@@ -157,7 +157,7 @@ Deno.test("deno task compile says in one sentence what is missing when there is 
   try {
     await using task = TestProcess.script(
       "tools/compile.ts",
-      [`--allow-env=${CONFIG_VARIABLES.join(",")}`, "--allow-net", "--allow-read", "--allow-run"],
+      ["-P=launcher", "--allow-net", "--allow-read"],
       { DENORT_BIN: `${folder}/denort` },
       [`${folder}/executable`],
     );

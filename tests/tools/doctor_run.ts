@@ -3,7 +3,6 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { CONFIG_VARIABLES } from "../../config.ts";
 import { openStore, parseCredentialKeys } from "../../db/mod.ts";
 import { createSession } from "../../domain/session.ts";
 import type { Check } from "../../tools/doctor/report.ts";
@@ -29,8 +28,7 @@ export async function doctor(
       "run",
       "--quiet",
       `--config=${root}/deno.json`,
-      `--allow-env=${CONFIG_VARIABLES.join(",")}`,
-      "--allow-run",
+      "-P=launcher",
       `${root}/tools/doctor.ts`,
       ...args,
     ],

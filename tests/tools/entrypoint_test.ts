@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { CONFIG_VARIABLES } from "../../config.ts";
 import { type Environment, hubOf, TestProcess } from "../../lab/process.ts";
 import { programTest, run } from "../../lab/programs.ts";
 
@@ -9,13 +8,12 @@ const HEALTHCHECK = `${root}/packaging/healthcheck.sh`;
 
 /** What the image starts: entry point, launcher, service. */
 function container(environment: Environment): TestProcess {
-  const flags = [`--allow-env=${CONFIG_VARIABLES.join(",")}`, "--allow-run"];
   return new TestProcess(ENTRYPOINT, [
     Deno.execPath(),
     "run",
     "--quiet",
     `--config=${root}/deno.json`,
-    ...flags,
+    "-P=launcher",
     `${root}/tools/start.ts`,
   ], environment);
 }

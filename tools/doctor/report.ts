@@ -14,14 +14,28 @@ export interface Check {
   readonly todo?: string;
 }
 
+/**
+ * A check that found nothing wrong.
+ * @param saw what it found, in a sentence
+ */
 export function ok(name: string, saw: string): Check {
   return { name, outcome: "ok", saw };
 }
 
+/**
+ * A check that found something to look at; the service runs all the same.
+ * @param saw what it found, in a sentence
+ * @param todo what to do about it, where that is not part of `saw`
+ */
 export function warning(name: string, saw: string, todo?: string): Check {
   return { name, outcome: "warning", saw, ...(todo === undefined ? {} : { todo }) };
 }
 
+/**
+ * A check that found what keeps the service from running.
+ * @param saw what it found, in a sentence
+ * @param todo what to do about it
+ */
 export function fault(name: string, saw: string, todo: string): Check {
   return { name, outcome: "fault", saw, todo };
 }

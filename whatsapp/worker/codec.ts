@@ -12,6 +12,7 @@ import {
   type SignalDataTypeMap,
 } from "./baileys.ts";
 
+/** A login's credentials as text; {@link decodeCredentials} reads it. */
 export function encodeCredentials(credentials: AuthenticationCreds): string {
   return JSON.stringify(credentials, BufferJSON.replacer);
 }

@@ -9,6 +9,7 @@ import type { PendingRequests } from "./requests.ts";
 /** What the sockets of a worker wait for; null for a request that failed for good. */
 export type SocketRequests = PendingRequests<ReadonlyMap<string, string> | null>;
 
+/** What one socket sends to the main thread, and asks of it; silent once the socket is over. */
 export class Outlet {
   readonly #socket: SocketId;
   readonly #requests: SocketRequests;

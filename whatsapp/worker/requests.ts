@@ -23,6 +23,7 @@ export interface Deadline {
   readonly ms: number;
 }
 
+/** Which answer a request accepts, how long it waits, and what ends it early. */
 export interface RequestOptions<Answer, Expected extends Answer> {
   /** Whether an answer is of the kind that this request asks for; without it every one is. */
   readonly isAnswer?: (answer: Answer) => answer is Expected;

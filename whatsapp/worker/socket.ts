@@ -34,6 +34,7 @@ const UNLINK_ENDS: Readonly<Record<Exclude<UnlinkAnswer, "down">, WorkerCause>> 
 /** The longest interval that a timer can hold, 24 days, in milliseconds. */
 const NEVER_MS = 2 ** 31 - 1;
 
+/** One Baileys socket with its login and keys, inside the sandbox. */
 export class BaileysSocket {
   readonly #outlet: Outlet;
   readonly #unlinkMs: typeof UNLINK_MS;

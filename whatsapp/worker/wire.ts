@@ -14,6 +14,7 @@ export interface RawWire {
 /** How long a socket that is over may take for the closing handshake before it is cut, in milliseconds. */
 const CLOSE_MS = 2_000;
 
+/** The WebSocket of one Baileys socket: holds frames back, and tells when the connection is down. */
 export class Wire {
   readonly #raw: RawWire;
   /** Frames that are not to leave yet, in their order; null while all of them leave. */
