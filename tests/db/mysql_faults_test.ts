@@ -7,7 +7,7 @@ import { migrateDatabase } from "../../db/migrate.ts";
 import { SqlStore } from "../../db/store.ts";
 import { PROGRAMS_REQUIRED } from "../../lab/programs.ts";
 import { HoldingProxy } from "./holding_proxy.ts";
-import { adopt, KEYS, open, openCounted, query } from "../../lab/databases/helpers.ts";
+import { adopt, KEYS, open, openCounted, query, saveNew } from "../../lab/databases/helpers.ts";
 import { countDeadlocks, TestServer, type TestSession, untilLockWait } from "../../lab/databases/server.ts";
 import { ownServerProgram, whatIsMissing } from "../../lab/databases/server_program.ts";
 
@@ -114,7 +114,7 @@ serverTest("save() succeeds when it is the victim of a deadlock", async (server)
   const { url, name } = await server.database();
   await using store = await open(url);
   const session = createSession("s", 1);
-  await store.save(session, adopt("login"));
+  await saveNew(store, session, adopt("login"));
   await server.run("create table weight (a int) engine = InnoDB", name);
   await using other = await server.session(name);
   // The server rolls back whoever has changed less: that is the store.
@@ -333,7 +333,7 @@ serverTest(
     const database = await connect(through, { bounds: { statementMs: 3_000 } });
     await migrateDatabase(database);
     await using store = new SqlStore(database, KEYS);
-    await store.save(createSession("s", 1), adopt("first"));
+    await saveNew(store, createSession("s", 1), adopt("first"));
     const second = adopt("second");
     proxy.holdFrom("commit");
     await assert.rejects(store.save(createSession("s", 2), second), StoreUnavailableError);

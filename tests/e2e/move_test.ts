@@ -25,7 +25,7 @@ async function account(url: string): Promise<{ url: string; drop: () => Promise<
   const own = new URL(url);
   await server.run(`create user ${name}@'%' identified by '${SECRET}'`);
   await server.run(
-    `grant create, select, insert, update, delete on ${own.pathname.slice(1)}.* to ${name}@'%'`,
+    `grant create, alter, select, insert, update, delete on ${own.pathname.slice(1)}.* to ${name}@'%'`,
   );
   [own.username, own.password] = [name, encodeURIComponent(SECRET)];
   return { url: own.href, drop: () => server.run(`drop user ${name}@'%'`) };
