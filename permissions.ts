@@ -4,7 +4,7 @@
  * @module
  */
 import { type Config, CONFIG_VARIABLES, ConfigError } from "./config.ts";
-import { parseDatabaseUrl } from "./db/database_url.ts";
+import { folderOf, parseDatabaseUrl } from "./db/database_url.ts";
 import { hostAndPort, WORKER_ENVIRONMENT, WORKER_SYSTEM } from "./whatsapp/sandbox.ts";
 
 /** By which a replica finds out that its machine has slept; it is one only with a database server. */
@@ -111,10 +111,4 @@ function onePath(path: string): string {
 export function folderOfFile(path: string): string {
   if (path.includes(",")) throw new ConfigError(`${path} has a comma in it; choose a path without.`);
   return folderOf(path);
-}
-
-/** The folder of a file's path. */
-function folderOf(path: string): string {
-  const cut = path.lastIndexOf("/");
-  return cut < 0 ? "." : path.slice(0, cut) || "/";
 }

@@ -49,6 +49,12 @@ export interface MysqlTarget {
 /** What a database URL names: a file, or a server. */
 export type DatabaseTarget = SqliteTarget | MysqlTarget;
 
+/** The folder of a file's path; `.` where the path has none. */
+export function folderOf(path: string): string {
+  const cut = path.lastIndexOf("/");
+  return cut < 0 ? "." : path.slice(0, cut) || "/";
+}
+
 /**
  * Reads a database URL.
  * @throws {DatabaseUnusableError} with a sentence that names `DATABASE_URL` and does not repeat it

@@ -4,6 +4,7 @@
  * Source: decisions, "Configuration", `CREDENTIALS_KEY`.
  * @module
  */
+import { folderOf } from "./database_url.ts";
 import { DatabaseUnusableError } from "./errors.ts";
 import { type CredentialKeys, generateCredentialKey, parseCredentialKeys } from "./sealing.ts";
 
@@ -80,13 +81,6 @@ export async function syncFolder(folder: string): Promise<void> {
   if (Deno.build.os === "windows") return; // folders cannot be opened there
   using handle = await Deno.open(folder, { read: true });
   await handle.sync();
-}
-
-/** The folder of a file's path; `.` where the path has none. */
-export function folderOf(path: string): string {
-  const end = Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"));
-  if (end < 0) return ".";
-  return end === 0 ? "/" : path.slice(0, end);
 }
 
 function parse(path: string, text: string): CredentialKeys {

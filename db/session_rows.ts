@@ -153,7 +153,7 @@ export class SessionRows {
 }
 
 /** What a row of the links says. @throws {Error} when it is no word of ours */
-export function linkOf(instanceId: string, standing: string | null): Link {
+function linkOf(instanceId: string, standing: string | null): Link {
   if (standing === null) return "none";
   if (standing === "working" || standing === "suspended") return standing;
   throw new Error(`The row of ${instanceId} in ${LINKS} holds a standing that is unknown.`);

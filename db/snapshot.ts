@@ -3,10 +3,10 @@
  * @module
  */
 import { backup, DatabaseSync } from "node:sqlite";
-import { parseDatabaseUrl } from "./database_url.ts";
+import { folderOf, parseDatabaseUrl } from "./database_url.ts";
 import { DatabaseUnusableError } from "./errors.ts";
 import { judgeFault } from "./faults.ts";
-import { folderOf, syncFolder } from "./key_file.ts";
+import { syncFolder } from "./key_file.ts";
 import { CREDENTIALS, MIGRATIONS, SESSIONS } from "./schema.ts";
 import { claimDatabase } from "./sole_process.ts";
 

@@ -3,9 +3,8 @@
  * that ends.
  * @module
  */
-import { parseDatabaseUrl, type SqliteTarget } from "./database_url.ts";
+import { folderOf, parseDatabaseUrl, type SqliteTarget } from "./database_url.ts";
 import { DatabaseUnusableError } from "./errors.ts";
-import { folderOf } from "./key_file.ts";
 
 /** What a process holds as long as it serves a file; disposing gives it up. */
 export interface Claim extends Disposable {

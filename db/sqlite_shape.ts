@@ -64,7 +64,7 @@ const UNTOLD: readonly (readonly [word: string, what: string])[] = [
 ];
 
 /** A statement's words in lower case: names without their quotes; strings and comments left out. */
-export function wordsOf(text: string): string[] {
+function wordsOf(text: string): string[] {
   const tokens = text.matchAll(
     /--[^\n]*|\/\*[\s\S]*?\*\/|'(?:[^']|'')*'|"((?:[^"]|"")*)"|`((?:[^`]|``)*)`|\[([^\]]*)\]|([A-Za-z_][\w$]*)/g,
   );

@@ -38,7 +38,7 @@ export type DomainEvent =
   };
 
 /** A session as an event tells it. */
-export function eventSession({ instanceId, status, qr }: Session): EventSession {
+function eventSession({ instanceId, status, qr }: Session): EventSession {
   return {
     instanceId,
     status,

@@ -88,7 +88,7 @@ const ANY_KEY = `${"A".repeat(43)}=`;
  * What reaching the database that `--to` names takes.
  * @throws {ConfigError} when it is no URL of a database; it names `--to` and does not repeat it
  */
-export function targetNeeds(url: string): Places {
+function targetNeeds(url: string): Places {
   try {
     return databaseNeeds(parseConfig({ DATABASE_URL: url, CREDENTIALS_KEY: ANY_KEY }, 1));
   } catch (error) {

@@ -14,7 +14,7 @@ import { launch } from "./launch.ts";
  * The command line that runs the checks: what the service may, and besides the question how much room its
  * folder has.
  */
-export function doctorCommand(config: Config, root: string, args: readonly string[]): string[] {
+function doctorCommand(config: Config, root: string, args: readonly string[]): string[] {
   return [
     "run",
     "--quiet",

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ConfigError, parseConfig } from "../../config.ts";
+import { folderOf } from "../../db/database_url.ts";
 import { DatabaseUnusableError, parseDatabaseUrl } from "../../db/mod.ts";
+import { databaseNeeds, folderOfFile } from "../../permissions.ts";
 
 const MYSQL = {
   dialect: "mysql",
@@ -22,6 +24,23 @@ Deno.test("parseDatabaseUrl() gives the file when the scheme is sqlite", () => {
     ["sqlite::memory:", ":memory:"],
   ];
   for (const [url, path] of paths) assert.deepEqual(parseDatabaseUrl(url!), { dialect: "sqlite", path });
+});
+
+Deno.test("folderOf() gives the folder that a file lies in, the same for whoever makes it and whoever permits it", () => {
+  for (
+    const [path, folder] of [
+      ["sessions.db", "."],
+      ["data/sessions.db", "data"],
+      ["/sessions.db", "/"],
+      ["/var/lib/x/sessions.db", "/var/lib/x"],
+      // A character like any other in the name of a file.
+      ["/var/lib/one\\two.db", "/var/lib"],
+    ] as const
+  ) {
+    assert.equal(folderOf(path), folder);
+    assert.equal(folderOfFile(path), folder);
+    assert.deepEqual(databaseNeeds({ databaseUrl: `sqlite:${path}` }).write, [folder]);
+  }
 });
 
 Deno.test("parseDatabaseUrl() gives every part when the scheme is mysql", () => {

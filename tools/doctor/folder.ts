@@ -3,6 +3,7 @@
  * @module
  */
 import { statfsSync } from "node:fs";
+import { folderOf } from "../../db/database_url.ts";
 import { keyFilePath } from "../../db/mod.ts";
 import { type Check, fault, ok, warning } from "./report.ts";
 
@@ -79,9 +80,4 @@ function checkModes(path: string): Check[] {
   });
   if (open.length === 0) return [];
   return [warning("file modes", `Others may read ${open.join(" and ")}.`, "Set the mode to 0600.")];
-}
-
-function folderOf(path: string): string {
-  const cut = path.lastIndexOf("/");
-  return cut < 0 ? "." : path.slice(0, cut) || "/";
 }

@@ -51,7 +51,7 @@ export function exitCode(checks: readonly Check[]): 0 | 1 {
 }
 
 /** A check as a line. */
-export function lineOf({ name, outcome, saw, todo }: Check): string {
+function lineOf({ name, outcome, saw, todo }: Check): string {
   const text = todo === undefined ? saw : `${saw} ${todo}`;
   return `${outcome.padEnd(8)} ${name.padEnd(14)} ${text.replaceAll(/\s*\n\s*/g, " ")}`;
 }
