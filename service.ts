@@ -16,7 +16,7 @@ import {
   type Store,
   type StoreBounds,
 } from "./db/mod.ts";
-import { DEFAULT_POLICY, type Policy } from "./domain/life.ts";
+import { DEFAULT_POLICY, type Policy } from "./domain/snapshot.ts";
 import { StoreUnavailableError } from "./sessions/ports/store.ts";
 import { WHATSAPP_QR_LIFE } from "./domain/qr.ts";
 import { meterStore } from "./db/metered_store.ts";

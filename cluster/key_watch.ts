@@ -11,7 +11,7 @@ import type { Log } from "../runtime/log.ts";
 
 /** What watching the keys needs. */
 export interface KeyWatchOptions {
-  readonly leases: Pick<LeaseStore, "keyIds" | "followKeys" | "putUp">;
+  readonly leases: Pick<LeaseStore, "keyIds" | "followKeys" | "markOrphaned">;
   readonly log: Log;
 }
 
@@ -66,7 +66,7 @@ export class KeyWatch {
       }
     }
     if (openable.length === 0) return;
-    await leases.putUp(openable);
+    await leases.markOrphaned(openable);
     for (const instanceId of openable) this.#unopened.get(instanceId)!.isPutUp = true;
     log.info({ event: "sessions_left_to_others", sessions: openable.length });
   }

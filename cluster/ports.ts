@@ -4,18 +4,18 @@
  * @module
  */
 import type { KeyId, KeyRing } from "../domain/key_ring.ts";
-import type { Census, Lease, ReplicaId, Taking } from "../domain/leases.ts";
-import type { CommandOutcome, Errand } from "../sessions/ports/ownership.ts";
+import type { ClusterSnapshot, Lease, ReplicaId, Taking } from "../domain/leases.ts";
+import type { CommandOutcome, RemoteCommand } from "../sessions/ports/ownership.ts";
 
-/** An errand, as its addressee finds it. */
-export interface AddressedErrand {
+/** A command, as its addressee finds it. */
+export interface AddressedCommand {
   readonly id: number;
   readonly instanceId: string;
-  readonly errand: Errand;
+  readonly command: RemoteCommand;
 }
 
-/** How an errand stands. */
-export type ErrandState =
+/** How a command stands. */
+export type CommandState =
   /** Its addressee, which is present, has not done it yet. */
   | { readonly kind: "open" }
   /** Its addressee is gone. */
@@ -37,7 +37,7 @@ export interface LeftToOthers {
 }
 
 /**
- * Presences, leases and errands.
+ * Presences, leases and commands.
  *
  * @throws {StoreUnavailableError} when the database cannot be reached or refuses for now
  */
@@ -77,9 +77,9 @@ export interface LeaseStore {
    */
   release(lease: Lease, rest: boolean): Promise<void>;
   /** Puts up these sessions, where nobody holds them, for somebody to take. */
-  putUp(instanceIds: readonly string[]): Promise<void>;
+  markOrphaned(instanceIds: readonly string[]): Promise<void>;
   /** Who is present, and who has how much to do. */
-  census(): Promise<Census>;
+  clusterSnapshot(): Promise<ClusterSnapshot>;
   /**
    * Sessions that somebody should take, chosen at random, at most so many.
    * @param left those that are not asked for
@@ -87,16 +87,16 @@ export interface LeaseStore {
   orphans(limit: number, left?: LeftToOthers): Promise<string[]>;
   /** The sessions that this replica holds. */
   heldBy(replica: ReplicaId): Promise<string[]>;
-  /** Leaves an errand for a replica. @returns its id */
-  sendErrand(to: ReplicaId, instanceId: string, errand: Errand): Promise<number>;
-  /** The errands that wait for this replica, oldest first. */
-  errandsFor(replica: ReplicaId): Promise<AddressedErrand[]>;
-  /** Says what came of an errand. */
-  settleErrand(id: number, outcome: CommandOutcome): Promise<void>;
-  /** How an errand stands. */
-  errandState(id: number): Promise<ErrandState>;
-  /** Takes an errand back that nobody waits for any more. */
-  dropErrand(id: number): Promise<void>;
-  /** Removes errands that their senders never took back, and what replicas that are gone have said of their keys. */
+  /** Leaves a command for a replica. @returns its id */
+  sendCommand(to: ReplicaId, instanceId: string, command: RemoteCommand): Promise<number>;
+  /** The commands that wait for this replica, oldest first. */
+  commandsFor(replica: ReplicaId): Promise<AddressedCommand[]>;
+  /** Says what came of a command. */
+  settleCommand(id: number, outcome: CommandOutcome): Promise<void>;
+  /** How a command stands. */
+  commandState(id: number): Promise<CommandState>;
+  /** Takes a command back that nobody waits for any more. */
+  dropCommand(id: number): Promise<void>;
+  /** Removes commands that their senders never took back, and what replicas that are gone have said of their keys. */
   tidy(): Promise<void>;
 }

@@ -3,28 +3,28 @@
  * @module
  */
 import { KeysDisagreeError } from "../domain/key_ring.ts";
-import { adjustmentOf, type Census, type Lease } from "../domain/leases.ts";
-import type { CommandOutcome, Errand } from "../sessions/ports/ownership.ts";
+import { adjustmentOf, type ClusterSnapshot, type Lease } from "../domain/leases.ts";
+import type { CommandOutcome, RemoteCommand } from "../sessions/ports/ownership.ts";
 import type { LeaseStore } from "./ports.ts";
 import type { ReplicaId, Taking } from "../domain/leases.ts";
 import { StoreUnavailableError } from "../sessions/ports/store.ts";
 import { pause } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
-import type { ErrandAnswer, Ownership } from "../sessions/ports/ownership.ts";
-import { ErrandDesk } from "./command_inbox.ts";
+import type { CommandAnswer, Ownership } from "../sessions/ports/ownership.ts";
+import { CommandInbox } from "./command_inbox.ts";
 import { KeyWatch } from "./key_watch.ts";
 import { Presence, type PresenceBounds } from "./presence.ts";
 import type { SharedClock } from "./shared_clock.ts";
 import { type Stopwatch, systemStopwatch } from "./stopwatch.ts";
-import { Vigil } from "./vigil.ts";
+import { PresenceWatch } from "./presence_watch.ts";
 
 /** In milliseconds, where nothing else is said. */
 export interface ReplicaBounds extends PresenceBounds {
   /** How often the shares are looked at. */
-  readonly censusMs: number;
-  /** How often errands are looked for while there are others. */
-  readonly errandMs: number;
-  /** How often errands are removed that nobody took back. */
+  readonly snapshotMs: number;
+  /** How often commands are looked for while there are others. */
+  readonly commandMs: number;
+  /** How often commands are removed that nobody took back. */
   readonly tidyMs: number;
   /** How many sessions are given up at a time for others to take. */
   readonly giveStep: number;
@@ -35,8 +35,8 @@ export const REPLICA_BOUNDS: ReplicaBounds = {
   ttlMs: 10_000,
   renewMs: 1_000,
   marginMs: 3_000,
-  censusMs: 1_000,
-  errandMs: 100,
+  snapshotMs: 1_000,
+  commandMs: 100,
   tidyMs: 600_000,
   giveStep: 5,
 };
@@ -47,10 +47,10 @@ export interface Sessions {
   readonly supervised: number;
   /** Whether this session is. */
   isSupervised(instanceId: string): boolean;
-  takeUp(instanceIds: readonly string[]): Promise<void>;
-  handOver(count: number): Promise<number>;
+  adoptOrphans(instanceIds: readonly string[]): Promise<void>;
+  rebalance(count: number): Promise<number>;
   abandonAll(): Promise<void>;
-  runErrand(instanceId: string, errand: Errand): Promise<CommandOutcome>;
+  runCommand(instanceId: string, command: RemoteCommand): Promise<CommandOutcome>;
 }
 
 /** What one replica needs. */
@@ -70,14 +70,14 @@ export interface ReplicaOptions {
 export class Replica implements Ownership {
   readonly #options: ReplicaOptions;
   readonly #presence: Presence;
-  readonly #desk: ErrandDesk;
-  readonly #vigil: Vigil;
+  readonly #desk: CommandInbox;
+  readonly #presenceWatch: PresenceWatch;
   readonly #keys: KeyWatch;
   readonly #stopping = new AbortController();
   /** Leases that the database could not be told of when they ended. */
   readonly #unreleased = new Map<Lease, boolean>();
   #sessions: Sessions | null = null;
-  #census: Census | null = null;
+  #clusterSnapshot: ClusterSnapshot | null = null;
   #fencings = 0;
 
   constructor(options: ReplicaOptions) {
@@ -95,19 +95,19 @@ export class Replica implements Ownership {
         await this.#sessions?.abandonAll();
       },
     });
-    this.#vigil = new Vigil(stopwatch, bounds);
+    this.#presenceWatch = new PresenceWatch(stopwatch, bounds);
     this.#keys = new KeyWatch({ leases, log });
-    this.#desk = new ErrandDesk({
+    this.#desk = new CommandInbox({
       leases,
       clock,
       log,
-      lookMs: bounds.errandMs,
+      lookMs: bounds.commandMs,
     });
   }
 
-  /** How many replicas are present, as of the last census. */
+  /** How many replicas are present, as of the last snapshot of the cluster. */
   get present(): number {
-    return this.#census?.sessions.size ?? 0;
+    return this.#clusterSnapshot?.sessions.size ?? 0;
   }
 
   /** Whether this replica may act for sessions: the database has taken its presence, and it has not run out. */
@@ -130,10 +130,10 @@ export class Replica implements Ownership {
     const { leases, bounds, patiently = (work) => work() } = this.#options;
     this.#sessions = sessions;
     await patiently(() => this.#join());
-    await patiently(() => leases.putUp(unsettled));
+    await patiently(() => leases.markOrphaned(unsettled));
     await patiently(() => this.#adjust());
-    void this.#repeat(bounds.censusMs, () => this.#adjust());
-    void this.#repeat(bounds.errandMs, () => this.#serve());
+    void this.#repeat(bounds.snapshotMs, () => this.#adjust());
+    void this.#repeat(bounds.commandMs, () => this.#serve());
     void this.#repeat(bounds.tidyMs, () => leases.tidy());
   }
 
@@ -151,7 +151,7 @@ export class Replica implements Ownership {
         const isHopeless = clock.steady() >= until || this.#stopping.signal.aborted;
         if (isHopeless || !(error instanceof KeysDisagreeError)) throw error;
       }
-      await this.#endLapsed(await this.#options.leases.census(), "");
+      await this.#endLapsed(await this.#options.leases.clusterSnapshot(), "");
       await pause(clock, bounds.renewMs, this.#stopping.signal);
     }
   }
@@ -160,8 +160,8 @@ export class Replica implements Ownership {
    * Ends the presences that are over.
    * @returns whether there were any
    */
-  async #endLapsed({ presences }: Census, self: ReplicaId): Promise<boolean> {
-    const lapsed = this.#vigil.look(presences, self);
+  async #endLapsed({ presences }: ClusterSnapshot, self: ReplicaId): Promise<boolean> {
+    const lapsed = this.#presenceWatch.look(presences, self);
     for (const { replica, mark } of lapsed) {
       const isEnded = await this.#options.leases.evict(replica, mark);
       if (isEnded) this.#options.log.warn({ event: "replica_replaced", replica });
@@ -203,8 +203,8 @@ export class Replica implements Ownership {
     return await this.#keys.note(this.#self(), instanceId, keyId);
   }
 
-  ask(owner: ReplicaId, instanceId: string, errand: Errand, waitMs: number): Promise<ErrandAnswer> {
-    return this.#desk.ask(owner, instanceId, errand, waitMs);
+  ask(owner: ReplicaId, instanceId: string, command: RemoteCommand, waitMs: number): Promise<CommandAnswer> {
+    return this.#desk.ask(owner, instanceId, command, waitMs);
   }
 
   // ── What is done again and again ───────────────────────────────────────────────────────────────
@@ -219,14 +219,16 @@ export class Replica implements Ownership {
       if (this.#unreleased.has(lease)) return; // the database is still away
     }
     const asked = clock.steady();
-    this.#census = await leases.census();
-    clock.follow(this.#census.now, asked);
+    this.#clusterSnapshot = await leases.clusterSnapshot();
+    clock.follow(this.#clusterSnapshot.now, asked);
     // With what they had, where some were over.
-    if (await this.#endLapsed(this.#census, id)) this.#census = await leases.census();
+    if (await this.#endLapsed(this.#clusterSnapshot, id)) {
+      this.#clusterSnapshot = await leases.clusterSnapshot();
+    }
     const own = this.#sessions;
     await this.#keys.look(id, (instanceId) => own.isSupervised(instanceId));
-    await this.#reconcile(id, this.#census, own);
-    const adjustment = adjustmentOf(this.#keys.equals(this.#census), id, bounds.giveStep);
+    await this.#reconcile(id, this.#clusterSnapshot, own);
+    const adjustment = adjustmentOf(this.#keys.equals(this.#clusterSnapshot), id, bounds.giveStep);
     switch (adjustment.kind) {
       case "none":
         return;
@@ -234,10 +236,10 @@ export class Replica implements Ownership {
         const orphans = await leases.orphans(adjustment.count, this.#keys.left);
         if (orphans.length === 0) return;
         log.info({ event: "sessions_taken_up", sessions: orphans.length });
-        return await this.#sessions.takeUp(orphans);
+        return await this.#sessions.adoptOrphans(orphans);
       }
       case "give": {
-        const given = await this.#sessions.handOver(adjustment.count);
+        const given = await this.#sessions.rebalance(adjustment.count);
         if (given > 0) log.info({ event: "sessions_handed_over", sessions: given });
         return;
       }
@@ -247,17 +249,17 @@ export class Replica implements Ownership {
   }
 
   /** Looks after sessions that are ours without our knowing, because an answer of the database was lost. */
-  async #reconcile(id: ReplicaId, { sessions }: Census, own: Sessions): Promise<void> {
+  async #reconcile(id: ReplicaId, { sessions }: ClusterSnapshot, own: Sessions): Promise<void> {
     if ((sessions.get(id) ?? 0) <= own.supervised) return;
     const forgotten = (await this.#options.leases.heldBy(id)).filter((held) => !own.isSupervised(held));
-    await own.takeUp(forgotten);
+    await own.adoptOrphans(forgotten);
   }
 
   async #serve(): Promise<void> {
     const id = this.#presence.id;
     const sessions = this.#sessions;
     if (id === null || sessions === null || this.present < 2) return;
-    await this.#desk.serve(id, (instanceId, errand) => sessions.runErrand(instanceId, errand));
+    await this.#desk.serve(id, (instanceId, command) => sessions.runCommand(instanceId, command));
   }
 
   async #repeat(everyMs: number, work: () => Promise<void>): Promise<void> {

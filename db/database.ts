@@ -28,7 +28,7 @@ export interface Database {
   /** How many statements `db`, `writes` and `calls` take at a time. */
   readonly connections: number;
   /** Reads without waiting; null where the database is elsewhere. */
-  readonly glance: ((text: string) => Glance) | null;
+  readonly syncRead: ((text: string) => Glance) | null;
   /** How many bytes one statement may take; infinite where there is no limit. */
   readonly statementBytes: number;
   close(): Promise<void>;
@@ -52,7 +52,7 @@ export interface ConnectOptions extends MysqlListeners {
  */
 export async function connect(url: string, options: ConnectOptions = {}): Promise<Database> {
   const target = parseDatabaseUrl(url);
-  const { glance, connections, ...dialects } = await openDialect(target, options);
+  const { syncRead, connections, ...dialects } = await openDialect(target, options);
   const over = (dialect: Dialect) => new Kysely<Tables>({ dialect, log: options.log ?? [] });
   const db = over(dialects.patient);
   const close = () => db.destroy();
@@ -64,7 +64,7 @@ export async function connect(url: string, options: ConnectOptions = {}): Promis
   };
   try {
     const statementBytes = await greet(target, db);
-    return { dialect: target.dialect, db, ...guarded, connections, glance, statementBytes, close };
+    return { dialect: target.dialect, db, ...guarded, connections, syncRead, statementBytes, close };
   } catch (error) {
     await close();
     throw error;
@@ -72,7 +72,7 @@ export async function connect(url: string, options: ConnectOptions = {}): Promis
 }
 
 /** The ways to one database. */
-interface Dialects extends Pick<Database, "glance" | "connections"> {
+interface Dialects extends Pick<Database, "syncRead" | "connections"> {
   readonly patient: Dialect;
   /** Null where the database is embedded, which answers or fails immediately. */
   readonly guarded: Omit<Mysql, "patient"> | null;
@@ -81,8 +81,8 @@ interface Dialects extends Pick<Database, "glance" | "connections"> {
 async function openDialect(target: DatabaseTarget, options: ConnectOptions): Promise<Dialects> {
   switch (target.dialect) {
     case "sqlite": {
-      const { dialect, glance } = openSqlite(target, { readOnly: options.readOnly });
-      return { patient: dialect, guarded: null, glance, connections: 1 };
+      const { dialect, syncRead } = openSqlite(target, { readOnly: options.readOnly });
+      return { patient: dialect, guarded: null, syncRead, connections: 1 };
     }
     case "mysql": {
       // Only here: an embedded database starts without the driver and its packages.
@@ -92,7 +92,7 @@ async function openDialect(target: DatabaseTarget, options: ConnectOptions): Pro
         { ...STORE_BOUNDS, ...options.bounds },
         options,
       );
-      return { patient, guarded, glance: null, connections: target.poolSize };
+      return { patient, guarded, syncRead: null, connections: target.poolSize };
     }
     default:
       return target satisfies never;

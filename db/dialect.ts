@@ -104,7 +104,7 @@ export function upsert<Table extends keyof Tables>(
 }
 
 /** Makes an insert leave a row alone that is there. */
-export function unlessThere<Table extends keyof Tables>(
+export function insertIfAbsent<Table extends keyof Tables>(
   dialect: DialectName,
   insert: Insert<Table>,
   key: string & keyof Tables[Table],

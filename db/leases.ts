@@ -1,23 +1,23 @@
 /**
- * Presences, leases and errands on MySQL. Instants are the server's own: the clocks of the replicas may differ.
+ * Presences, leases and commands on MySQL. Instants are the server's own: the clocks of the replicas may differ.
  *
  * Nobody is taken for gone by such an instant alone, for that clock may be set, and after a failover it is another
  * machine's: a replica is there for as long as its row is, and the row goes when it leaves, or when others have watched
- * it stay the same for the length of a presence (`cluster/vigil.ts`). What the instants say is only whether a replica
+ * it stay the same for the length of a presence (`cluster/presence_watch.ts`). What the instants say is only whether a replica
  * is late, so that nobody vouches for its sessions.
  * @module
  */
 import { type Kysely, type RawBuilder, sql } from "kysely";
 import type { KeyId, KeyRing } from "../domain/key_ring.ts";
-import type { AddressedErrand, ErrandState, LeaseStore } from "../cluster/ports.ts";
-import type { Census, Lease, ReplicaId, SeenPresence, Taking } from "../domain/leases.ts";
+import type { AddressedCommand, CommandState, LeaseStore } from "../cluster/ports.ts";
+import type { ClusterSnapshot, Lease, ReplicaId, SeenPresence, Taking } from "../domain/leases.ts";
 import type { Arrival, LeftToOthers } from "../cluster/ports.ts";
-import type { CommandOutcome, Errand } from "../sessions/ports/ownership.ts";
+import type { CommandOutcome, RemoteCommand } from "../sessions/ports/ownership.ts";
 import { StoreUnavailableError } from "../sessions/ports/store.ts";
 import { runGuarded } from "./faults.ts";
 import type { SqlKeyRing } from "./key_ring.ts";
 import { WriteLanes } from "./write_lanes.ts";
-import { CREDENTIALS, ERRANDS, LEASES, LOGIN_KIND, REPLICA_KEYS, REPLICAS, type Tables } from "./schema.ts";
+import { COMMANDS, CREDENTIALS, LEASES, LOGIN_KIND, REPLICA_KEYS, REPLICAS, type Tables } from "./schema.ts";
 
 /** Sessions put up by one statement at most. */
 const CHUNK = 1_000;
@@ -28,7 +28,7 @@ const SLACK_SECONDS = 2;
  * its sessions yet, but nobody says either that they are connected.
  */
 const DOUBT = 0.3;
-/** After which an errand that its sender never took back is removed, in minutes. */
+/** After which a command that its sender never took back is removed, in minutes. */
 const STALE_MINUTES = 10;
 
 const leases = sql.table(LEASES);
@@ -109,7 +109,7 @@ export class SqlLeases implements LeaseStore {
   async leave(replica: ReplicaId): Promise<void> {
     // Its row first: from then on whatever it has is free, row by row or not.
     await this.#probing(() => this.#control.deleteFrom(REPLICAS).where("replica_id", "=", replica).execute());
-    await runGuarded(() => this.#control.deleteFrom(ERRANDS).where("replica_id", "=", replica).execute());
+    await runGuarded(() => this.#control.deleteFrom(COMMANDS).where("replica_id", "=", replica).execute());
     await runGuarded(() =>
       this.#control.deleteFrom(REPLICA_KEYS).where("replica_id", "=", replica).execute()
     );
@@ -153,7 +153,7 @@ export class SqlLeases implements LeaseStore {
     );
   }
 
-  async putUp(instanceIds: readonly string[]): Promise<void> {
+  async markOrphaned(instanceIds: readonly string[]): Promise<void> {
     for (let start = 0; start < instanceIds.length; start += CHUNK) {
       const rows = instanceIds.slice(start, start + CHUNK)
         .map((instance_id) => ({ instance_id, replica_id: null, epoch: 0, resting: 0 }));
@@ -164,9 +164,9 @@ export class SqlLeases implements LeaseStore {
     }
   }
 
-  census(): Promise<Census> {
+  clusterSnapshot(): Promise<ClusterSnapshot> {
     return runGuarded(async () => {
-      const { rows } = await sql<CensusRow>`
+      const { rows } = await sql<ClusterRow>`
         select r.replica_id as replica, count(*) as sessions, null as mark, null as is_over, null as now
           from ${leases} l
           left join ${replicas} r on r.replica_id = l.replica_id
@@ -207,16 +207,16 @@ export class SqlLeases implements LeaseStore {
     });
   }
 
-  sendErrand(to: ReplicaId, instanceId: string, errand: Errand): Promise<number> {
+  sendCommand(to: ReplicaId, instanceId: string, errand: RemoteCommand): Promise<number> {
     // By its key it is found again when nobody knows whether it was written, and not written twice.
     const { errand: text, command } = commandColumnsOf(errand);
     let isSent = false;
     return runGuarded(async () => {
-      const written = isSent ? await this.#findErrand(to, text) : undefined;
+      const written = isSent ? await this.#findCommand(to, text) : undefined;
       if (written !== undefined) return written;
       isSent = true;
       this.#lanes.stall.admit();
-      const { insertId } = await this.#control.insertInto(ERRANDS).values({
+      const { insertId } = await this.#control.insertInto(COMMANDS).values({
         replica_id: to,
         instance_id: instanceId,
         errand: text,
@@ -229,33 +229,33 @@ export class SqlLeases implements LeaseStore {
     });
   }
 
-  async #findErrand(to: ReplicaId, text: string): Promise<number | undefined> {
-    const row = await this.#control.selectFrom(ERRANDS).select("id")
+  async #findCommand(to: ReplicaId, text: string): Promise<number | undefined> {
+    const row = await this.#control.selectFrom(COMMANDS).select("id")
       .where("replica_id", "=", to).where("errand", "=", text).executeTakeFirst();
     return row?.id;
   }
 
-  errandsFor(replica: ReplicaId): Promise<AddressedErrand[]> {
+  commandsFor(replica: ReplicaId): Promise<AddressedCommand[]> {
     return runGuarded(async () => {
-      const rows = await this.#control.selectFrom(ERRANDS).select(["id", "instance_id", "errand", "command"])
+      const rows = await this.#control.selectFrom(COMMANDS).select(["id", "instance_id", "errand", "command"])
         .where("replica_id", "=", replica).where("outcome", "is", null).orderBy("id").execute();
       return rows.map((row) => ({
         id: row.id,
         instanceId: row.instance_id,
-        errand: errandIn(row.command ?? row.errand),
+        command: commandIn(row.command ?? row.errand),
       }));
     });
   }
 
-  async settleErrand(id: number, outcome: CommandOutcome): Promise<void> {
+  async settleCommand(id: number, outcome: CommandOutcome): Promise<void> {
     const columns = columnsOf(outcome);
-    await runGuarded(() => this.#control.updateTable(ERRANDS).set(columns).where("id", "=", id).execute());
+    await runGuarded(() => this.#control.updateTable(COMMANDS).set(columns).where("id", "=", id).execute());
   }
 
-  errandState(id: number): Promise<ErrandState> {
+  commandState(id: number): Promise<CommandState> {
     return runGuarded(async () => {
       const { rows: [row] } = await sql<{ outcome: string | null; result: string | null; present: unknown }>`
-        select e.outcome, e.result, r.replica_id is not null as present from ${sql.table(ERRANDS)} e
+        select e.outcome, e.result, r.replica_id is not null as present from ${sql.table(COMMANDS)} e
           left join ${replicas} r on r.replica_id = e.replica_id
           where e.id = ${id}`.execute(this.#control);
       if (row === undefined) return { kind: "lost" };
@@ -264,15 +264,15 @@ export class SqlLeases implements LeaseStore {
     });
   }
 
-  async dropErrand(id: number): Promise<void> {
-    await runGuarded(() => this.#control.deleteFrom(ERRANDS).where("id", "=", id).execute());
+  async dropCommand(id: number): Promise<void> {
+    await runGuarded(() => this.#control.deleteFrom(COMMANDS).where("id", "=", id).execute());
   }
 
   tidy(): Promise<void> {
     return runGuarded(async () => {
       const isStale = sql<boolean>`created_at not between ${NOW} - interval ${STALE_MINUTES} minute
         and ${NOW} + interval ${STALE_MINUTES} minute`;
-      await this.#control.deleteFrom(ERRANDS).where(isStale).execute();
+      await this.#control.deleteFrom(COMMANDS).where(isStale).execute();
       await this.#ring.tidy();
     });
   }
@@ -316,24 +316,24 @@ function isNotLeft({ keys, sessions }: LeftToOthers): RawBuilder<boolean> {
 
 /** Without the key, which is the database's affair. */
 /** Characters that the column of an earlier version holds. */
-const ERRAND_CHARACTERS = 255;
+const SHORT_CHARACTERS = 255;
 
-function commandColumnsOf(command: Errand): { errand: string; command: string | null } {
+function commandColumnsOf(command: RemoteCommand): { errand: string; command: string | null } {
   const key = crypto.randomUUID();
   const whole = JSON.stringify({ ...command, key });
   // ASCII is all that the column takes.
-  const isShort = whole.length <= ERRAND_CHARACTERS && /^[\x20-\x7e]*$/.test(whole);
+  const isShort = whole.length <= SHORT_CHARACTERS && /^[\x20-\x7e]*$/.test(whole);
   return isShort
     ? { errand: whole, command: null }
     : { errand: JSON.stringify({ type: command.type, key }), command: whole };
 }
 
-function errandIn(text: string): Errand {
+function commandIn(text: string): RemoteCommand {
   const { key: _, ...errand } = JSON.parse(text);
-  return errand as Errand;
+  return errand as RemoteCommand;
 }
 
-interface CensusRow {
+interface ClusterRow {
   readonly replica: string | null;
   readonly sessions: unknown;
   readonly mark: string | null;

@@ -3,7 +3,12 @@
  * @module
  */
 import { SpanStatusCode, trace, type Tracer } from "@opentelemetry/api";
-import type { CredentialStore, RetiredLoginStore, SessionStore, Soon } from "../sessions/ports/store.ts";
+import type {
+  CredentialStore,
+  MaybePromise,
+  RetiredLoginStore,
+  SessionStore,
+} from "../sessions/ports/store.ts";
 import type { Metrics } from "../runtime/metrics.ts";
 
 type Operations = SessionStore & CredentialStore & RetiredLoginStore;
@@ -29,7 +34,7 @@ const OPERATIONS = Object.keys(
   } satisfies Record<keyof Operations, true>,
 ) as (keyof Operations)[];
 
-type Operation = (...args: unknown[]) => Soon<unknown>;
+type Operation = (...args: unknown[]) => MaybePromise<unknown>;
 
 /** The same store; every operation is timed, and a span of the trace it belongs to. */
 export function meterStore(store: Operations, metrics: Metrics): Operations {
@@ -73,7 +78,10 @@ function traced(operation: string, run: Operation, tracer: Tracer): Operation {
 }
 
 /** Does it, and says when it is over, be that now or later. */
-function watched(work: () => Soon<unknown>, end: (isFailure: boolean) => void): Soon<unknown> {
+function watched(
+  work: () => MaybePromise<unknown>,
+  end: (isFailure: boolean) => void,
+): MaybePromise<unknown> {
   const failed = (error: unknown): never => {
     end(true);
     throw error;
@@ -82,7 +90,7 @@ function watched(work: () => Soon<unknown>, end: (isFailure: boolean) => void): 
     end(false);
     return value;
   };
-  let result: Soon<unknown>;
+  let result: MaybePromise<unknown>;
   try {
     result = work();
   } catch (error) {

@@ -22,7 +22,7 @@ import {
 import { alterTable, prepareToAlter, refuseWhileServed } from "./adoption/carry_out.ts";
 import { connect, type Database } from "./database.ts";
 import { parseDatabaseUrl } from "./database_url.ts";
-import { type DialectName, instantFormat, unlessThere } from "./dialect.ts";
+import { type DialectName, insertIfAbsent, instantFormat } from "./dialect.ts";
 import { DatabaseUnusableError } from "./errors.ts";
 import { judgeFault, runGuarded } from "./faults.ts";
 import { type Migration, MIGRATIONS as ALL } from "./migrations/mod.ts";
@@ -201,7 +201,7 @@ async function apply(
   for (const migration of pending) {
     for (const statement of migration.statements[dialect]) await run(statement);
     const insert = db.insertInto(MIGRATIONS).values({ name: migration.name, applied_at: format(Date.now()) });
-    await unlessThere(dialect, insert, "name").execute();
+    await insertIfAbsent(dialect, insert, "name").execute();
   }
 }
 

@@ -10,7 +10,7 @@ import { Breaker, SilenceError } from "./breaker.ts";
 import { type DatabaseNode, type MysqlTarget, nodeName } from "./database_url.ts";
 import { DatabaseUnusableError } from "./errors.ts";
 import { isOutage, judgeFault } from "./faults.ts";
-import { Forsaken } from "./forsaken.ts";
+import { AbandonedConnections } from "./abandoned_connections.ts";
 import { isDenied } from "./server_errors.ts";
 import { probeMysql } from "./mysql_probe.ts";
 import { askRole } from "./mysql_role.ts";
@@ -271,7 +271,7 @@ class KyselyPool {
   readonly #parts: PoolParts;
   readonly #turns: Turns;
   readonly #known = new WeakMap<PoolConnection, KyselyConnection>();
-  readonly #forsaken = new Forsaken();
+  readonly #abandoned = new AbandonedConnections();
   #generation = 0;
 
   constructor(parts: PoolParts) {
@@ -333,9 +333,9 @@ class KyselyPool {
   /** Ends at the server what was given up here; as soon as it answers, where it does not. */
   endForsaken(): void {
     const { breaker } = this.#parts;
-    if (this.#forsaken.size === 0 || breaker.isOpen) return;
+    if (this.#abandoned.size === 0 || breaker.isOpen) return;
     const terms: Terms = { boundMs: STORE_BOUNDS.callMs, breaker };
-    void this.#forsaken.end((text, parameters) =>
+    void this.#abandoned.end((text, parameters) =>
       new Promise((resolve, reject) =>
         this.getConnection(terms, (error, connection) => {
           if (error) return reject(error);
@@ -404,7 +404,7 @@ class KyselyPool {
       },
       onRefused: () => nodes.lost(node),
       onForsaken: () => {
-        this.#forsaken.add(raw.threadId, socketOf(raw).localPort);
+        this.#abandoned.add(raw.threadId, socketOf(raw).localPort);
         this.endForsaken();
       },
     });

@@ -5,15 +5,15 @@
  * @module
  */
 import { type CompiledQuery, type Kysely, sql } from "kysely";
-import type { Soon, StoredOutline } from "../sessions/ports/store.ts";
-import { Gathering, type GatheringBounds } from "./gathering.ts";
+import type { MaybePromise, StoredOutline } from "../sessions/ports/store.ts";
+import { BatchLoader, type BatchLoaderBounds } from "./batch_loader.ts";
 import { orphans } from "./leases.ts";
 import { outlineOf, type OutlineRow } from "./rows.ts";
 import { SESSIONS, type Tables } from "./schema.ts";
 import type { Glance } from "./sqlite.ts";
 
 /** Reads an outline; null when there is no such session. */
-export type ReadOutline = (instanceId: string) => Soon<StoredOutline | null>;
+export type ReadOutline = (instanceId: string) => MaybePromise<StoredOutline | null>;
 type ReadLater = (instanceId: string) => Promise<StoredOutline | null>;
 
 const COLUMNS = [
@@ -29,12 +29,12 @@ const COLUMNS = [
  * At once, over SQLite.
  * @param later takes over where the file cannot be read at this moment, for it can wait and try again
  */
-export function glancing(glance: (text: string) => Glance, later: ReadLater): ReadOutline {
+export function syncReading(syncRead: (text: string) => Glance, later: ReadLater): ReadOutline {
   const text = `select ${COLUMNS.join(", ")} from ${SESSIONS} where instance_id = ?`;
   let look: Glance | undefined;
   return (instanceId) => {
     try {
-      const row = (look ??= glance(text))(instanceId);
+      const row = (look ??= syncRead(text))(instanceId);
       if (row !== undefined) return row === null ? null : outlineOf(rowOf(row));
     } catch {
       // Whatever it is, whoever reads it later says it better.
@@ -54,7 +54,7 @@ function rowOf(
  * time, as long as they are answered: with two, each is for half as many sessions, and a read takes a quarter more
  * of the processor's time.
  */
-const COMPANY: GatheringBounds = { together: 32, patienceMs: 20, underWay: 4 };
+const COMPANY: BatchLoaderBounds = { together: 32, patienceMs: 20, underWay: 4 };
 
 /** A session's columns, or the name of one that is an orphan. */
 type Row = OutlineRow & { readonly orphan: null } | { readonly instance_id: null; readonly orphan: string };
@@ -68,7 +68,7 @@ interface Found {
  * @param run carries out a statement, again where that is right
  * @param alone takes over for a name that the table compares in another way than this code
  */
-export function gathering(
+export function batchLoader(
   db: Kysely<Tables>,
   run: <T>(work: () => Promise<T>) => Promise<T>,
   alone: ReadLater,
@@ -83,7 +83,7 @@ export function gathering(
     const { rows } = await run(() => db.executeQuery<Row>({ ...query, parameters: [...ids, ...ids] }));
     return byName(rows);
   };
-  const together = new Gathering(read, COMPANY);
+  const together = new BatchLoader(read, COMPANY);
   return async (instanceId) => {
     const found = await together.find(instanceId);
     if (found === null) return await alone(instanceId);

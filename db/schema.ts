@@ -22,7 +22,7 @@ export const REPLICAS = "ll_whatsapp_replicas";
 /** Which replica acts for which session, by which epoch; MySQL alone. */
 export const LEASES = "ll_whatsapp_leases";
 /** What replicas ask of each other; MySQL alone. */
-export const ERRANDS = "ll_whatsapp_errands";
+export const COMMANDS = "ll_whatsapp_errands";
 /** Which keys may have sealed something, and which of them seals; MySQL alone. */
 export const CREDENTIAL_KEYS = "ll_whatsapp_credential_keys";
 /** Which keys each replica has; MySQL alone. */
@@ -132,13 +132,13 @@ export interface LeaseTable {
 }
 
 /** A row for each remote command, until its sender has read the outcome; MySQL alone. */
-export interface ErrandTable {
+export interface CommandTable {
   id: Generated<number>;
   replica_id: string;
   instance_id: string;
   /** The command as JSON, or its type alone where all of it is in `command`; with a key of its own. */
   errand: string;
-  /** The command as JSON where that is too long for `errand`; null otherwise. */
+  /** The command as JSON where that is too long for `command`; null otherwise. */
   command: string | null;
   /** `done`, or the code of an error; null as long as it is not done. */
   outcome: string | null;
@@ -180,7 +180,7 @@ export interface Tables {
   [CURRENT_LOGINS]: CurrentLoginTable;
   [REPLICAS]: ReplicaTable;
   [LEASES]: LeaseTable;
-  [ERRANDS]: ErrandTable;
+  [COMMANDS]: CommandTable;
   [CREDENTIAL_KEYS]: CredentialKeyTable;
   [REPLICA_KEYS]: ReplicaKeyTable;
   [MIGRATIONS]: MigrationTable;

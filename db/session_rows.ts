@@ -4,12 +4,12 @@
  */
 import { type CompiledQuery, type Kysely, type Selectable, sql } from "kysely";
 import type { Lease } from "../domain/leases.ts";
-import type { Link } from "../domain/life.ts";
+import type { Link } from "../domain/snapshot.ts";
 import { INSTANCE_ID, QR_STATUSES, SESSION_STATUSES } from "@session-manager/contract";
 import { ForeignRowError, SessionMissingError, type StoredSession } from "../sessions/ports/store.ts";
 import { createSession, type Instant, type Session } from "../domain/session.ts";
 import type { Database } from "./database.ts";
-import { exactly, instantFormat, unlessThere } from "./dialect.ts";
+import { exactly, insertIfAbsent, instantFormat } from "./dialect.ts";
 import { isHeld } from "./fence.ts";
 import { inLists } from "./in_lists.ts";
 import { isOrphan } from "./leases.ts";
@@ -128,7 +128,7 @@ export class SessionRows {
     const { db, dialect } = this.#database;
     const columns = columnsOf(createSession(instanceId, now), this.format);
     const insert = db.insertInto(SESSIONS).values({ instance_id: instanceId, ...columns });
-    await unlessThere(dialect, insert, "instance_id").execute();
+    await insertIfAbsent(dialect, insert, "instance_id").execute();
   }
 
   /**

@@ -24,7 +24,7 @@ const KEPT_LENGTH = 1_000;
 export interface Sqlite {
   readonly dialect: Dialect;
   /** Prepares a question for one row with one parameter. */
-  readonly glance: (text: string) => Glance;
+  readonly syncRead: (text: string) => Glance;
 }
 
 /**
@@ -56,7 +56,7 @@ export function openSqlite(target: SqliteTarget, options: { readOnly?: boolean }
   const opened = database;
   return {
     dialect: new SqliteDialect({ database: new KyselyDatabase(opened) }),
-    glance: (text) => glanceAt(opened, text),
+    syncRead: (text) => glanceAt(opened, text),
   };
 }
 

@@ -11,10 +11,10 @@ import type { LeaseStore } from "../cluster/ports.ts";
 import type { CredentialsChange, KeyWrite } from "../domain/credentials.ts";
 import {
   type CredentialStore,
+  type MaybePromise,
   type RetiredLogin,
   type RetiredLoginStore,
   type SessionStore,
-  type Soon,
   type StoredOutline,
   type StoredSession,
   StoreUnavailableError,
@@ -29,7 +29,7 @@ import { inLists } from "./in_lists.ts";
 import { SqlLeases } from "./leases.ts";
 import { SqlKeyRing } from "./key_ring.ts";
 import { LoginChanges } from "./login_changes.ts";
-import { gathering, glancing, type ReadOutline } from "./outlines.ts";
+import { batchLoader, type ReadOutline, syncReading } from "./outlines.ts";
 import { ReadGate } from "./read_gate.ts";
 import { SqlRetiredLogins } from "./retired_logins.ts";
 import { CREDENTIALS, LOGIN_KIND, SESSIONS, type Tables } from "./schema.ts";
@@ -89,16 +89,16 @@ export class SqlStore implements Store {
     this.#writeCheck = new WriteCheck(database, this.#lanes?.stall);
     this.#readGate = new ReadGate(() => this.#run(() => this.#rows.find(NOBODY)));
     const later = async (instanceId: string) => outlineIn(await this.find(instanceId));
-    this.#readOutline = database.glance === null
-      ? gathering(database.calls, (read) => this.#read(read), later)
-      : glancing(database.glance, later);
+    this.#readOutline = database.syncRead === null
+      ? batchLoader(database.calls, (read) => this.#read(read), later)
+      : syncReading(database.syncRead, later);
   }
 
   find(instanceId: string): Promise<StoredSession | null> {
     return this.#read(() => this.#rows.find(instanceId));
   }
 
-  outline(instanceId: string): Soon<StoredOutline | null> {
+  outline(instanceId: string): MaybePromise<StoredOutline | null> {
     return this.#readOutline(instanceId);
   }
 

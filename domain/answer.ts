@@ -1,10 +1,10 @@
 /**
- * What a call for a QR is answered, read off the session's life. Reading decides nothing.
+ * What a call for a QR is answered, read off the session's snapshot. Reading decides nothing.
  *
  * Source: decisions, "The QR".
  * @module
  */
-import type { Life } from "./life.ts";
+import type { SessionSnapshot } from "./snapshot.ts";
 import { isValid } from "./qr.ts";
 import type { GeneratedQr, Instant } from "./session.ts";
 
@@ -19,8 +19,8 @@ export type QrAnswer =
   /** No socket is at work: one has to be asked for, or the one asked for has failed. */
   | { readonly kind: "none" };
 
-/** Reads the answer off a life at `now`. */
-export function qrAnswer({ session, pairing }: Life, now: Instant): QrAnswer {
+/** Reads the answer off a snapshot at `now`. */
+export function qrAnswer({ session, pairing }: SessionSnapshot, now: Instant): QrAnswer {
   if (session.status === "connecting" || session.status === "connected") return { kind: "already_connected" };
   if (isValid(session.qr, now)) return { kind: "qr", qr: session.qr };
   return pairing.kind === "showing" ? { kind: "pending" } : { kind: "none" };

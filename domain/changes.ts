@@ -6,8 +6,8 @@
  */
 import { lastErrorOf } from "./errors.ts";
 import type { DisconnectReason, FaultCode } from "@session-manager/contract";
-import { spend } from "./qr.ts";
-import { become, type Instant, type NoQr, type Session, type UsedQr } from "./session.ts";
+import { retireQr } from "./qr.ts";
+import { type Instant, type NoQr, type Session, updateSession, type UsedQr } from "./session.ts";
 
 /** `used`, or `none` where no QR ever linked this session. */
 export function used({ qr }: Session): UsedQr | NoQr {
@@ -17,7 +17,11 @@ export function used({ qr }: Session): UsedQr | NoQr {
 
 /** A socket is opening with credentials: `connecting`. */
 export function connecting(session: Session, now: Instant): Session {
-  return become(session, now, { status: "connecting", qr: used(session), lastError: session.lastError });
+  return updateSession(session, now, {
+    status: "connecting",
+    qr: used(session),
+    lastError: session.lastError,
+  });
 }
 
 /** The number is linked and the socket logged in. Without a number, the last one known stays. */
@@ -25,7 +29,7 @@ export function connected(session: Session, reported: string | null, now: Instan
   const phoneNumber = reported ?? session.phoneNumber;
   const again = session.status === "connected" && session.phoneNumber === phoneNumber;
   const qr = session.qr.status === "generated" ? used(session) : session.qr;
-  return become(session, now, { status: "connected", qr, lastError: null }, {
+  return updateSession(session, now, { status: "connected", qr, lastError: null }, {
     phoneNumber,
     connectedAt: (again ? session.connectedAt : null) ?? now,
     disconnectedAt: null,
@@ -37,8 +41,8 @@ export function disconnected(session: Session, reason: DisconnectReason, now: In
   const lastError = lastErrorOf(reason);
   const repeated = session.status === "disconnected" && session.lastError.code === reason;
   const disconnectedAt = (repeated ? session.disconnectedAt : null) ?? now;
-  const qr = reason === "LOGOUT" ? { status: "none" } as const : spend(session.qr);
-  return become(session, now, { status: "disconnected", qr, lastError }, { disconnectedAt });
+  const qr = reason === "LOGOUT" ? { status: "none" } as const : retireQr(session.qr);
+  return updateSession(session, now, { status: "disconnected", qr, lastError }, { disconnectedAt });
 }
 
 /**
@@ -47,5 +51,5 @@ export function disconnected(session: Session, reason: DisconnectReason, now: In
  */
 export function failed(session: Session, code: FaultCode, rival: string | null, now: Instant): Session {
   const lastError = lastErrorOf(code, rival);
-  return become(session, now, { status: "error", qr: spend(session.qr), lastError });
+  return updateSession(session, now, { status: "error", qr: retireQr(session.qr), lastError });
 }

@@ -38,7 +38,7 @@ export interface SeenPresence {
 }
 
 /** Who is present, and who has how much to do. */
-export interface Census {
+export interface ClusterSnapshot {
   /** How many sessions each present replica acts for. */
   readonly sessions: ReadonlyMap<ReplicaId, number>;
   /** The presence of each. */
@@ -49,8 +49,8 @@ export interface Census {
   readonly now: Instant;
 }
 
-/** As much of a census as tells who has how much to do. */
-export type Shares = Pick<Census, "sessions" | "orphans">;
+/** As much of a snapshot of the cluster as tells who has how much to do. */
+export type Shares = Pick<ClusterSnapshot, "sessions" | "orphans">;
 
 /** How many sessions a replica should act for, so that all have the same to do. */
 export function fairShare({ sessions, orphans }: Shares): number {
@@ -70,16 +70,16 @@ export type Adjustment =
  * What this replica should do about its share. It gives up `step` at a time: each of them is without a
  * connection for a moment.
  */
-export function adjustmentOf(census: Shares, replica: ReplicaId, step: number): Adjustment {
-  const mine = census.sessions.get(replica);
+export function adjustmentOf(clusterSnapshot: Shares, replica: ReplicaId, step: number): Adjustment {
+  const mine = clusterSnapshot.sessions.get(replica);
   if (mine === undefined) return { kind: "none" };
-  const share = fairShare(census);
-  if (census.orphans > 0) {
-    const count = Math.min(share - mine, census.orphans);
+  const share = fairShare(clusterSnapshot);
+  if (clusterSnapshot.orphans > 0) {
+    const count = Math.min(share - mine, clusterSnapshot.orphans);
     return count > 0 ? { kind: "take", count } : { kind: "none" };
   }
   // With a difference of one there is nothing to gain.
-  const least = Math.min(...census.sessions.values());
+  const least = Math.min(...clusterSnapshot.sessions.values());
   const count = Math.min(mine - share, step);
   return count > 0 && mine - least > 1 ? { kind: "give", count } : { kind: "none" };
 }

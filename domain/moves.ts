@@ -1,5 +1,5 @@
 /**
- * The moves of which transitions are made: a life becomes another, and something has to be done.
+ * The moves of which transitions are made: a snapshot becomes another, and something has to be done.
  *
  * While there is a QR to tell of, the session is told as what its pairing is, whatever its login does meanwhile;
  * `told` and `toldAsConnecting` are the places that know this.
@@ -11,23 +11,23 @@ import { type CredentialsChange, KEEP } from "./credentials.ts";
 import type { Effect } from "./events.ts";
 import {
   type DropReason,
+  type FailureStreak,
   hasLoginSocket,
   hasPairingSocket,
   IDLE,
   isPairing,
-  type Life,
   type LoginActivity,
   type Moment,
   NO_PAIRING,
   type Policy,
-  type Trouble,
-} from "./life.ts";
+  type SessionSnapshot,
+} from "./snapshot.ts";
 import type { FaultCode } from "@session-manager/contract";
 import { withoutValidQr } from "./qr.ts";
 import type { Instant, Session } from "./session.ts";
 
 /** The world at the moment of an event; the domain asks no clock and throws no dice. */
-export interface Circumstances extends Moment {
+export interface TransitionContext extends Moment {
   /** In [0, 1); spreads retries. */
   readonly random: number;
   /** Whether the connection of a login's socket that is over is still going down. */
@@ -38,11 +38,11 @@ export interface Circumstances extends Moment {
 }
 
 /**
- * What an event leads to, without the domain events, which follow from it. `life` is the very same object when the
+ * What an event leads to, without the domain events, which follow from it. `snapshot` is the very same object when the
  * event concerns nobody.
  */
 export interface Move {
-  readonly life: Life;
+  readonly snapshot: SessionSnapshot;
   readonly credentials: CredentialsChange;
   readonly effects: readonly Effect[];
 }
@@ -54,96 +54,104 @@ export const CLOSE_PAIRING: Effect = { type: "close_pairing_socket" };
 export const CLOSE_LOGIN: Effect = { type: "close_login_socket", unlink: false };
 
 /** Nothing to do. */
-export function unchanged(life: Life): Move {
-  return { life, credentials: KEEP, effects: [] };
+export function unchanged(snapshot: SessionSnapshot): Move {
+  return { snapshot, credentials: KEEP, effects: [] };
 }
 
-/** The life with this change, and what has to be done; the credentials stay. */
-export function to(life: Life, change: Partial<Life>, effects: readonly Effect[] = []): Move {
-  return { life: { ...life, ...change }, credentials: KEEP, effects };
+/** The snapshot with this change, and what has to be done; the credentials stay. */
+export function to(
+  snapshot: SessionSnapshot,
+  change: Partial<SessionSnapshot>,
+  effects: readonly Effect[] = [],
+): Move {
+  return { snapshot: { ...snapshot, ...change }, credentials: KEEP, effects };
 }
 
 /** Closes the sockets that there are. */
-export function closing(life: Life): Effect[] {
+export function closing(snapshot: SessionSnapshot): Effect[] {
   return [
-    ...(hasPairingSocket(life) ? [CLOSE_PAIRING] : []),
-    ...(hasLoginSocket(life) ? [CLOSE_LOGIN] : []),
+    ...(hasPairingSocket(snapshot) ? [CLOSE_PAIRING] : []),
+    ...(hasLoginSocket(snapshot) ? [CLOSE_LOGIN] : []),
   ];
 }
 
 /** Whether the QR is what the session is told as, not its login. */
-function isToldAsQr(life: Life): boolean {
-  return isPairing(life) && life.session.status === "qr_required";
+function isToldAsQr(snapshot: SessionSnapshot): boolean {
+  return isPairing(snapshot) && snapshot.session.status === "qr_required";
 }
 
 /** The session as it is told once its login has changed. */
-function told(life: Life, change: (session: Session) => Session): Session {
-  return isToldAsQr(life) ? life.session : change(life.session);
+function told(snapshot: SessionSnapshot, change: (session: Session) => Session): Session {
+  return isToldAsQr(snapshot) ? snapshot.session : change(snapshot.session);
 }
 
 /** The same for an attempt to log in: beside a QR that is still to come, it would be told as nothing to scan. */
-function toldAsConnecting(life: Life, { now }: Moment): Session {
-  return isPairing(life) ? life.session : connecting(life.session, now);
+function toldAsConnecting(snapshot: SessionSnapshot, { now }: Moment): Session {
+  return isPairing(snapshot) ? snapshot.session : connecting(snapshot.session, now);
 }
 
 /** The failures in a row so far. */
-export function troubleOf({ login }: Life): Trouble | null {
-  return "trouble" in login ? login.trouble : null;
+export function failuresOf({ login }: SessionSnapshot): FailureStreak | null {
+  return "failures" in login ? login.failures : null;
 }
 
 /** Opens a socket with the stored credentials. */
-export function openLogin(life: Life, trouble: Trouble | null, at: Circumstances): Move {
-  return to(life, {
-    session: toldAsConnecting(life, at),
-    login: { kind: "login", trouble, deadline: at.steady + at.policy.loginMs },
+export function openLogin(
+  snapshot: SessionSnapshot,
+  failures: FailureStreak | null,
+  at: TransitionContext,
+): Move {
+  return to(snapshot, {
+    session: toldAsConnecting(snapshot, at),
+    login: { kind: "login", failures, deadline: at.steady + at.policy.loginMs },
   }, [{ type: "open_login_socket" }]);
 }
 
 /** Asks for a turn to log in. */
 export function queue(
-  life: Life,
-  trouble: Trouble | null,
+  snapshot: SessionSnapshot,
+  failures: FailureStreak | null,
   reason: DropReason | null,
-  at: Circumstances,
+  at: TransitionContext,
 ): Move {
-  const login = { kind: "queued", trouble, reason, deadline: at.steady + at.policy.queueMs } as const;
-  return to(life, { login }, [{ type: "ask_admission" }]);
+  const login = { kind: "queued", failures, reason, deadline: at.steady + at.policy.queueMs } as const;
+  return to(snapshot, { login }, [{ type: "ask_admission" }]);
 }
 
 /** Waits before the next attempt. */
-export function wait(life: Life, reason: DropReason, at: Circumstances): LoginActivity {
-  const before = troubleOf(life);
-  const trouble = { attempts: (before?.attempts ?? 0) + 1, since: before?.since ?? at.steady };
-  const waitMs = backoff(trouble.attempts, at.steady - trouble.since, at.random, at.policy.backoff);
-  return { kind: "waiting", trouble, reason, until: at.steady + waitMs };
+export function wait(snapshot: SessionSnapshot, reason: DropReason, at: TransitionContext): LoginActivity {
+  const before = failuresOf(snapshot);
+  const failures = { attempts: (before?.attempts ?? 0) + 1, since: before?.since ?? at.steady };
+  const waitMs = backoff(failures.attempts, at.steady - failures.since, at.random, at.policy.backoff);
+  return { kind: "waiting", failures, reason, until: at.steady + waitMs };
 }
 
 /** A drop with credentials that still work: disconnected, and on the way back. */
 export function drop(
-  life: Life,
+  snapshot: SessionSnapshot,
   reason: DropReason,
-  at: Circumstances,
+  at: TransitionContext,
   effects: readonly Effect[] = [],
 ): Move {
-  const session = told(life, (session) => disconnected(session, reason, at.now));
-  return to(life, { session, login: wait(life, reason, at) }, effects);
+  const session = told(snapshot, (session) => disconnected(session, reason, at.now));
+  return to(snapshot, { session, login: wait(snapshot, reason, at) }, effects);
 }
 
 /**
  * A trusted part of the system says that the login is to be given up: everything that belonged to it goes, and its
  * device is unlinked at WhatsApp.
  */
-export function logOut(life: Life, at: Circumstances): Move {
-  const session = disconnected(life.session, "LOGOUT", at.now);
-  const had = life.link !== "none" || life.predecessor;
+export function logOut(snapshot: SessionSnapshot, at: TransitionContext): Move {
+  const session = disconnected(snapshot.session, "LOGOUT", at.now);
+  const had = snapshot.link !== "none" || snapshot.predecessor;
   const effects: Effect[] = [
-    ...(hasPairingSocket(life) ? [CLOSE_PAIRING] : []),
-    ...(hasLoginSocket(life) ? [{ type: "close_login_socket", unlink: true } as const] : []),
+    ...(hasPairingSocket(snapshot) ? [CLOSE_PAIRING] : []),
+    ...(hasLoginSocket(snapshot) ? [{ type: "close_login_socket", unlink: true } as const] : []),
   ];
-  const isOver = life.login.kind === "idle" && life.pairing.kind === "none";
-  if (session === life.session && !had && isOver) return unchanged(life);
+  const isOver = snapshot.login.kind === "idle" && snapshot.pairing.kind === "none";
+  if (session === snapshot.session && !had && isOver) return unchanged(snapshot);
   return {
-    life: { ...life, session, link: "none", predecessor: false, login: IDLE, pairing: NO_PAIRING },
+    snapshot: { ...snapshot, session, link: "none", predecessor: false, login: IDLE, pairing: NO_PAIRING },
     credentials: had ? { kind: "retire", retiredId: at.retiredId } : KEEP,
     effects,
   };
@@ -153,12 +161,12 @@ export function logOut(life: Life, at: Circumstances): Move {
  * The login that was to replace another one cannot: the other is taken up again.
  * @param retire whether WhatsApp may have a device of the new login, for nobody else to use
  */
-function takeUpPredecessor(life: Life, retire: boolean, at: Circumstances): Move {
+function takeUpPredecessor(snapshot: SessionSnapshot, retire: boolean, at: TransitionContext): Move {
   const back = {
-    ...life,
+    ...snapshot,
     link: "working",
     predecessor: false,
-    session: toldAsConnecting(life, at),
+    session: toldAsConnecting(snapshot, at),
   } as const;
   return {
     ...queue(back, null, null, at),
@@ -167,12 +175,12 @@ function takeUpPredecessor(life: Life, retire: boolean, at: Circumstances): Move
 }
 
 /** WhatsApp says that there is no such login: the one that it was to replace is taken up again, if any. */
-export function loseLogin(life: Life, at: Circumstances): Move {
-  if (life.predecessor) return takeUpPredecessor(life, false, at);
-  const lost = to(life, {
-    session: told(life, (session) => disconnected(session, "LOGOUT", at.now)),
+export function loseLogin(snapshot: SessionSnapshot, at: TransitionContext): Move {
+  if (snapshot.predecessor) return takeUpPredecessor(snapshot, false, at);
+  const lost = to(snapshot, {
+    session: told(snapshot, (session) => disconnected(session, "LOGOUT", at.now)),
     link: "none",
-    login: isToldAsQr(life) ? { kind: "failed", code: "LOGOUT", rival: null } : IDLE,
+    login: isToldAsQr(snapshot) ? { kind: "failed", code: "LOGOUT", rival: null } : IDLE,
   });
   return { ...lost, credentials: { kind: "erase" } };
 }
@@ -191,19 +199,19 @@ const SUSPENDING: ReadonlySet<FaultCode> = new Set([
  * @param effects what closes the socket, where it is not closed already
  */
 export function failLogin(
-  life: Life,
+  snapshot: SessionSnapshot,
   code: FaultCode,
   rival: string | null,
-  at: Circumstances,
+  at: TransitionContext,
   effects: readonly Effect[] = [],
 ): Move {
   const contested = code === "LOGGED_IN_ELSEWHERE";
-  if (life.predecessor && SUSPENDING.has(code)) return takeUpPredecessor(life, !contested, at);
-  const suspend = life.link === "working" && SUSPENDING.has(code);
-  const login: LoginActivity = isToldAsQr(life) ? { kind: "failed", code, rival } : IDLE;
-  const session = told(life, (session) => failed(session, code, rival, at.now));
+  if (snapshot.predecessor && SUSPENDING.has(code)) return takeUpPredecessor(snapshot, !contested, at);
+  const suspend = snapshot.link === "working" && SUSPENDING.has(code);
+  const login: LoginActivity = isToldAsQr(snapshot) ? { kind: "failed", code, rival } : IDLE;
+  const session = told(snapshot, (session) => failed(session, code, rival, at.now));
   return {
-    life: { ...life, session, link: suspend ? "suspended" : life.link, login },
+    snapshot: { ...snapshot, session, link: suspend ? "suspended" : snapshot.link, login },
     credentials: suspend ? { kind: "suspend", contested } : KEEP,
     effects,
   };
@@ -223,17 +231,21 @@ export function toldFailure(
  * @param isRefused whether WhatsApp refused it, so that asking again is of no use and a QR need not be mentioned
  */
 export function endPairing(
-  life: Life,
+  snapshot: SessionSnapshot,
   isRefused: boolean,
-  at: Circumstances,
+  at: TransitionContext,
   effects: readonly Effect[] = [],
 ): Move {
-  const login: LoginActivity = life.login.kind === "failed" ? IDLE : life.login;
-  const session = withoutPairing(life, isRefused, at);
-  return to(life, { session, login, pairing: NO_PAIRING }, effects);
+  const login: LoginActivity = snapshot.login.kind === "failed" ? IDLE : snapshot.login;
+  const session = withoutPairing(snapshot, isRefused, at);
+  return to(snapshot, { session, login, pairing: NO_PAIRING }, effects);
 }
 
-function withoutPairing({ session, login }: Life, isRefused: boolean, { now }: Circumstances): Session {
+function withoutPairing(
+  { session, login }: SessionSnapshot,
+  isRefused: boolean,
+  { now }: TransitionContext,
+): Session {
   switch (login.kind) {
     case "login":
       return connecting(session, now);

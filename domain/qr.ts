@@ -5,13 +5,13 @@
  * @module
  */
 import {
-  become,
   type ExpiredQr,
   type GeneratedQr,
   type Instant,
   type Qr,
   type Session,
   type SpentQr,
+  updateSession,
 } from "./session.ts";
 
 /** How long the QRs of one socket live, in milliseconds. */
@@ -31,8 +31,13 @@ export const WHATSAPP_QR_LIFE: QrLife = { firstMs: 60_000, nextMs: 20_000 };
  * @param ordinal 0 for the first QR of a socket
  * @param generatedAt when the socket showed it; its life counts from there, however late the news
  */
-export function generateQr(string: string, ordinal: number, generatedAt: Instant, life: QrLife): GeneratedQr {
-  const lifeMs = ordinal === 0 ? life.firstMs : life.nextMs;
+export function generateQr(
+  string: string,
+  ordinal: number,
+  generatedAt: Instant,
+  snapshot: QrLife,
+): GeneratedQr {
+  const lifeMs = ordinal === 0 ? snapshot.firstMs : snapshot.nextMs;
   return { status: "generated", string, generatedAt, expiresAt: generatedAt + lifeMs };
 }
 
@@ -47,7 +52,7 @@ export function expire(qr: GeneratedQr): ExpiredQr {
 }
 
 /** The QR as it is once its socket has closed. */
-export function spend(qr: Qr): SpentQr {
+export function retireQr(qr: Qr): SpentQr {
   return qr.status === "generated" ? expire(qr) : qr;
 }
 
@@ -62,5 +67,5 @@ export function asOf(session: Session, now: Instant): Session {
 /** The session whose QR, if it shows one, nobody can scan any more: a QR never outlives its socket. */
 export function withoutValidQr(session: Session, now: Instant): Session {
   if (session.qr.status !== "generated") return session;
-  return become(session, now, { status: "qr_required", qr: expire(session.qr), lastError: null });
+  return updateSession(session, now, { status: "qr_required", qr: expire(session.qr), lastError: null });
 }

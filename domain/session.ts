@@ -90,7 +90,7 @@ export function createSession(instanceId: string, now: Instant): Session {
  * The session with another state and, where given, other facts; the very same object when nothing
  * differs, so that a repeated event changes nothing, `updated_at` included.
  */
-export function become(
+export function updateSession(
   session: Session,
   now: Instant,
   state: SessionState,

@@ -5,7 +5,7 @@
  * @module
  */
 import type { QrView, SessionView } from "@session-manager/contract";
-import { isValid, spend } from "./qr.ts";
+import { isValid, retireQr } from "./qr.ts";
 import type { GeneratedQr, Instant, Session } from "./session.ts";
 
 /** An instant on the wire: ISO 8601, UTC, whole seconds, rounded down and never up. */
@@ -18,7 +18,7 @@ export type Outline = Pick<Session, "instanceId" | "status" | "qr">;
 
 /** The session as the Hub sees it at `now`: a QR past its expiry is `expired`, whatever timers did. */
 export function viewSession({ instanceId, status, qr: last }: Outline, now: Instant): SessionView {
-  const qr = isValid(last, now) ? last : spend(last);
+  const qr = isValid(last, now) ? last : retireQr(last);
   return {
     instance_id: instanceId,
     status,

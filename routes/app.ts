@@ -3,7 +3,7 @@
  * called, errors named.
  * @module
  */
-import type { Soon } from "../sessions/ports/store.ts";
+import type { MaybePromise } from "../sessions/ports/store.ts";
 import { sessionsResource } from "./contract/sessions.ts";
 import { openApiDocument } from "./document/openapi.ts";
 import { internalEventsResource } from "./internal/events.ts";
@@ -27,7 +27,7 @@ export interface AppOptions extends Omit<PipelineOptions, "resources"> {
 /** The whole HTTP surface. */
 export interface App {
   /** Answers one request; without a promise where the answer is known. */
-  readonly fetch: (request: Request) => Soon<Response>;
+  readonly fetch: (request: Request) => MaybePromise<Response>;
   /** Every route: the pattern of its path, and its method. */
   readonly routes: readonly { readonly path: string; readonly method: string }[];
   /** The OpenAPI document of it. */

@@ -3,7 +3,7 @@
  * @module
  */
 import type { DisconnectReason } from "@session-manager/contract";
-import type { Soon } from "../sessions/ports/store.ts";
+import type { MaybePromise } from "../sessions/ports/store.ts";
 import type { QrView, SessionView } from "@session-manager/contract";
 
 /**
@@ -12,9 +12,9 @@ import type { QrView, SessionView } from "@session-manager/contract";
  */
 export interface Sessions {
   /** The session as it is; at once where it is in memory. */
-  read(instanceId: string): Soon<SessionView>;
+  read(instanceId: string): MaybePromise<SessionView>;
   /** Its valid QR, at once where one is shown already, or a new one. */
-  requestQr(instanceId: string): Soon<QrView>;
+  requestQr(instanceId: string): MaybePromise<QrView>;
   reportConnected(instanceId: string, phoneNumber: string): Promise<SessionView>;
   reportDisconnected(instanceId: string, reason: DisconnectReason): Promise<SessionView>;
 }

@@ -2,7 +2,7 @@
  * What a session's changes count for.
  * @module
  */
-import { isPairing, type Life } from "../domain/life.ts";
+import { isPairing, type SessionSnapshot } from "../domain/snapshot.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** Counts changes of sessions as they become visible. */
@@ -18,12 +18,12 @@ export class SessionMeter {
     this.#steady = steady;
   }
 
-  observe(before: Life, after: Life): void {
+  observe(before: SessionSnapshot, after: SessionSnapshot): void {
     this.#observeQr(before, after);
     this.#observeConnection(before, after);
   }
 
-  #observeQr(before: Life, after: Life): void {
+  #observeQr(before: SessionSnapshot, after: SessionSnapshot): void {
     const { qrGenerated, qrExpired, qrScanned, pairings, timeToQr } = this.#metrics;
     const { instanceId, qr } = after.session;
     const past = before.session.qr;
@@ -45,7 +45,7 @@ export class SessionMeter {
     if (isPaired || after.session.lastError?.code === "PASSKEY_REQUIRED") qrScanned.inc();
   }
 
-  #observeConnection(before: Life, after: Life): void {
+  #observeConnection(before: SessionSnapshot, after: SessionSnapshot): void {
     const { loginAttempts, disconnects, reportedLinks } = this.#metrics;
     if (after.login.kind === "login" && before.login !== after.login) loginAttempts.inc();
     const { status, lastError } = after.session;

@@ -5,24 +5,24 @@
  */
 import type { DisconnectReason, QrView, SessionView } from "@session-manager/contract";
 import { SessionManagerError } from "../domain/errors.ts";
-import { activityOf, type Life } from "../domain/life.ts";
+import { activityOf, type SessionSnapshot } from "../domain/snapshot.ts";
 import { withoutForeign } from "./foreign_rows.ts";
 import type { PairingSlots } from "./pairing_slots.ts";
-import { ALONE, type CommandOutcome, type Errand } from "./ports/ownership.ts";
-import type { Soon } from "./ports/store.ts";
-import { Reading } from "./read_session.ts";
-import { Roster, type RosterOptions } from "./registry.ts";
+import { ALONE, type CommandOutcome, type RemoteCommand } from "./ports/ownership.ts";
+import type { MaybePromise } from "./ports/store.ts";
+import { SessionReader } from "./read_session.ts";
+import { type RegistryOptions, SupervisorRegistry } from "./registry.ts";
 import { ReportEvent } from "./report_event.ts";
 import { RequestQr } from "./request_qr.ts";
 
 /** A change of a session, once it is durable. */
 export interface Change {
-  readonly before: Life;
-  readonly after: Life;
+  readonly before: SessionSnapshot;
+  readonly after: SessionSnapshot;
 }
 
 /** What the session manager works with: that of the registry, and that of asking for QRs. */
-export interface ManagerOptions extends Omit<RosterOptions, "onChange"> {
+export interface ManagerOptions extends Omit<RegistryOptions, "onChange"> {
   /** How long `requestQr` waits for a QR, in milliseconds. */
   readonly qrWaitMs: number;
   readonly pairingSlots: PairingSlots;
@@ -31,8 +31,8 @@ export interface ManagerOptions extends Omit<RosterOptions, "onChange"> {
 /** The sessions, as the routes see them: read, QR, internal events, changes. One for each process. */
 export class SessionManager {
   readonly #options: ManagerOptions;
-  readonly #roster: Roster;
-  readonly #reading: Reading;
+  readonly #roster: SupervisorRegistry;
+  readonly #reading: SessionReader;
   readonly #requestQr: RequestQr;
   readonly #reportEvent: ReportEvent;
   readonly #listeners = new Set<(change: Change) => void>();
@@ -40,8 +40,8 @@ export class SessionManager {
   constructor(options: ManagerOptions) {
     this.#options = options;
     const ownership = options.ownership ?? ALONE;
-    const reading = this.#reading = new Reading(options);
-    const registry = this.#roster = new Roster({
+    const reading = this.#reading = new SessionReader(options);
+    const registry = this.#roster = new SupervisorRegistry({
       ...options,
       onChange: (before, after) => this.#announce(before, after),
     });
@@ -63,7 +63,7 @@ export class SessionManager {
       .map(({ stored }) => stored);
     await Promise.all(
       unsettled.map((stored) =>
-        this.#roster.bringBack(stored.session.instanceId, () => Promise.resolve(stored))
+        this.#roster.restore(stored.session.instanceId, () => Promise.resolve(stored))
       ),
     );
   }
@@ -72,17 +72,17 @@ export class SessionManager {
    * Brings these sessions back that another replica has left, those that nobody has taken by now. One that the
    * store refuses for now comes back once the store does.
    */
-  async takeUp(instanceIds: readonly string[]): Promise<void> {
+  async adoptOrphans(instanceIds: readonly string[]): Promise<void> {
     const { store } = this.#options;
-    await Promise.allSettled(instanceIds.map((id) => this.#roster.bringBack(id, () => store.find(id))));
+    await Promise.allSettled(instanceIds.map((id) => this.#roster.restore(id, () => store.find(id))));
   }
 
   /**
    * Gives up so many sessions for other replicas to take.
    * @returns how many it were
    */
-  handOver(count: number): Promise<number> {
-    return this.#roster.handOver(count);
+  rebalance(count: number): Promise<number> {
+    return this.#roster.rebalance(count);
   }
 
   /** Lets go of every session at once, without a write; resolves once every connection is down. */
@@ -95,17 +95,17 @@ export class SessionManager {
    * @returns what came of it, an error of the catalogue included
    * @throws whatever else goes wrong
    */
-  async runErrand(instanceId: string, errand: Errand): Promise<CommandOutcome> {
+  async runCommand(instanceId: string, command: RemoteCommand): Promise<CommandOutcome> {
     try {
-      switch (errand.type) {
+      switch (command.type) {
         case "qr_requested":
           return { kind: "done", result: await this.requestQr(instanceId) };
         case "connected":
-          return { kind: "done", result: await this.reportConnected(instanceId, errand.phoneNumber) };
+          return { kind: "done", result: await this.reportConnected(instanceId, command.phoneNumber) };
         case "disconnected":
-          return { kind: "done", result: await this.reportDisconnected(instanceId, errand.reason) };
+          return { kind: "done", result: await this.reportDisconnected(instanceId, command.reason) };
         default:
-          errand satisfies never;
+          command satisfies never;
           return { kind: "failed", code: "UNKNOWN_COMMAND", retryAfterSeconds: null }; // of a newer version
       }
     } catch (error) {
@@ -154,7 +154,7 @@ export class SessionManager {
    * The session as it is; at once where it is in memory, or in a store that answers at once.
    * @throws {SessionManagerError} `SESSION_NOT_FOUND`, `SESSION_MANAGER_ERROR`
    */
-  read(instanceId: string): Soon<SessionView> {
+  read(instanceId: string): MaybePromise<SessionView> {
     const supervisor = this.#roster.find(instanceId);
     return supervisor === null ? this.#reading.stored(instanceId) : this.#reading.supervised(supervisor);
   }
@@ -163,7 +163,7 @@ export class SessionManager {
    * The session's valid QR, synchronously where one is shown, or a new one.
    * @throws {SessionManagerError} `SESSION_ALREADY_CONNECTED`, `QR_GENERATION_FAILED`, `TOO_MANY_REQUESTS`
    */
-  requestQr(instanceId: string): Soon<QrView> {
+  requestQr(instanceId: string): MaybePromise<QrView> {
     return this.#requestQr.run(instanceId);
   }
 
@@ -183,7 +183,7 @@ export class SessionManager {
     return this.#reportEvent.disconnected(instanceId, reason);
   }
 
-  #announce(before: Life, after: Life): void {
+  #announce(before: SessionSnapshot, after: SessionSnapshot): void {
     const { session } = after;
     const code = session.lastError?.code;
     const level = session === before.session ? "debug" : "info";

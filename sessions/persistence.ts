@@ -90,7 +90,7 @@ export class Persistence {
    * @throws whatever else the work throws, which it would throw again for ever; it is logged
    * @throws {StoreUnavailableError} once the signal has aborted
    */
-  async insist<T>(work: () => Promise<T>): Promise<T> {
+  async retryUntilStored<T>(work: () => Promise<T>): Promise<T> {
     let isRetry = false;
     for (let ms = RETRY_MS.first;; ms = Math.min(ms * 2, RETRY_MS.cap)) {
       const callOff = this.#clock.after(

@@ -5,8 +5,8 @@
  */
 import { qrAnswer } from "../domain/answer.ts";
 import { SessionManagerError } from "../domain/errors.ts";
-import { atRest, type Life, type Policy } from "../domain/life.ts";
-import type { SessionStore, Soon, StoredOutline } from "./ports/store.ts";
+import { atRest, type Policy, type SessionSnapshot } from "../domain/snapshot.ts";
+import type { MaybePromise, SessionStore, StoredOutline } from "./ports/store.ts";
 import type { Instant, Session } from "../domain/session.ts";
 import { transition } from "../domain/transition.ts";
 import type { QrView, SessionView } from "@session-manager/contract";
@@ -16,17 +16,17 @@ import { foreignRow, fromStore, RETRY_AFTER_SECONDS } from "./remote_owner.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 /** What reading a session's state needs. */
-export interface ReadingOptions {
+export interface SessionReaderOptions {
   readonly store: SessionStore;
   readonly clock: Clock;
   readonly policy: Policy;
 }
 
 /** Reads sessions: from memory where a supervisor has them, otherwise from the store. */
-export class Reading {
-  readonly #options: ReadingOptions;
+export class SessionReader {
+  readonly #options: SessionReaderOptions;
 
-  constructor(options: ReadingOptions) {
+  constructor(options: SessionReaderOptions) {
     this.#options = options;
   }
 
@@ -36,22 +36,22 @@ export class Reading {
       throw new SessionManagerError("SESSION_MANAGER_ERROR", { retryAfterSeconds: RETRY_AFTER_SECONDS });
     }
     const now = this.#options.clock.now();
-    const { life } = supervisor;
-    return viewSession(supervisor.isResuming ? this.#settled(life, now) : life.session, now);
+    const { snapshot } = supervisor;
+    return viewSession(supervisor.isResuming ? this.#settled(snapshot, now) : snapshot.session, now);
   }
 
   /**
    * What the store holds, less what cannot be true any more when the session's owner is gone.
    * @throws {SessionManagerError} `SESSION_NOT_FOUND`, `SESSION_MANAGER_ERROR`
    */
-  stored(instanceId: string): Soon<SessionView> {
+  stored(instanceId: string): MaybePromise<SessionView> {
     const outline = this.#options.store.outline(instanceId);
     return outline instanceof Promise
       ? fromStore(async () => await this.#view(instanceId, await outline))
       : this.#view(instanceId, outline);
   }
 
-  #view(instanceId: string, outline: StoredOutline | null): Soon<SessionView> {
+  #view(instanceId: string, outline: StoredOutline | null): MaybePromise<SessionView> {
     if (outline === null) throw new SessionManagerError("SESSION_NOT_FOUND");
     return outline.isOrphan ? this.whole(instanceId) : viewSession(outline, this.#options.clock.now());
   }
@@ -72,16 +72,16 @@ export class Reading {
   }
 
   /** What whoever takes the session up makes of it. */
-  #settled(life: Life, now: Instant): Session {
+  #settled(snapshot: SessionSnapshot, now: Instant): Session {
     const { clock, policy } = this.#options;
     const at = { now, steady: clock.steady(), random: 0, tearingDown: false, retiredId: "", policy };
-    return transition(life, { type: "restored" }, at).snapshot.session;
+    return transition(snapshot, { type: "restored" }, at).snapshot.session;
   }
 
   /** The valid QR in memory, if there is one that nothing speaks against. */
   supervisedQr(supervisor: Supervisor): QrView | null {
     if (supervisor.isStalled || supervisor.isAbandoned) return null;
-    const answer = qrAnswer(supervisor.life, this.#options.clock.now());
+    const answer = qrAnswer(supervisor.snapshot, this.#options.clock.now());
     return answer.kind === "qr" ? viewQr(answer.qr) : null;
   }
 

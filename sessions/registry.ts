@@ -5,15 +5,16 @@
  */
 import { FencedError } from "./ports/store.ts";
 import type { ReplicaId } from "../domain/leases.ts";
-import { atRest } from "../domain/life.ts";
+import { atRest } from "../domain/snapshot.ts";
 import { type StoredSession, StoreUnavailableError } from "./ports/store.ts";
 import { pause } from "../runtime/clock.ts";
 import { ALONE, type Ownership } from "./ports/ownership.ts";
-import { Supervisor, type Surroundings } from "./supervisor.ts";
+import { Supervisor, type SupervisorDeps } from "./supervisor.ts";
 
 /** What the registry needs, and passes on to each supervisor. */
-export interface RosterOptions
-  extends Omit<Surroundings, "ownership" | "onIdle" | "onFenced" | "onMissing" | "onUnopened" | "onBroken"> {
+export interface RegistryOptions
+  extends
+    Omit<SupervisorDeps, "ownership" | "onIdle" | "onFenced" | "onMissing" | "onUnopened" | "onBroken"> {
   /** Whose the sessions are; all this process's own where it is not given. */
   readonly ownership?: Ownership;
 }
@@ -42,14 +43,14 @@ interface Entry {
 }
 
 /** The supervisors of this process, one for each session that is being acted for. */
-export class Roster {
-  readonly #options: RosterOptions;
+export class SupervisorRegistry {
+  readonly #options: RegistryOptions;
   readonly #ownership: Ownership;
-  readonly #surroundings: Surroundings;
+  readonly #surroundings: SupervisorDeps;
   readonly #entries = new Map<string, Entry>();
   #stopping = false;
 
-  constructor(options: RosterOptions) {
+  constructor(options: RegistryOptions) {
     this.#options = options;
     this.#ownership = options.ownership ?? ALONE;
     this.#surroundings = {
@@ -113,7 +114,7 @@ export class Roster {
   }
 
   /** Settles what was left behind by a session, as far as this process acts for it. */
-  async bringBack(instanceId: string, load: Load): Promise<void> {
+  async restore(instanceId: string, load: Load): Promise<void> {
     await this.using(instanceId, load, async (holder) => {
       if (holder.kind !== "local") return;
       const { supervisor } = holder;
@@ -128,7 +129,7 @@ export class Roster {
    * without unlinking, and frees them once the connections are down.
    * @returns how many
    */
-  async handOver(count: number): Promise<number> {
+  async rebalance(count: number): Promise<number> {
     const movable = [...this.#entries.values()].filter(isMovable).slice(0, count);
     await Promise.all(movable.map((entry) => entry.leaving = this.#leave(entry)));
     return movable.length;
@@ -247,7 +248,7 @@ export class Roster {
     if (this.#stopping || this.#entries.get(instanceId)?.supervisor !== broken) return;
     this.#entries.delete(instanceId);
     await this.#ownership.release(lease, false);
-    await this.bringBack(instanceId, () => store.find(instanceId)).catch((error) =>
+    await this.restore(instanceId, () => store.find(instanceId)).catch((error) =>
       log.error({ event: "session_not_reloaded", instance_id: instanceId, err: error })
     );
   }
@@ -268,7 +269,7 @@ export class Roster {
 /** Whether a session can change its replica: nobody waits for it, and no QR would be lost. */
 function isMovable({ supervisor, users, leaving }: Entry): boolean {
   if (supervisor === null || users > 0 || leaving !== null) return false;
-  const { login, pairing } = supervisor.life;
+  const { login, pairing } = supervisor.snapshot;
   if (pairing.kind !== "none") return false;
   return login.kind === "open" || login.kind === "waiting" || login.kind === "queued";
 }

@@ -5,7 +5,7 @@
  */
 import { type ErrorCode, isErrorCode } from "@session-manager/contract";
 import { SessionManagerError } from "../domain/errors.ts";
-import type { Errand } from "./ports/ownership.ts";
+import type { RemoteCommand } from "./ports/ownership.ts";
 import { FencedError, ForeignRowError, SessionMissingError, StoreUnavailableError } from "./ports/store.ts";
 import type { Ownership } from "./ports/ownership.ts";
 import type { ReplicaId } from "../domain/leases.ts";
@@ -43,7 +43,7 @@ export function foreignRow(error: ForeignRowError): SessionManagerError {
  * Repeats what met a session on its way from one replica to another, or that had just been deleted; null says so, and
  * so do the store's errors.
  */
-export async function pursue<T>(attempt: () => Promise<T | null>): Promise<T> {
+export async function retryOnOwnerChange<T>(attempt: () => Promise<T | null>): Promise<T> {
   for (let i = 0; i < PURSUITS; i++) {
     try {
       const result = await attempt();
@@ -66,11 +66,11 @@ export async function askOwner(
   ownership: Ownership,
   owner: ReplicaId,
   instanceId: string,
-  errand: Errand,
+  command: RemoteCommand,
   waitMs: number,
   late: ErrorCode,
 ): Promise<{ readonly kind: "done"; readonly result: unknown } | { readonly kind: "lost" }> {
-  const answer = await ownership.ask(owner, instanceId, errand, waitMs);
+  const answer = await ownership.ask(owner, instanceId, command, waitMs);
   switch (answer.kind) {
     case "lost":
       return answer;

@@ -8,16 +8,16 @@
 import { SessionManagerError } from "../domain/errors.ts";
 import type { SessionEvent } from "../domain/events.ts";
 import { type DisconnectReason, isSessionView, type SessionView } from "@session-manager/contract";
-import type { Errand, Ownership } from "./ports/ownership.ts";
+import type { Ownership, RemoteCommand } from "./ports/ownership.ts";
 import type { SessionStore } from "./ports/store.ts";
-import type { Reading } from "./read_session.ts";
-import type { Roster } from "./registry.ts";
-import { askOwner, fromStore, pursue } from "./remote_owner.ts";
+import type { SessionReader } from "./read_session.ts";
+import type { SupervisorRegistry } from "./registry.ts";
+import { askOwner, fromStore, retryOnOwnerChange } from "./remote_owner.ts";
 
 /** What the internal events need. */
 export interface ReportEventOptions {
-  readonly registry: Roster;
-  readonly reading: Reading;
+  readonly registry: SupervisorRegistry;
+  readonly reading: SessionReader;
   readonly ownership: Ownership;
   readonly store: Pick<SessionStore, "find">;
 }
@@ -54,7 +54,7 @@ export class ReportEvent {
     return this.#report(instanceId, event, event);
   }
 
-  async #report(instanceId: string, event: SessionEvent, command: Errand): Promise<SessionView> {
+  async #report(instanceId: string, event: SessionEvent, command: RemoteCommand): Promise<SessionView> {
     const { registry, reading, ownership, store } = this.#options;
     const attempt = () =>
       registry.using(instanceId, () => store.find(instanceId), async (holder) => {
@@ -81,6 +81,6 @@ export class ReportEvent {
             return holder satisfies never;
         }
       });
-    return await fromStore(() => pursue<SessionView>(attempt));
+    return await fromStore(() => retryOnOwnerChange<SessionView>(attempt));
   }
 }

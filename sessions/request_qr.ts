@@ -6,23 +6,23 @@
  */
 import { qrAnswer } from "../domain/answer.ts";
 import { SessionManagerError } from "../domain/errors.ts";
-import { FencedError, type SessionStore, type Soon } from "./ports/store.ts";
-import type { Life } from "../domain/life.ts";
+import { FencedError, type MaybePromise, type SessionStore } from "./ports/store.ts";
+import type { SessionSnapshot } from "../domain/snapshot.ts";
 import { isQrView, type QrView } from "@session-manager/contract";
 import { viewQr } from "../domain/view.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { traced } from "../runtime/tracing.ts";
 import type { PairingSlot, PairingSlots } from "./pairing_slots.ts";
 import type { Ownership } from "./ports/ownership.ts";
-import type { Reading } from "./read_session.ts";
-import type { Holder, Roster } from "./registry.ts";
-import { askOwner, fromStore, pursue, RETRY_AFTER_SECONDS } from "./remote_owner.ts";
+import type { SessionReader } from "./read_session.ts";
+import type { Holder, SupervisorRegistry } from "./registry.ts";
+import { askOwner, fromStore, RETRY_AFTER_SECONDS, retryOnOwnerChange } from "./remote_owner.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 /** What asking for a QR needs. */
 export interface RequestQrOptions {
-  readonly registry: Roster;
-  readonly reading: Reading;
+  readonly registry: SupervisorRegistry;
+  readonly reading: SessionReader;
   readonly ownership: Ownership;
   readonly store: SessionStore;
   readonly clock: Clock;
@@ -55,7 +55,7 @@ export class RequestQr {
    * socket and one QR.
    * @throws {SessionManagerError} `SESSION_ALREADY_CONNECTED`, `QR_GENERATION_FAILED`, `TOO_MANY_REQUESTS`
    */
-  run(instanceId: string): Soon<QrView> {
+  run(instanceId: string): MaybePromise<QrView> {
     const { registry, reading } = this.#options;
     // Looked for first: a deadline, a span and a turn for nothing to wait for take 30 µs.
     const supervisor = registry.find(instanceId);
@@ -68,7 +68,7 @@ export class RequestQr {
     const pairing = new PairingRequest(pairingSlots, clock.steady() + qrWaitMs);
     try {
       return await fromStore(
-        () => pursue<QrView>(() => this.#attempt(instanceId, pairing)),
+        () => retryOnOwnerChange<QrView>(() => this.#attempt(instanceId, pairing)),
         "QR_GENERATION_FAILED",
       );
     } finally {
@@ -141,18 +141,18 @@ export class RequestQr {
     const cancel = clock.after(pairing.deadline - clock.steady(), timeout.resolve);
     try {
       // One that has shown QRs may be about to run out, and then another one is asked for.
-      const isNew = supervisor.life.session.qr.status !== "expired";
+      const isNew = supervisor.snapshot.session.qr.status !== "expired";
       for (let asked = false, waited = false;;) {
         // While a change waits for the store, the QR in memory may have lost its socket.
         if (supervisor.isStalled) await supervisor.unlessStalled(Promise.resolve());
         if (supervisor.isAbandoned) throw new FencedError(supervisor.instanceId);
         const { changed } = supervisor;
-        const answer = qrAnswer(supervisor.life, clock.now());
+        const answer = qrAnswer(supervisor.snapshot, clock.now());
         switch (answer.kind) {
           case "qr":
             return viewQr(answer.qr);
           case "already_connected":
-            throw waited && isBackAtLogin(supervisor.life)
+            throw waited && isBackAtLogin(supervisor.snapshot)
               ? new SessionManagerError("QR_GENERATION_FAILED")
               : new SessionManagerError("SESSION_ALREADY_CONNECTED");
           case "none":
@@ -180,7 +180,7 @@ export class RequestQr {
   async #askForPairing(supervisor: Supervisor, pairing: PairingRequest): Promise<void> {
     let asking = this.#asking.get(supervisor);
     if (asking === undefined) {
-      asking = supervisor.submit({ type: "qr_requested" }, pairing.handOver())
+      asking = supervisor.submit({ type: "qr_requested" }, pairing.claimSlot())
         .finally(() => this.#asking.delete(supervisor));
       this.#asking.set(supervisor, asking);
     }
@@ -189,7 +189,7 @@ export class RequestQr {
 }
 
 /** Whether the pairing that was waited for is over, and the session is on its way back without it. */
-function isBackAtLogin({ session, pairing }: Life): boolean {
+function isBackAtLogin({ session, pairing }: SessionSnapshot): boolean {
   return session.status === "connecting" && pairing.kind === "none";
 }
 
@@ -217,7 +217,7 @@ class PairingRequest {
    * Hands the right over to the supervisor that is asked for a pairing.
    * @throws {SessionManagerError} as {@link reserve}
    */
-  handOver(): PairingSlot | undefined {
+  claimSlot(): PairingSlot | undefined {
     this.reserve();
     const slot = this.#slot;
     this.#slot = null;

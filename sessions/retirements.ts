@@ -4,7 +4,7 @@
  * @module
  */
 import type { CredentialsChange } from "../domain/credentials.ts";
-import type { Life } from "../domain/life.ts";
+import type { SessionSnapshot } from "../domain/snapshot.ts";
 import type { ClosedConnection } from "./ports/sockets.ts";
 import type { Retirement, Unlinker } from "./unlinker.ts";
 
@@ -48,7 +48,7 @@ export class Retirements {
   }
 
   /** What this change of the credentials retires. */
-  of(before: Life, change: CredentialsChange): PendingRetirement {
+  of(before: SessionSnapshot, change: CredentialsChange): PendingRetirement {
     const expected: { readonly retirement: Retirement; readonly connections: LoginConnections }[] = [];
     const expect = (id: string, connections: LoginConnections) =>
       expected.push({ retirement: this.#unlinker.expect(id), connections });

@@ -5,7 +5,7 @@
  */
 import type { Effect, SessionEvent } from "../domain/events.ts";
 import type { Lease } from "../domain/leases.ts";
-import { isAtRest, type Life, nextTickMs, type Policy } from "../domain/life.ts";
+import { isAtRest, nextTickMs, type Policy, type SessionSnapshot } from "../domain/snapshot.ts";
 import type { CredentialsChange } from "../domain/credentials.ts";
 import type { CredentialStore, SessionStore } from "./ports/store.ts";
 import {
@@ -32,7 +32,7 @@ import { startSocketSpan, traced } from "../runtime/tracing.ts";
 import type { Unlinker } from "./unlinker.ts";
 
 /** What all supervisors of a process share. */
-export interface Surroundings {
+export interface SupervisorDeps {
   readonly store: SessionStore & CredentialStore;
   readonly sockets: SocketLayer;
   readonly admission: Admission;
@@ -45,7 +45,7 @@ export interface Surroundings {
   /** How long a caller waits for the store, in milliseconds, where that is not the product's own. */
   readonly storePatienceMs?: number;
   /** Called after each change that is durable and visible. */
-  readonly onChange: (before: Life, after: Life) => void;
+  readonly onChange: (before: SessionSnapshot, after: SessionSnapshot) => void;
   /** Called when nothing is going on any more. */
   readonly onIdle: (supervisor: Supervisor) => void;
   /** Called when the session turns out to be another replica's, and has been abandoned. */
@@ -69,7 +69,7 @@ const GIVES_UP_LOGIN: ReadonlySet<CredentialsChange["kind"]> = new Set([
 /** Acts for one session: the only writer of its state while it is there. */
 export class Supervisor {
   readonly instanceId: string;
-  readonly #around: Surroundings;
+  readonly #around: SupervisorDeps;
   readonly #stopping = new AbortController();
   readonly #mailbox = new Mailbox(() => {
     if (this.isIdle) this.#around.onIdle(this);
@@ -77,7 +77,7 @@ export class Supervisor {
   readonly #persistence: Persistence;
   /** How many of the tasks in the mailbox are events. The others, on the login's keys, change no state. */
   #events = 0;
-  #life: Life;
+  #snapshot: SessionSnapshot;
   #lease: Lease | null;
   readonly #pairingLine = new SocketLine();
   readonly #loginLine = new SocketLine();
@@ -89,10 +89,10 @@ export class Supervisor {
   #isBroken = false;
   #isResuming = false;
 
-  constructor(life: Life, around: Surroundings, lease: Lease | null = null) {
-    this.instanceId = life.session.instanceId;
+  constructor(snapshot: SessionSnapshot, around: SupervisorDeps, lease: Lease | null = null) {
+    this.instanceId = snapshot.session.instanceId;
     this.#lease = lease;
-    this.#life = life;
+    this.#snapshot = snapshot;
     this.#around = around;
     const { clock, log, storePatienceMs } = around;
     this.#persistence = new Persistence(this.instanceId, clock, log, this.#stopping.signal, {
@@ -107,9 +107,9 @@ export class Supervisor {
     return this.#lease;
   }
 
-  /** The last life that is durable and visible. */
-  get life(): Life {
-    return this.#life;
+  /** The last snapshot that is durable and visible. */
+  get snapshot(): SessionSnapshot {
+    return this.#snapshot;
   }
 
   /**
@@ -117,7 +117,7 @@ export class Supervisor {
    * need not know of this one.
    */
   get isIdle(): boolean {
-    return this.#mailbox.size === 0 && isAtRest(this.#life) && !this.#isBroken &&
+    return this.#mailbox.size === 0 && isAtRest(this.#snapshot) && !this.#isBroken &&
       !this.#pairingLine.isConnected && !this.#loginLine.isConnected;
   }
 
@@ -136,7 +136,7 @@ export class Supervisor {
     }
   }
 
-  /** Whether something has happened that could not be written yet, so that `life` no longer tells all. */
+  /** Whether something has happened that could not be written yet, so that `snapshot` no longer tells all. */
   get isStalled(): boolean {
     return this.#isBroken || (this.#persistence.isStalled && this.#events > 0);
   }
@@ -160,7 +160,7 @@ export class Supervisor {
     return this.#isAbandoned;
   }
 
-  /** Resolves at the next change of `life`, and when the supervisor stops. */
+  /** Resolves at the next change of `snapshot`, and when the supervisor stops. */
   get changed(): Promise<void> {
     return this.#changed.promise;
   }
@@ -255,7 +255,7 @@ export class Supervisor {
     if (this.#isAbandoned) throw new FencedError(this.instanceId);
     if (this.#stopping.signal.aborted) return slot?.free();
     const { clock, policy } = this.#around;
-    const before = this.#life;
+    const before = this.#snapshot;
     const { snapshot, credentials, effects } = transition(before, event, {
       now: clock.now(),
       steady: clock.steady(),
@@ -271,7 +271,7 @@ export class Supervisor {
         throw error;
       });
     }
-    this.#life = snapshot;
+    this.#snapshot = snapshot;
     if (snapshot !== before) this.#announce(before);
     if (GIVES_UP_LOGIN.has(credentials.kind)) this.#around.logins.release(this.instanceId);
     // Before the effects: a login that is taken up again has to wait for its own connections.
@@ -284,9 +284,11 @@ export class Supervisor {
   }
 
   /** @throws what no repetition would mend, once the session has been let go of: nobody may be told a lie */
-  async #write(life: Life, credentials: CredentialsChange): Promise<void> {
+  async #write(snapshot: SessionSnapshot, credentials: CredentialsChange): Promise<void> {
     try {
-      await this.#persistence.insist(() => this.#around.store.save(life.session, credentials, this.lease));
+      await this.#persistence.retryUntilStored(() =>
+        this.#around.store.save(snapshot.session, credentials, this.lease)
+      );
     } catch (error) {
       const isOver = this.#stopping.signal.aborted || error instanceof FencedError ||
         error instanceof SessionMissingError;
@@ -314,8 +316,8 @@ export class Supervisor {
     this.#around.onBroken(this);
   }
 
-  #announce(before: Life): void {
-    this.#around.onChange(before, this.#life);
+  #announce(before: SessionSnapshot): void {
+    this.#around.onChange(before, this.#snapshot);
     const { resolve } = this.#changed;
     this.#changed = Promise.withResolvers<void>();
     resolve();
@@ -324,13 +326,13 @@ export class Supervisor {
   /** Arms the next tick, and makes room for the next login when this one is through. */
   #settle(): void {
     const { clock } = this.#around;
-    const { kind } = this.#life.login;
+    const { kind } = this.#snapshot.login;
     if (kind !== "queued" && kind !== "login") {
       this.#turn?.giveUp();
       this.#turn = null;
     }
     this.#cancelTick?.();
-    const ms = nextTickMs(this.#life, { now: clock.now(), steady: clock.steady() });
+    const ms = nextTickMs(this.#snapshot, { now: clock.now(), steady: clock.steady() });
     this.#cancelTick = ms === null ? null : clock.after(ms, () => this.#tell({ type: "tick" }));
   }
 
@@ -361,10 +363,10 @@ export class Supervisor {
    * out, and with two on their way nobody knows which.
    */
   #onceAlone(work: () => Promise<void> | void): void {
-    const { login } = this.#life;
+    const { login } = this.#snapshot;
     void this.#retirements.present.down().then(() =>
       this.#enqueue(async () => {
-        if (this.#stopping.signal.aborted || this.#life.login !== login) return;
+        if (this.#stopping.signal.aborted || this.#snapshot.login !== login) return;
         await work();
       })
     );
@@ -377,7 +379,7 @@ export class Supervisor {
 
   async #openLogin(): Promise<void> {
     const credentials = await this.#persistence
-      .insist(() => this.#around.store.loadCredentials(this.instanceId))
+      .retryUntilStored(() => this.#around.store.loadCredentials(this.instanceId))
       .catch(async (error) => {
         if (!(error instanceof CredentialsUnreadableError)) throw error;
         await this.#onUnreadable(error);
@@ -396,9 +398,9 @@ export class Supervisor {
   async #onUnreadable({ keyId }: CredentialsUnreadableError): Promise<void> {
     const { ownership, onUnopened, log } = this.#around;
     const isLeft = keyId !== null &&
-      await this.#persistence.insist(() => ownership.canAnotherOpen(this.instanceId, keyId));
+      await this.#persistence.retryUntilStored(() => ownership.canAnotherOpen(this.instanceId, keyId));
     // A QR that is shown would be lost; the session is put up once its error is told.
-    if (!isLeft || this.#life.pairing.kind !== "none") {
+    if (!isLeft || this.#snapshot.pairing.kind !== "none") {
       return await this.#apply({ type: "credentials_unreadable" });
     }
     log.warn({ event: "session_left_to_others", instance_id: this.instanceId, key_id: keyId });
@@ -445,14 +447,14 @@ export class Supervisor {
       adopt: (credentials, keys) =>
         this.#put(async () => {
           fresh();
-          const before = this.#life;
+          const before = this.#snapshot;
           await this.#apply({ type: "paired", credentials, keys });
-          if (this.#life === before) throw new Error("The pairing is over.");
+          if (this.#snapshot === before) throw new Error("The pairing is over.");
         }),
       serve: (work) =>
         this.#guard(this.#mailbox.put(async () => {
           fresh();
-          return await this.#persistence.insist(() => work(this.#lease));
+          return await this.#persistence.retryUntilStored(() => work(this.#lease));
         })),
     };
   }

@@ -69,9 +69,7 @@ export async function D() {}
 
 export type { E } from "./e.ts";
 export { F } from "./f.ts";
-export type {
-  F,
-} from "./f.ts";
+export type { F } from "./f.ts";
 // G.
 export interface G {}
 export async function* H() {}

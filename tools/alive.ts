@@ -6,7 +6,7 @@
 import type { ReplicaId, SeenPresence } from "../domain/leases.ts";
 import { REPLICA_BOUNDS } from "../cluster/replica.ts";
 import { type Stopwatch, stopwatch } from "../cluster/stopwatch.ts";
-import { Vigil } from "../cluster/vigil.ts";
+import { PresenceWatch } from "../cluster/presence_watch.ts";
 
 /** How the time is spent while presences are watched. */
 export interface Waiting {
@@ -35,7 +35,7 @@ export async function countAlive(
   look: () => Promise<ReadonlyMap<ReplicaId, SeenPresence>>,
   { stopwatch, pause, onWait }: Waiting = WAITING,
 ): Promise<number> {
-  const vigil = new Vigil(stopwatch, REPLICA_BOUNDS);
+  const presenceWatch = new PresenceWatch(stopwatch, REPLICA_BOUNDS);
   const first = await look();
   if (first.size > 0) onWait(first.size);
   for (let presences = first;;) {
@@ -43,7 +43,7 @@ export async function countAlive(
       return presences.size;
     }
     // Nobody is left out: this is no replica.
-    if (vigil.look(presences, "").length === presences.size) return 0;
+    if (presenceWatch.look(presences, "").length === presences.size) return 0;
     await pause(REPLICA_BOUNDS.renewMs);
     presences = await look();
   }

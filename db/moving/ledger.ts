@@ -3,7 +3,7 @@
  * @module
  */
 import { connect, type Database } from "../database.ts";
-import { instantFormat, unlessThere } from "../dialect.ts";
+import { insertIfAbsent, instantFormat } from "../dialect.ts";
 import { runGuarded } from "../faults.ts";
 import { MIGRATIONS } from "../schema.ts";
 import { hasTable } from "../table_shape.ts";
@@ -22,7 +22,7 @@ export async function marksOf(database: Database): Promise<Mark[]> {
 export async function mark({ dialect, db }: Database, mark: Mark): Promise<void> {
   const applied_at = instantFormat(dialect)(Date.now());
   const insert = db.insertInto(MIGRATIONS).values({ name: nameOf(mark), applied_at });
-  await runGuarded(() => unlessThere(dialect, insert, "name").execute());
+  await runGuarded(() => insertIfAbsent(dialect, insert, "name").execute());
 }
 
 /** Takes a mark off. */

@@ -8,10 +8,10 @@ import { type DialectName, instantFormat } from "../dialect.ts";
 import { DatabaseUnusableError } from "../errors.ts";
 import { parseInstant } from "../rows.ts";
 import {
+  type COMMANDS,
   type CREDENTIAL_KEYS,
   CREDENTIALS,
   CURRENT_LOGINS,
-  type ERRANDS,
   HELD_KEYS,
   type LEASES,
   LINKS,
@@ -30,7 +30,7 @@ import {
 type Left =
   | typeof REPLICAS
   | typeof LEASES
-  | typeof ERRANDS
+  | typeof COMMANDS
   | typeof CREDENTIAL_KEYS
   | typeof REPLICA_KEYS
   | typeof MIGRATIONS;

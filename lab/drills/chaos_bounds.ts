@@ -2,7 +2,7 @@
  * The bounds under which the chaos runs. What they bound is the product's own; only the minutes are shorter.
  * @module
  */
-import type { Policy } from "../../domain/life.ts";
+import type { Policy } from "../../domain/snapshot.ts";
 import type { SocketSettings } from "../../whatsapp/protocol.ts";
 import type { UnlinkerBounds } from "../../sessions/unlinker.ts";
 import type { WatchOptions } from "../../whatsapp/worker_pool.ts";

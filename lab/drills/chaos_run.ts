@@ -16,12 +16,12 @@ import {
   UNLINKING,
   WATCH,
 } from "./chaos_bounds.ts";
-import { calamities, type Calamity, type Scene } from "./chaos_calamities.ts";
+import { type Scene, type SystemFault, systemFaults } from "./chaos_system_faults.ts";
 import { type Arena, type Fault, LIVE_FAULTS, LOST_FAULTS } from "./chaos_faults.ts";
-import { type Footing, layFooting } from "./chaos_footing.ts";
+import { type DrillDatabase, prepareDatabase } from "./chaos_database.ts";
 import { FrontDoor } from "./chaos_front_door.ts";
 import { Ledger } from "./chaos_ledger.ts";
-import { disagreements } from "./chaos_peace.ts";
+import { disagreements } from "./chaos_recovery.ts";
 import { inTurns, Stage, until } from "./chaos_stage.ts";
 import { Subject } from "./chaos_subject.ts";
 import { Watch } from "./chaos_watch.ts";
@@ -36,8 +36,8 @@ export interface ChaosOptions {
   readonly seconds: number;
   /** The mean pause between two faults, in milliseconds. */
   readonly pauseMs?: number;
-  /** The mean pause between two calamities, in milliseconds. */
-  readonly calamityMs?: number;
+  /** The mean pause between two system faults, in milliseconds. */
+  readonly systemFaultMs?: number;
   /** By how much a busy machine may miss any bound, in milliseconds; not at all where it is not given. */
   readonly slackMs?: number;
 }
@@ -67,16 +67,16 @@ const MOST_AT_ONCE = 16;
  * @returns null when there is no server for this kind of database on this machine
  */
 export async function runChaos(options: ChaosOptions): Promise<ChaosResult | null> {
-  await using footing = await layFooting(options.dialect);
-  if (footing === null) return null;
+  await using database = await prepareDatabase(options.dialect);
+  if (database === null) return null;
   await using gateway = await startGateway();
-  const run = new Run(options, footing, gateway);
+  const run = new Run(options, database, gateway);
   return await run.go();
 }
 
 class Run {
   readonly #options: ChaosOptions;
-  readonly #footing: Footing;
+  readonly #database: DrillDatabase;
   readonly #gateway: Gateway;
   readonly #chance: Chance;
   readonly #ledger = new Ledger();
@@ -85,9 +85,9 @@ class Run {
   #storeIsGone = false;
   #storeCameBackAt = -Infinity;
 
-  constructor(options: ChaosOptions, footing: Footing, gateway: Gateway) {
+  constructor(options: ChaosOptions, database: DrillDatabase, gateway: Gateway) {
     this.#options = options;
-    this.#footing = footing;
+    this.#database = database;
     this.#gateway = gateway;
     this.#chance = new Chance(options.seed);
     this.#subjects = Array.from(
@@ -106,7 +106,7 @@ class Run {
     };
     const stage = await Stage.start({
       peer: this.#gateway,
-      database: this.#footing.environment,
+      database: this.#database.environment,
       workers: 2,
       qrWaitMs: QR_WAIT_MS,
       policy: POLICY,
@@ -145,7 +145,7 @@ class Run {
       const { stats } = this.#gateway;
       const { pairings, logins, overlaps } = stats;
       await stage.stop();
-      for (const fault of await this.#footing.inspect()) this.#complainOfRow(fault);
+      for (const fault of await this.#database.inspect()) this.#complainOfRow(fault);
       return {
         options: this.#options,
         ledger: this.#ledger,
@@ -194,20 +194,20 @@ class Run {
     }
   }
 
-  /** One calamity after the other, with a rest between them. */
+  /** One system fault after the other, with a rest between them. */
   async #strikeMany(watch: Watch): Promise<void> {
     const scene: Scene = {
       gateway: this.#gateway,
-      footing: this.#footing,
+      database: this.#database,
       subjects: this.#subjects,
       chance: this.#chance,
     };
-    const { seconds, calamityMs = 1_500 } = this.#options;
+    const { seconds, systemFaultMs = 1_500 } = this.#options;
     const end = performance.now() + seconds * 1_000;
-    const all = calamities(scene);
+    const all = systemFaults(scene);
     // Each once in random order, then again in another: a short run too meets as many kinds as it can.
-    for (let left: Calamity[] = [];; left = left.slice(1)) {
-      await pause(this.#chance.below(2 * calamityMs));
+    for (let left: SystemFault[] = [];; left = left.slice(1)) {
+      await pause(this.#chance.below(2 * systemFaultMs));
       if (performance.now() >= end) return;
       if (left.length === 0) left = this.#chance.shuffled(all);
       const { name, strike } = left[0]!;
@@ -264,7 +264,7 @@ class Run {
     try {
       await until(
         async () => {
-          const standings = await this.#footing.standings();
+          const standings = await this.#database.standings();
           left = disagreements({ since, gateway: this.#gateway, stage, subjects: this.#subjects, standings });
           return left.length === 0;
         },

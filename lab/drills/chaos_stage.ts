@@ -4,7 +4,7 @@
  * @module
  */
 import { parseConfig } from "../../config.ts";
-import type { Policy } from "../../domain/life.ts";
+import type { Policy } from "../../domain/snapshot.ts";
 import { type Service, type ServiceOptions, startService } from "../../service.ts";
 import type { LogFields } from "../../runtime/log.ts";
 import type { SocketSettings } from "../../whatsapp/protocol.ts";

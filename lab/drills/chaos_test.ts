@@ -17,7 +17,7 @@ Deno.test({
       sessions: 6,
       seconds: 2,
       pauseMs: 40,
-      calamityMs: 300,
+      systemFaultMs: 300,
       // How long a lie lasts is the drill's to measure, on a machine of its own. Here it is that none stays.
       slackMs: 120_000,
     });

@@ -5,7 +5,7 @@
 import { Hub } from "../hub.ts";
 import { type Gateway, startGateway } from "../simulator/mod.ts";
 import { Actor } from "./actor.ts";
-import { type Leftovers, settle, sweep } from "./aftermath.ts";
+import { type Leftovers, settle, sweep } from "./verify.ts";
 import type { Ground } from "./ground.ts";
 import { type Aim, aims, type Plan, planRound } from "./plan.ts";
 import { type Chance, pause } from "./random.ts";

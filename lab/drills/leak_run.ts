@@ -4,7 +4,7 @@
  * After a warm-up and every so many cycles everything is weighed, with nothing left to run out.
  * @module
  */
-import { isAtRest, type Life } from "../../domain/life.ts";
+import { isAtRest, type SessionSnapshot } from "../../domain/snapshot.ts";
 import { inTurns, Stage, until } from "./chaos_stage.ts";
 import { breakGround } from "./ground.ts";
 import { GatewayProcess } from "./leak_gateway.ts";
@@ -208,7 +208,7 @@ class Circuit {
   }
 
   /** The next life that is like this; the present one counts too where `orNow`. */
-  #next(isIt: (life: Life) => boolean, orNow = false): Promise<void> {
+  #next(isIt: (life: SessionSnapshot) => boolean, orNow = false): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const off = this.#stage.service.sessions.onChange(({ after }) => {
       if (after.session.instanceId === this.#instanceId && isIt(after)) resolve();

@@ -2,7 +2,7 @@
  * Links that WhatsApp refuses for a while, half of them with a Hub that asks for a QR every second: what asking costs.
  * @module
  */
-import type { Policy } from "../../domain/life.ts";
+import type { Policy } from "../../domain/snapshot.ts";
 import type { Answer } from "../hub.ts";
 import { type FaultHandle, type Phone, startGateway } from "../simulator/mod.ts";
 import { inTurns, Stage, until } from "./chaos_stage.ts";

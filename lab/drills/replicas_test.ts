@@ -16,7 +16,7 @@ Deno.test({
       // As many for each of the three: with four, two replicas may have them all, and the frozen one none.
       sessions: 6,
       // One that cannot renew its presence lets go after twelve seconds.
-      bounds: { ttlMs: 240_000, renewMs: 250, marginMs: 228_000, censusMs: 250 },
+      bounds: { ttlMs: 240_000, renewMs: 250, marginMs: 228_000, snapshotMs: 250 },
       runsOutOnDemand: true,
       policy: { backoff: { baseMs: 50, quickMs: 500, capMs: 500 } },
     });

@@ -2,7 +2,7 @@
  * One outage: every session is linked, the gateway refuses everybody for a while, and all of them come back.
  * @module
  */
-import { DEFAULT_POLICY, type Policy } from "../../domain/life.ts";
+import { DEFAULT_POLICY, type Policy } from "../../domain/snapshot.ts";
 import { startGateway } from "../simulator/mod.ts";
 import { inTurns, Stage, until } from "./chaos_stage.ts";
 import { breakGround } from "./ground.ts";

@@ -3,7 +3,7 @@
  * that was to be done by that moment. What is counted by the second does not depend on the machine then.
  * @module
  */
-import type { Life } from "../../domain/life.ts";
+import type { SessionSnapshot } from "../../domain/snapshot.ts";
 import { type Clock, systemClock } from "../../runtime/clock.ts";
 import { DrivenClock } from "../clocks/driven_clock.ts";
 import { type Stage, until } from "./chaos_stage.ts";
@@ -40,7 +40,7 @@ const PATIENCE_MS = 300_000;
 
 export class DrivenTime implements StampedeTime {
   readonly clock = new DrivenClock();
-  readonly #lives = new Map<string, Life>();
+  readonly #lives = new Map<string, SessionSnapshot>();
   #stage: Stage | null = null;
   #longestQueue = 0;
 

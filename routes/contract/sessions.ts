@@ -5,7 +5,7 @@
  * @module
  */
 import type { QrView } from "@session-manager/contract";
-import type { Soon } from "../../sessions/ports/store.ts";
+import type { MaybePromise } from "../../sessions/ports/store.ts";
 import { good } from "../document/description.ts";
 import { json, type Reply } from "../pipeline/reply.ts";
 import { type Resource, route } from "../pipeline/route.ts";
@@ -73,7 +73,7 @@ export function sessionsResource(basePath: string, sessions: Pick<Sessions, "rea
 }
 
 /** Makes something of a value as soon as it is there. */
-function whenThere<T extends object>(value: Soon<T>, reply: (made: T) => Reply): Soon<Reply> {
+function whenThere<T extends object>(value: MaybePromise<T>, reply: (made: T) => Reply): MaybePromise<Reply> {
   return value instanceof Promise ? value.then(reply) : reply(value);
 }
 

@@ -11,7 +11,7 @@ import type { Role } from "./keys.ts";
 import type { Resource, Route } from "./route.ts";
 
 /** What the guards need to know of a place, whether a route is there or not. */
-interface Surroundings {
+interface SupervisorDeps {
   /** The pattern of the path, which names no instance; `none` for all paths that no route has. */
   readonly pattern: string;
   readonly role: Role;
@@ -19,7 +19,7 @@ interface Surroundings {
 }
 
 /** A route. */
-export interface RoutePlace extends Surroundings {
+export interface RoutePlace extends SupervisorDeps {
   readonly kind: "route";
   readonly route: Route;
 }
@@ -28,9 +28,9 @@ export interface RoutePlace extends Surroundings {
 export type Place =
   | RoutePlace
   /** The path has routes, and none for this method. */
-  | (Surroundings & { readonly kind: "wrong_method"; readonly allow: string })
+  | (SupervisorDeps & { readonly kind: "wrong_method"; readonly allow: string })
   /** No route has this path. */
-  | (Surroundings & { readonly kind: "unknown" });
+  | (SupervisorDeps & { readonly kind: "unknown" });
 
 /** A place, and what the path says in its parameters, decoded. */
 export interface Match {

@@ -16,7 +16,7 @@
  * @module
  */
 import { INSTANCE_ID } from "@session-manager/contract";
-import type { Soon } from "../../sessions/ports/store.ts";
+import type { MaybePromise } from "../../sessions/ports/store.ts";
 import type { Log } from "../ports.ts";
 import { announcesBody, BODY_BOUNDS, type Bytes, readBody } from "./body.ts";
 import { type Caller, callerGuard, Keyring } from "./keys.ts";
@@ -49,7 +49,7 @@ interface Visit extends Match {
 const NOT_FOUND = refuse("NOT_FOUND");
 
 /** Composes the guards once. @returns what answers a request */
-export function createPipeline(options: PipelineOptions): (request: Request) => Soon<Response> {
+export function createPipeline(options: PipelineOptions): (request: Request) => MaybePromise<Response> {
   const { log, meter, bodyMs } = options;
   const match = createMatcher(options.resources);
   const callerOf = callerGuard({
@@ -76,7 +76,7 @@ export function createPipeline(options: PipelineOptions): (request: Request) => 
     { request, place, params }: Visit,
     caller: Caller,
     bytes: Bytes | null,
-  ): Soon<Reply | Refusal> => {
+  ): MaybePromise<Reply | Refusal> => {
     switch (place.kind) {
       case "route": {
         const input = readInput(place.route, { request, caller, params, bytes });
@@ -91,7 +91,7 @@ export function createPipeline(options: PipelineOptions): (request: Request) => 
     }
   };
 
-  const pass = (visit: Visit): Soon<Reply | Refusal> => {
+  const pass = (visit: Visit): MaybePromise<Reply | Refusal> => {
     const caller = admit(visit);
     if (isRefusal(caller)) return caller;
     const { request, place } = visit;

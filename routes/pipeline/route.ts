@@ -4,7 +4,7 @@
  */
 import type { z } from "@hono/zod-openapi";
 import type { RouteDescription } from "../document/description.ts";
-import type { Soon } from "../../sessions/ports/store.ts";
+import type { MaybePromise } from "../../sessions/ports/store.ts";
 import type { Caller, Role } from "./keys.ts";
 import type { InstanceLimit } from "./limits.ts";
 import type { FailureCode } from "./refusal.ts";
@@ -49,7 +49,7 @@ export interface Route<
   /** Left out where the document does not name it. */
   readonly description?: RouteDescription;
   /** Answers; without a promise where the answer is known. */
-  handle(input: Input<z.output<P>, z.output<Q>, z.output<B>>): Soon<Reply>;
+  handle(input: Input<z.output<P>, z.output<Q>, z.output<B>>): MaybePromise<Reply>;
 }
 
 /** Routes with a path in common. */

@@ -30,7 +30,7 @@ export interface Ownership {
    * @returns what came of it, or that the owner is gone, or that it has not answered within `waitMs`
    * @throws {StoreUnavailableError} when the database cannot be reached
    */
-  ask(owner: ReplicaId, instanceId: string, errand: Errand, waitMs: number): Promise<ErrandAnswer>;
+  ask(owner: ReplicaId, instanceId: string, command: RemoteCommand, waitMs: number): Promise<CommandAnswer>;
 }
 
 /** What came of a command, as plain data of any size. */
@@ -40,7 +40,7 @@ export type CommandOutcome =
   /** `code` is that of an error of the catalogue, or one that this version does not know. */
   | { readonly kind: "failed"; readonly code: string; readonly retryAfterSeconds: number | null };
 
-export type ErrandAnswer =
+export type CommandAnswer =
   | CommandOutcome
   /** The owner is gone. */
   | { readonly kind: "lost" }
@@ -57,7 +57,7 @@ export const ALONE: Ownership = {
 };
 
 /** What one replica asks of the owner of a session: what the Hub or a trusted part of the system has said. */
-export type Errand = Extract<SessionEvent, { type: "qr_requested" | "disconnected" }> | {
+export type RemoteCommand = Extract<SessionEvent, { type: "qr_requested" | "disconnected" }> | {
   readonly type: "connected";
   readonly phoneNumber: string;
 };

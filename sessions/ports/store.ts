@@ -4,7 +4,7 @@
  */
 import type { CredentialsChange, KeyWrite } from "../../domain/credentials.ts";
 import type { Lease } from "../../domain/leases.ts";
-import type { Link } from "../../domain/life.ts";
+import type { Link } from "../../domain/snapshot.ts";
 import type { Instant, Session } from "../../domain/session.ts";
 import type { Outline } from "../../domain/view.ts";
 
@@ -30,7 +30,7 @@ export interface StoredOutline extends Outline {
 }
 
 /** What is there at once, or has to be waited for. A failure is thrown, or rejects. */
-export type Soon<T> = T | Promise<T>;
+export type MaybePromise<T> = T | Promise<T>;
 
 /**
  * The authority's memory: sessions, links, credentials. Every method is atomic and, once it has
@@ -45,7 +45,7 @@ export interface SessionStore {
    * As much of it as the Hub is told, or null when there is none: what is read most, and so read cheaply.
    * @throws {ForeignRowError} when the row is no session
    */
-  outline(instanceId: string): Soon<StoredOutline | null>;
+  outline(instanceId: string): MaybePromise<StoredOutline | null>;
   /** The session, created as `init` / `none` at `now` when there is none. Safe for any number of callers. */
   findOrCreate(instanceId: string, now: Instant): Promise<StoredSession>;
   /**

@@ -1,34 +1,34 @@
 import type { CommandOutcome } from "../../sessions/ports/ownership.ts";
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { ErrandState } from "../../cluster/ports.ts";
+import type { CommandState } from "../../cluster/ports.ts";
 import { StoreUnavailableError } from "../../sessions/ports/store.ts";
-import { ErrandDesk } from "../../cluster/command_inbox.ts";
+import { CommandInbox } from "../../cluster/command_inbox.ts";
 import { DrivenClock } from "../../lab/clocks/driven_clock.ts";
 
 const LOOK_MS = 100;
 const SILENT_LOG = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
-/** A desk whose errand stands as it is told. */
+/** A desk whose command stands as it is told. */
 class Stage {
   readonly clock = new DrivenClock();
-  state: ErrandState = { kind: "open" };
-  /** How often the errand was looked at. */
+  state: CommandState = { kind: "open" };
+  /** How often the command was looked at. */
   looks = 0;
   dropped = 0;
-  readonly desk = new ErrandDesk({
+  readonly desk = new CommandInbox({
     clock: this.clock,
     log: SILENT_LOG,
     lookMs: LOOK_MS,
     leases: {
-      sendErrand: () => Promise.resolve(7),
-      errandsFor: () => Promise.resolve([]),
-      settleErrand: () => Promise.resolve(),
-      errandState: () => {
+      sendCommand: () => Promise.resolve(7),
+      commandsFor: () => Promise.resolve([]),
+      settleCommand: () => Promise.resolve(),
+      commandState: () => {
         this.looks++;
         return Promise.resolve(this.state);
       },
-      dropErrand: () => {
+      dropCommand: () => {
         this.dropped++;
         return Promise.resolve();
       },
@@ -77,37 +77,37 @@ Deno.test("ask() answers with what came of it, as soon as it is looked at again"
 
 const DONE: CommandOutcome = { kind: "done", result: null };
 
-/** A desk over a table of errands, each answer of which comes when the test says so. */
+/** A desk over a table of commands, each answer of which comes when the test says so. */
 class Table {
   readonly rows = new Map<number, CommandOutcome | null>();
-  /** What was run, by the ids of the errands. */
+  /** What was run, by the ids of the commands. */
   readonly run: string[] = [];
   /** What came of it, as far as it was told. */
   isAway = false;
   readonly errors: string[] = [];
   /** Looks that have begun and not been answered yet. */
   readonly looks: (() => void)[] = [];
-  readonly desk = new ErrandDesk({
+  readonly desk = new CommandInbox({
     clock: new DrivenClock(),
     log: { ...SILENT_LOG, error: ({ event }) => void this.errors.push(event) },
     lookMs: LOOK_MS,
     leases: {
-      sendErrand: () => Promise.resolve(7),
-      errandsFor: () => {
+      sendCommand: () => Promise.resolve(7),
+      commandsFor: () => {
         const found = [...this.rows].filter(([, outcome]) => outcome === null).map(([id]) => ({
           id,
           instanceId: String(id),
-          errand: { type: "qr_requested" as const },
+          command: { type: "qr_requested" as const },
         }));
         return new Promise((resolve) => this.looks.push(() => resolve(found)));
       },
-      settleErrand: (id, outcome) => {
+      settleCommand: (id, outcome) => {
         if (this.isAway) return Promise.reject(new StoreUnavailableError());
         if (this.rows.has(id)) this.rows.set(id, outcome);
         return Promise.resolve();
       },
-      errandState: () => Promise.resolve({ kind: "open" as const }),
-      dropErrand: () => Promise.resolve(),
+      commandState: () => Promise.resolve({ kind: "open" as const }),
+      dropCommand: () => Promise.resolve(),
     },
   });
 
@@ -123,7 +123,7 @@ async function turns(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await Promise.resolve();
 }
 
-Deno.test("serve() runs each errand once, whenever looks are answered and outcomes can be told", async () => {
+Deno.test("serve() runs each command once, whenever looks are answered and outcomes can be told", async () => {
   const step = fc.constantFrom("look", "answer", "finish", "away", "back", "send", "drop");
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
@@ -158,7 +158,7 @@ Deno.test("serve() runs each errand once, whenever looks are answered and outcom
   );
 });
 
-Deno.test("serve() tells the sender of an errand that failed, and does not begin it again", async () => {
+Deno.test("serve() tells the sender of a command that failed, and does not begin it again", async () => {
   const table = new Table();
   table.rows.set(1, null);
   for (let i = 0; i < 3; i++) {
@@ -166,7 +166,7 @@ Deno.test("serve() tells the sender of an errand that failed, and does not begin
     table.looks.shift()?.();
     await turns();
   }
-  assert.deepEqual([table.run, table.errors, table.rows.get(1)], [["1"], ["errand_failed"], {
+  assert.deepEqual([table.run, table.errors, table.rows.get(1)], [["1"], ["command_failed"], {
     kind: "failed",
     code: "failed",
     retryAfterSeconds: null,

@@ -8,7 +8,7 @@ import { SharedClock } from "../../cluster/shared_clock.ts";
 import { stopwatch } from "../../cluster/stopwatch.ts";
 import { DrivenClock } from "../../lab/clocks/driven_clock.ts";
 import type { LogFields } from "../../runtime/log.ts";
-import type { Errand } from "../../sessions/ports/ownership.ts";
+import type { RemoteCommand } from "../../sessions/ports/ownership.ts";
 import { LeaseTable } from "./lease_table.ts";
 import { CARRIED_OUT, type Outcome } from "./scripted_commands.ts";
 import { ScriptedLeases } from "./scripted_leases.ts";
@@ -17,8 +17,8 @@ export const BOUNDS: ReplicaBounds = {
   ttlMs: 10_000,
   renewMs: 1_000,
   marginMs: 3_000,
-  censusMs: 1_000,
-  errandMs: 100,
+  snapshotMs: 1_000,
+  commandMs: 100,
   tidyMs: 600_000,
   giveStep: 5,
 };
@@ -28,7 +28,7 @@ const STEP_MS = 100;
 class ScriptedSessions implements Sessions {
   readonly leases = new Map<string, Lease>();
   /** What it was asked to do for others. */
-  readonly commands: { readonly instanceId: string; readonly errand: Errand }[] = [];
+  readonly commands: { readonly instanceId: string; readonly command: RemoteCommand }[] = [];
   /** How many were given up at a time. */
   readonly given: number[] = [];
   /** Waited for before everything counts as let go of. */
@@ -49,14 +49,14 @@ class ScriptedSessions implements Sessions {
     return this.leases.has(instanceId);
   }
 
-  async takeUp(instanceIds: readonly string[]): Promise<void> {
+  async adoptOrphans(instanceIds: readonly string[]): Promise<void> {
     await Promise.allSettled(instanceIds.map(async (instanceId) => {
       const taking = await this.#replica().take(instanceId);
       if (taking.kind === "taken" && taking.lease !== null) this.leases.set(instanceId, taking.lease);
     }));
   }
 
-  async handOver(count: number): Promise<number> {
+  async rebalance(count: number): Promise<number> {
     const given = [...this.leases].slice(0, count);
     this.given.push(given.length);
     for (const [instanceId, lease] of given) {
@@ -72,8 +72,8 @@ class ScriptedSessions implements Sessions {
     await this.closing;
   }
 
-  runErrand(instanceId: string, errand: Errand): Promise<Outcome> {
-    this.commands.push({ instanceId, errand });
+  runCommand(instanceId: string, command: RemoteCommand): Promise<Outcome> {
+    this.commands.push({ instanceId, command });
     return this.carryOut();
   }
 }

@@ -8,7 +8,7 @@ const NOBODY = () => false;
 /** A replica `me` with the key `new`, and whatever others there are at the moment. */
 class Stage {
   others: KeyHolder[] = [];
-  readonly putUp: string[][] = [];
+  readonly markOrphaned: string[][] = [];
   readonly logged: unknown[] = [];
   readonly watch: KeyWatch;
 
@@ -18,7 +18,7 @@ class Stage {
       leases: {
         keyIds: ["new"],
         followKeys: () => Promise.resolve(this.#ring),
-        putUp: (names) => Promise.resolve(void this.putUp.push([...names])),
+        markOrphaned: (names) => Promise.resolve(void this.markOrphaned.push([...names])),
       },
       log: { debug: note, info: note, warn: note, error: note },
     });
@@ -46,13 +46,13 @@ Deno.test("KeyWatch puts up what nobody could open once somebody can, once, and 
   await stage.watch.note("me", "sender_2", "old");
   await stage.watch.note("me", "sender_3", "older");
   await stage.watch.look("me", NOBODY);
-  assert.deepEqual(stage.putUp, []);
+  assert.deepEqual(stage.markOrphaned, []);
   stage.others = [ABLE];
   await stage.watch.look("me", (name) => name === "sender_2");
-  assert.deepEqual(stage.putUp, [["sender_1"]]);
+  assert.deepEqual(stage.markOrphaned, [["sender_1"]]);
   await stage.watch.look("me", NOBODY);
   await stage.watch.look("me", NOBODY);
-  assert.deepEqual(stage.putUp, [["sender_1"], ["sender_2"]]);
+  assert.deepEqual(stage.markOrphaned, [["sender_1"], ["sender_2"]]);
 });
 
 Deno.test("KeyWatch leaves what others can open to them, for as long as they are there", async () => {

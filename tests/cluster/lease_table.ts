@@ -3,7 +3,7 @@
  * @module
  */
 import { admit, type KeyId, type KeyRing, KeysDisagreeError } from "../../domain/key_ring.ts";
-import type { Census, Lease, ReplicaId, Taking } from "../../domain/leases.ts";
+import type { ClusterSnapshot, Lease, ReplicaId, Taking } from "../../domain/leases.ts";
 import type { LeftToOthers } from "../../cluster/ports.ts";
 import { StoreUnavailableError } from "../../sessions/ports/store.ts";
 import { CommandTable } from "./scripted_commands.ts";
@@ -75,14 +75,14 @@ export class LeaseTable {
     row.resting = rest;
   }
 
-  putUp(instanceIds: readonly string[]): void {
+  markOrphaned(instanceIds: readonly string[]): void {
     for (const instanceId of instanceIds) {
       const row = this.#row(instanceId, false);
       if (row.owner === null) row.resting = false;
     }
   }
 
-  census(): Census {
+  clusterSnapshot(): ClusterSnapshot {
     const sessions = new Map([...this.presences.keys()].map((replica) => [replica, 0]));
     let orphans = 0;
     for (const { owner, resting } of this.leases.values()) {

@@ -16,7 +16,7 @@ Deno.test("start() joins, puts up what is unsettled, and takes all of it when no
 Deno.test("start() leaves what another replica has, and takes its share of the rest", async () => {
   const fleet = new Fleet();
   const one = await fleet.join(names(4));
-  fleet.table.putUp(["late_1", "late_2", "late_3", "late_4"]);
+  fleet.table.markOrphaned(["late_1", "late_2", "late_3", "late_4"]);
   const two = await fleet.join(names(4));
   assert.deepEqual(one.acting.sort(), names(4));
   assert.deepEqual(two.acting.sort(), ["late_1", "late_2", "late_3", "late_4"]);
@@ -128,7 +128,7 @@ Deno.test("a command reaches its session's owner, is carried out once, and its s
   done.resolve();
   await fleet.pass(300);
   assert.deepEqual(await asked, TOLD_DONE);
-  assert.deepEqual(one.sessions.commands, [{ instanceId: "sender_1", errand: QR_REQUESTED }]);
+  assert.deepEqual(one.sessions.commands, [{ instanceId: "sender_1", command: QR_REQUESTED }]);
   assert.deepEqual(two.sessions.commands, []);
   assert.equal(fleet.table.commands.rows.size, 0);
 });
@@ -241,7 +241,7 @@ Deno.test("release() logs what no repetition mends, and does nothing without a l
 Deno.test("a session that is a replica's without its knowing is looked after", async () => {
   const fleet = new Fleet();
   const one = await fleet.join();
-  fleet.table.putUp(["sender_0"]);
+  fleet.table.markOrphaned(["sender_0"]);
   one.leases.losesTakings = true;
   await fleet.pass(1_000);
   assert.deepEqual(one.acting, []);
@@ -260,7 +260,7 @@ Deno.test("a replica leaves a login that it cannot open to one that has the key"
   assert.equal(await one.replica.canAnotherOpen("sender_0", "old"), true);
   assert.equal(await one.replica.canAnotherOpen("sender_1", "older"), false);
   for (const instanceId of names(4)) fleet.table.sealedWith.set(instanceId, "old");
-  fleet.table.putUp(names(4));
+  fleet.table.markOrphaned(names(4));
   await fleet.pass(5_000);
   assert.deepEqual([one.acting, two.acting.sort()], [[], names(4)]);
 });
@@ -287,7 +287,7 @@ Deno.test("stop() takes nothing more and serves nobody, and what it has stays it
   await fleet.pass(3_000);
   assert.deepEqual(fleet.shares, [1, 1]);
   one.replica.stop();
-  fleet.table.putUp(["late_1", "late_2", "late_3", "late_4"]);
+  fleet.table.markOrphaned(["late_1", "late_2", "late_3", "late_4"]);
   const asked = two.replica.ask(one.leases.joined[0]!, "sender_0", QR_REQUESTED, 2_000);
   await fleet.pass(20_000);
   assert.deepEqual(await asked, { kind: "late" });

@@ -2,41 +2,41 @@
  * What replicas leave for each other to do, in memory. How a command's answer looks is known here alone.
  * @module
  */
-import type { AddressedErrand, ErrandState, LeaseStore } from "../../cluster/ports.ts";
+import type { AddressedCommand, CommandState, LeaseStore } from "../../cluster/ports.ts";
 import type { Sessions } from "../../cluster/replica.ts";
-import type { Errand, ErrandAnswer } from "../../sessions/ports/ownership.ts";
+import type { CommandAnswer, RemoteCommand } from "../../sessions/ports/ownership.ts";
 
 /** What a replica's sessions answer. */
-export type Outcome = Awaited<ReturnType<Sessions["runErrand"]>>;
-type Settled = Parameters<LeaseStore["settleErrand"]>[1];
+export type Outcome = Awaited<ReturnType<Sessions["runCommand"]>>;
+type Settled = Parameters<LeaseStore["settleCommand"]>[1];
 
 /** The answer of sessions that have done what they were asked. */
 export const CARRIED_OUT: Outcome = { kind: "done", result: { qr_string: "data:" } };
 /** What the sender is told then. */
-export const TOLD_DONE: ErrandAnswer = CARRIED_OUT;
+export const TOLD_DONE: CommandAnswer = CARRIED_OUT;
 /** What the sender is told when the owner has thrown. */
-export const TOLD_FAILED: ErrandAnswer = { kind: "failed", code: "failed", retryAfterSeconds: null };
+export const TOLD_FAILED: CommandAnswer = { kind: "failed", code: "failed", retryAfterSeconds: null };
 
-function stateOf(outcome: Settled): ErrandState {
+function stateOf(outcome: Settled): CommandState {
   return outcome;
 }
 
-interface CommandRow extends AddressedErrand {
+interface CommandRow extends AddressedCommand {
   readonly to: string;
-  state: ErrandState | null;
+  state: CommandState | null;
 }
 
 export class CommandTable {
   readonly rows = new Map<number, CommandRow>();
   #next = 0;
 
-  send(to: string, instanceId: string, errand: Errand): number {
+  send(to: string, instanceId: string, command: RemoteCommand): number {
     const id = ++this.#next;
-    this.rows.set(id, { id, to, instanceId, errand, state: null });
+    this.rows.set(id, { id, to, instanceId, command, state: null });
     return id;
   }
 
-  waitingFor(replica: string): AddressedErrand[] {
+  waitingFor(replica: string): AddressedCommand[] {
     return [...this.rows.values()].filter(({ to, state }) => to === replica && state === null);
   }
 
@@ -45,7 +45,7 @@ export class CommandTable {
     if (row !== undefined) row.state = stateOf(outcome);
   }
 
-  stateOf(id: number, isPresent: (replica: string) => boolean): ErrandState {
+  stateOf(id: number, isPresent: (replica: string) => boolean): CommandState {
     const row = this.rows.get(id);
     if (row === undefined) return { kind: "lost" };
     return row.state ?? (isPresent(row.to) ? { kind: "open" } : { kind: "lost" });

@@ -3,9 +3,15 @@
  * @module
  */
 import { type KeyId, type KeyRing, KeysDisagreeError } from "../../domain/key_ring.ts";
-import type { Census, Lease, Taking } from "../../domain/leases.ts";
-import type { AddressedErrand, Arrival, ErrandState, LeaseStore, LeftToOthers } from "../../cluster/ports.ts";
-import type { Errand } from "../../sessions/ports/ownership.ts";
+import type { ClusterSnapshot, Lease, Taking } from "../../domain/leases.ts";
+import type {
+  AddressedCommand,
+  Arrival,
+  CommandState,
+  LeaseStore,
+  LeftToOthers,
+} from "../../cluster/ports.ts";
+import type { RemoteCommand } from "../../sessions/ports/ownership.ts";
 import { StoreUnavailableError } from "../../sessions/ports/store.ts";
 import { LeaseTable } from "./lease_table.ts";
 
@@ -61,12 +67,12 @@ export class ScriptedLeases implements LeaseStore {
     return this.#with((table) => table.release(lease, rest));
   }
 
-  putUp(instanceIds: readonly string[]): Promise<void> {
-    return this.#with((table) => table.putUp(instanceIds));
+  markOrphaned(instanceIds: readonly string[]): Promise<void> {
+    return this.#with((table) => table.markOrphaned(instanceIds));
   }
 
-  census(): Promise<Census> {
-    return this.#with((table) => table.census());
+  clusterSnapshot(): Promise<ClusterSnapshot> {
+    return this.#with((table) => table.clusterSnapshot());
   }
 
   orphans(limit: number, left: LeftToOthers = { keys: new Set(), sessions: [] }): Promise<string[]> {
@@ -81,24 +87,24 @@ export class ScriptedLeases implements LeaseStore {
     return this.#with((table) => table.ring());
   }
 
-  sendErrand(to: string, instanceId: string, errand: Errand): Promise<number> {
-    return this.#with(({ commands }) => commands.send(to, instanceId, errand));
+  sendCommand(to: string, instanceId: string, command: RemoteCommand): Promise<number> {
+    return this.#with(({ commands }) => commands.send(to, instanceId, command));
   }
 
-  errandsFor(replica: string): Promise<AddressedErrand[]> {
+  commandsFor(replica: string): Promise<AddressedCommand[]> {
     this.looks++;
     return this.#with(({ commands }) => commands.waitingFor(replica));
   }
 
-  settleErrand(...[id, outcome]: Parameters<LeaseStore["settleErrand"]>): Promise<void> {
+  settleCommand(...[id, outcome]: Parameters<LeaseStore["settleCommand"]>): Promise<void> {
     return this.#with(({ commands }) => commands.settle(id, outcome));
   }
 
-  errandState(id: number): Promise<ErrandState> {
+  commandState(id: number): Promise<CommandState> {
     return this.#with(({ commands, presences }) => commands.stateOf(id, (replica) => presences.has(replica)));
   }
 
-  dropErrand(id: number): Promise<void> {
+  dropCommand(id: number): Promise<void> {
     return this.#with(({ commands }) => void commands.rows.delete(id));
   }
 

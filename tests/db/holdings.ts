@@ -7,7 +7,7 @@ import { connect } from "../../db/database.ts";
 import { CredentialKeys } from "../../db/mod.ts";
 import { CREDENTIALS, HELD_KEYS, LINKS, LOGIN_KIND, RETIRED_LOGINS } from "../../db/schema.ts";
 import { unseal } from "../../db/sealing.ts";
-import type { Link } from "../../domain/life.ts";
+import type { Link } from "../../domain/snapshot.ts";
 import type { KeyWrite } from "../../domain/credentials.ts";
 import { key } from "../../lab/databases/helpers.ts";
 

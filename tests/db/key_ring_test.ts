@@ -175,7 +175,7 @@ test("orphans() leaves out what others can open, and what it is told to", async 
   await using databases = new AsyncDisposableStack();
   const store = await joined(databases, url, "a", OLD);
   for (const name of ["sender_1", "sender_2"]) await link(store, name);
-  await store.leases.putUp(["sender_1", "sender_2", "unlinked"]);
+  await store.leases.markOrphaned(["sender_1", "sender_2", "unlinked"]);
   const names = async (keys: string[], sessions: string[]) =>
     (await store.leases.orphans(10, { keys: new Set(keys), sessions })).sort();
   assert.deepEqual(await names([], []), ["sender_1", "sender_2", "unlinked"]);

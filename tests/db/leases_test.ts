@@ -51,7 +51,7 @@ function test(name: string, body: (desk: Desk) => Promise<void>): void {
           return taking.lease;
         },
         expire: async (replica) => {
-          const { presences } = await leases.census();
+          const { presences } = await leases.clusterSnapshot();
           assert.equal(await leases.evict(replica, presences.get(replica)!.mark), true);
         },
       });
@@ -89,10 +89,10 @@ test("renew() extends a presence in one statement, and never one that others hav
 });
 
 test("evict() ends no presence that has been renewed in the meantime", async ({ leases }) => {
-  const { mark } = (await leases.census()).presences.get(ONE)!;
+  const { mark } = (await leases.clusterSnapshot()).presences.get(ONE)!;
   for (let renewed = mark; renewed === mark;) {
     await leases.renew(ONE, TTL_MS);
-    renewed = (await leases.census()).presences.get(ONE)!.mark;
+    renewed = (await leases.clusterSnapshot()).presences.get(ONE)!.mark;
   }
   assert.equal(await leases.evict(ONE, mark), false);
   assert.equal(await leases.renew(ONE, TTL_MS), true);
@@ -109,12 +109,12 @@ for (const minutes of [-90, 90]) {
         ["doubtful_at", "expires_at"].map((name) => `${name} = ${name} - interval ${minutes} minute`).join(),
     );
     assert.deepEqual(await leases.take("a", TWO), { kind: "held", by: ONE });
-    const { sessions, orphans, presences } = await leases.census();
+    const { sessions, orphans, presences } = await leases.clusterSnapshot();
     assert.deepEqual([...sessions].sort(), [[ONE, 1], [TWO, 0]]);
     assert.equal(orphans, 0);
     assert.deepEqual([...presences.values()].map(({ isOver }) => isOver), [minutes > 0, minutes > 0]);
     assert.equal(await leases.renew(ONE, TTL_MS), true);
-    assert.equal((await leases.census()).presences.get(ONE)!.isOver, false);
+    assert.equal((await leases.clusterSnapshot()).presences.get(ONE)!.isOver, false);
   });
 }
 
@@ -230,16 +230,16 @@ test("a session cannot be taken in the middle of a write of its owner", async ({
   assert.equal((await store.find("sender_51"))?.session.updatedAt, NOW + 5);
 });
 
-test("census() counts who has how much, and what nobody has", async ({ leases, hold, expire }) => {
+test("clusterSnapshot() counts who has how much, and what nobody has", async ({ leases, hold, expire }) => {
   await hold("a", ONE);
   await hold("b", ONE);
   await leases.release(await hold("c", TWO), false);
   await leases.release(await hold("d", TWO), true);
-  await leases.putUp(["d", "e", "a"]);
-  const census = await leases.census();
-  assert.deepEqual([...census.sessions].sort(), [[ONE, 2], [TWO, 0]]);
-  assert.equal(census.orphans, 3);
-  assert.ok(Math.abs(census.now - Date.now()) < 60_000);
+  await leases.markOrphaned(["d", "e", "a"]);
+  const clusterSnapshot = await leases.clusterSnapshot();
+  assert.deepEqual([...clusterSnapshot.sessions].sort(), [[ONE, 2], [TWO, 0]]);
+  assert.equal(clusterSnapshot.orphans, 3);
+  assert.ok(Math.abs(clusterSnapshot.now - Date.now()) < 60_000);
   assert.deepEqual((await leases.orphans(10)).sort(), ["c", "d", "e"]);
   assert.equal((await leases.orphans(2)).length, 2);
   await expire(ONE);
@@ -268,32 +268,32 @@ test("leave() frees at once whatever a replica has", async ({ leases, hold, stor
   assert.equal((await store.find("a"))?.isOrphan, undefined);
   await leases.leave(ONE);
   assert.equal((await store.find("a"))?.isOrphan, true);
-  assert.deepEqual((await leases.census()).sessions, new Map([[TWO, 0]]));
+  assert.deepEqual((await leases.clusterSnapshot()).sessions, new Map([[TWO, 0]]));
   await hold("a", TWO);
 });
 
-test("an errand is found by its addressee, settled, and lost with it", async ({ leases, expire }) => {
-  const errand = { type: "disconnected", reason: "LOGOUT" } as const;
-  const first = await leases.sendErrand(TWO, "a", errand);
-  const second = await leases.sendErrand(TWO, "b", { type: "qr_requested" });
-  assert.deepEqual(await leases.errandsFor(ONE), []);
-  assert.deepEqual((await leases.errandsFor(TWO)).map(({ id }) => id), [first, second]);
-  assert.deepEqual((await leases.errandsFor(TWO))[0], { id: first, instanceId: "a", errand });
+test("a command is found by its addressee, settled, and lost with it", async ({ leases, expire }) => {
+  const command = { type: "disconnected", reason: "LOGOUT" } as const;
+  const first = await leases.sendCommand(TWO, "a", command);
+  const second = await leases.sendCommand(TWO, "b", { type: "qr_requested" });
+  assert.deepEqual(await leases.commandsFor(ONE), []);
+  assert.deepEqual((await leases.commandsFor(TWO)).map(({ id }) => id), [first, second]);
+  assert.deepEqual((await leases.commandsFor(TWO))[0], { id: first, instanceId: "a", command });
   const done = { kind: "done", result: { qr_string: "é".repeat(100_000), list: [1, null] } } as const;
-  await leases.settleErrand(first, done);
-  assert.deepEqual(await leases.errandState(first), done);
-  assert.deepEqual(await leases.errandState(second), { kind: "open" });
+  await leases.settleCommand(first, done);
+  assert.deepEqual(await leases.commandState(first), done);
+  assert.deepEqual(await leases.commandState(second), { kind: "open" });
   await expire(TWO);
-  assert.deepEqual(await leases.errandState(second), { kind: "lost" });
-  await leases.dropErrand(second);
-  assert.deepEqual(await leases.errandState(second), { kind: "lost" });
+  assert.deepEqual(await leases.commandState(second), { kind: "lost" });
+  await leases.dropCommand(second);
+  assert.deepEqual(await leases.commandState(second), { kind: "lost" });
 });
 
-test("settleErrand() tells an error with its delay, and what an earlier version has settled is done without a result", async ({ leases, url }) => {
-  const id = await leases.sendErrand(TWO, "a", { type: "qr_requested" });
+test("settleCommand() tells an error with its delay, and what an earlier version has settled is done without a result", async ({ leases, url }) => {
+  const id = await leases.sendCommand(TWO, "a", { type: "qr_requested" });
   const failed = { kind: "failed", code: "TOO_MANY_REQUESTS", retryAfterSeconds: 5 } as const;
-  await leases.settleErrand(id, failed);
-  assert.deepEqual(await leases.errandState(id), failed);
+  await leases.settleCommand(id, failed);
+  assert.deepEqual(await leases.commandState(id), failed);
   for (
     const [outcome, state] of [
       ["done", { kind: "done", result: null }],
@@ -301,28 +301,28 @@ test("settleErrand() tells an error with its delay, and what an earlier version 
     ] as const
   ) {
     await query(url, `update ll_whatsapp_errands set outcome = '${outcome}', result = null where id = ${id}`);
-    assert.deepEqual(await leases.errandState(id), state);
+    assert.deepEqual(await leases.commandState(id), state);
   }
 });
 
-test("sendErrand() leaves a command of any size", async ({ leases }) => {
-  const errand = { type: "connected", phoneNumber: `+${"é".repeat(10_000)}` } as const;
-  const id = await leases.sendErrand(TWO, "a", errand);
-  assert.deepEqual(await leases.errandsFor(TWO), [{ id, instanceId: "a", errand }]);
+test("sendCommand() leaves a command of any size", async ({ leases }) => {
+  const command = { type: "connected", phoneNumber: `+${"é".repeat(10_000)}` } as const;
+  const id = await leases.sendCommand(TWO, "a", command);
+  assert.deepEqual(await leases.commandsFor(TWO), [{ id, instanceId: "a", command }]);
 });
 
-test("sendErrand() leaves one errand when its connection is lost after it was written", async ({ url, leases }) => {
+test("sendCommand() leaves one command when its connection is lost after it was written", async ({ url, leases }) => {
   const { proxy, url: through } = await RefusingProxy.before(url);
   await using _ = proxy;
   const connected = await connect(through);
   await using store = new SqlStore(connected, KEYS);
   proxy.loseAnswerTo(/insert into `ll_whatsapp_errands`/);
-  const id = await store.leases!.sendErrand(TWO, "a", { type: "qr_requested" });
-  const errands = await leases.errandsFor(TWO);
-  assert.deepEqual(errands, [{ id, instanceId: "a", errand: { type: "qr_requested" } }]);
+  const id = await store.leases!.sendCommand(TWO, "a", { type: "qr_requested" });
+  const commands = await leases.commandsFor(TWO);
+  assert.deepEqual(commands, [{ id, instanceId: "a", command: { type: "qr_requested" } }]);
 });
 
-test("a year of joins, leaves, deaths and errands leaves no more rows than there are sessions", async (desk) => {
+test("a year of joins, leaves, deaths and commands leaves no more rows than there are sessions", async (desk) => {
   const { leases, hold, url } = desk;
   const names = ["a", "b", "c", "d"];
   const rows = async (table: string) => Number((await query(url, `select count(*) as n from ${table}`))[0].n);
@@ -330,10 +330,10 @@ test("a year of joins, leaves, deaths and errands leaves no more rows than there
     const replica = crypto.randomUUID();
     await leases.join(replica, TTL_MS);
     for (const name of names) await hold(name, replica);
-    const taken = await leases.sendErrand(replica, "a", { type: "qr_requested" });
-    await leases.settleErrand(taken, { kind: "done", result: null });
+    const taken = await leases.sendCommand(replica, "a", { type: "qr_requested" });
+    await leases.settleCommand(taken, { kind: "done", result: null });
     // Its sender died, too, and never took it back.
-    const forgotten = await leases.sendErrand(replica, "b", { type: "qr_requested" });
+    const forgotten = await leases.sendCommand(replica, "b", { type: "qr_requested" });
     if (week % 2 === 0) await leases.leave(replica);
     else await desk.expire(replica);
     // The week passes, by the rows; some weeks the clock was wrong.

@@ -67,7 +67,7 @@ test("a session that nobody has locked is read, and the presence renewed, before
   assert.equal((await store.find("free"))?.session.instanceId, "free");
   assert.equal((await store.outline("free"))?.instanceId, "free");
   assert.equal(await leases.renew(ONE, TTL_MS), true);
-  await leases.census();
+  await leases.clusterSnapshot();
   await store.ping();
   assert.deepEqual(failed, []);
 });
@@ -114,7 +114,7 @@ test("nothing waits for long, and the presence for nothing, when a table is abou
     const writes = LOCKED.map((id) => store.findOrCreate(id, 1));
     for (const call of [...reads, ...writes]) call.catch(() => {});
     assert.equal(await leases.renew(ONE, TTL_MS), true);
-    await leases.census();
+    await leases.clusterSnapshot();
     await store.ping();
     assert.deepEqual(failed, []);
     await Promise.all([...reads, ...writes].map((call) => assert.rejects(call, StoreUnavailableError)));

@@ -525,14 +525,14 @@ class History {
       case "change": {
         const login = `login ${this.#adopted.length}`;
         await this.#save(changeOf(step.change, login), step.twice);
-        return this.#become(step.change, login);
+        return this.#updateSession(step.change, login);
       }
       default:
         return step satisfies never;
     }
   }
 
-  #become(change: Change, login: string): void {
+  #updateSession(change: Change, login: string): void {
     switch (change) {
       case "keep":
         return;

@@ -6,7 +6,7 @@ import { connect } from "../../db/database.ts";
 import { DatabaseUnusableError, migrate } from "../../db/mod.ts";
 import { move, type MoveOptions, TargetUnavailableError, undoMove } from "../../db/moving/mod.ts";
 import { essence, MOVED_TABLES, type Row, translate } from "../../db/moving/tables.ts";
-import { CREDENTIAL_KEYS, ERRANDS, LEASES, MIGRATIONS, REPLICA_KEYS, REPLICAS } from "../../db/schema.ts";
+import { COMMANDS, CREDENTIAL_KEYS, LEASES, MIGRATIONS, REPLICA_KEYS, REPLICAS } from "../../db/schema.ts";
 import { claimDatabase } from "../../db/sole_process.ts";
 import { dialectTest, mysql, open, query, record, SQLITE } from "../../lab/databases/helpers.ts";
 import { testServer } from "../../lab/databases/server.ts";
@@ -185,7 +185,7 @@ for (const dialect of DIALECTS) {
         ? "select m.name as t, c.name as c from sqlite_schema m, pragma_table_info(m.name) c where m.type = 'table' and m.name like 'll%'"
         : "select table_name as t, column_name as c from information_schema.columns where table_schema = database()",
     );
-    const left: string[] = [REPLICAS, LEASES, ERRANDS, CREDENTIAL_KEYS, REPLICA_KEYS, MIGRATIONS];
+    const left: string[] = [REPLICAS, LEASES, COMMANDS, CREDENTIAL_KEYS, REPLICA_KEYS, MIGRATIONS];
     const found = rows.map(({ t, c }) => `${t}.${c}`).filter((name) => !left.includes(name.split(".")[0]!));
     const known = MOVED_TABLES.flatMap(({ table, columns }) => columns.map((column) => `${table}.${column}`));
     assert.deepEqual(known.sort(), found.sort());

@@ -91,11 +91,11 @@ Deno.test({
 
     const leases = store.leases!;
     await leases.join("me", 60_000);
-    await leases.putUp(ids);
+    await leases.markOrphaned(ids);
     assert.equal((await other.leases!.orphans(100)).length, ids.length);
     const taking = await leases.take(ids[0]!, "me");
     assert.equal(taking.kind, "taken");
-    const { sessions, orphans, now } = await other.leases!.census();
+    const { sessions, orphans, now } = await other.leases!.clusterSnapshot();
     assert.deepEqual([...sessions], [["me", 1]]);
     assert.equal(orphans, ids.length - 1);
     assert.ok(Math.abs(now - Date.now()) < 3_600_000, "the server's clock is told in UTC");

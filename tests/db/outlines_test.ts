@@ -17,7 +17,7 @@ dialectTest(
 
     const database = await connect(url);
     try {
-      const look = database.glance!("select status from ll_whatsapp_qr_sessions where instance_id = ?");
+      const look = database.syncRead!("select status from ll_whatsapp_qr_sessions where instance_id = ?");
       await assert.rejects(
         database.db.transaction().execute(async (db) => {
           await db.updateTable("ll_whatsapp_qr_sessions").set({ status: "error" }).execute();

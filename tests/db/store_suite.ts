@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { Link } from "../../domain/life.ts";
+import type { Link } from "../../domain/snapshot.ts";
 import type { CredentialsChange, KeyWrite } from "../../domain/credentials.ts";
 import {
   CredentialsUnreadableError,

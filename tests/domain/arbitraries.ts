@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { DISCONNECT_REASONS, FAULT_CODES } from "@session-manager/contract";
 import type { DisconnectCause } from "../../domain/disconnect.ts";
 import type { GeneratedQr, LastError, Session, SessionFacts, SessionState } from "../../domain/session.ts";
-import type { Policy } from "../../domain/life.ts";
+import type { Policy } from "../../domain/snapshot.ts";
 import type { SessionEvent } from "../../domain/events.ts";
 
 /** A scan that WhatsApp has accepted, with its login. */
@@ -147,12 +147,12 @@ const facts: fc.Arbitrary<SessionFacts> = fc.record({
 
 const noQr = fc.constant({ status: "none" as const });
 const generatedQr: fc.Arbitrary<GeneratedQr> = fc
-  .record({ string: qrStrings, generatedAt: past, life: fc.integer({ min: 1, max: 120_000 }) })
-  .map(({ string, generatedAt, life }) => ({
+  .record({ string: qrStrings, generatedAt: past, snapshot: fc.integer({ min: 1, max: 120_000 }) })
+  .map(({ string, generatedAt, snapshot }) => ({
     status: "generated",
     string,
     generatedAt,
-    expiresAt: generatedAt + life,
+    expiresAt: generatedAt + snapshot,
   }));
 // Rows that another system wrote may lack the instants.
 const instantsOf = { generatedAt: maybe(past), expiresAt: maybe(past) };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { backoff, type BackoffPolicy } from "../../domain/backoff.ts";
-import { DEFAULT_POLICY } from "../../domain/life.ts";
+import { DEFAULT_POLICY } from "../../domain/snapshot.ts";
 import { randoms } from "./arbitraries.ts";
 
 const POLICY: BackoffPolicy = { baseMs: 2_000, quickMs: 10_000, capMs: 300_000 };

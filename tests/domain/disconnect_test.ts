@@ -87,9 +87,9 @@ Deno.test("transition() never logs out or suspends when the network, the worker 
   }
   fc.assert(fc.property(fc.constantFrom(...harmless), randoms, (cause, random) => {
     for (const place of [loggingIn(), online(), loggingIn(dropped())]) {
-      const { life, effects } = then(place, closed(cause), 1_000, { random });
-      assert.equal(life.link, "working");
-      assert.equal(life.login.kind, "waiting");
+      const { snapshot, effects } = then(place, closed(cause), 1_000, { random });
+      assert.equal(snapshot.link, "working");
+      assert.equal(snapshot.login.kind, "waiting");
       assert.deepEqual(effects, []);
     }
   }));

@@ -42,7 +42,7 @@ Deno.test("transition() tells session.status with the status before and the reas
       instanceId: INSTANCE,
       status: "disconnected",
       qrStatus: "used",
-      qrExpiresAt: lost.life.session.qr.status === "used" ? lost.life.session.qr.expiresAt : null,
+      qrExpiresAt: lost.snapshot.session.qr.status === "used" ? lost.snapshot.session.qr.expiresAt : null,
     },
     reason: "NETWORK",
   }]);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { KEEP } from "../../domain/credentials.ts";
 import type { Effect } from "../../domain/events.ts";
-import { hasLoginSocket, hasPairingSocket, isPairing } from "../../domain/life.ts";
+import { hasLoginSocket, hasPairingSocket, isPairing } from "../../domain/snapshot.ts";
 import { judge } from "../../domain/disconnect.ts";
 import { atEveryMoment, isLoginLost, isUnscanned, refusalOfLogin } from "./world.ts";
 

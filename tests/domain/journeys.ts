@@ -5,12 +5,12 @@
 import {
   atRest,
   DEFAULT_POLICY,
-  type Life,
   nextTickMs,
   type Policy,
+  type SessionSnapshot,
   type Steady,
-} from "../../domain/life.ts";
-import type { Circumstances } from "../../domain/moves.ts";
+} from "../../domain/snapshot.ts";
+import type { TransitionContext } from "../../domain/moves.ts";
 import { createSession, type Instant } from "../../domain/session.ts";
 import type { DisconnectCause } from "../../domain/disconnect.ts";
 import { type CredentialsChange, KEEP } from "../../domain/credentials.ts";
@@ -34,7 +34,7 @@ export const PNG = "data:image/png;base64,QUFB";
 
 /** A life at a moment, and what was asked for on the way there. */
 export interface Place {
-  readonly life: Life;
+  readonly snapshot: SessionSnapshot;
   readonly now: Instant;
   /** What the last event led to. */
   readonly credentials: CredentialsChange;
@@ -47,7 +47,7 @@ export function then(
   from: Place,
   event: SessionEvent,
   afterMs = 1_000,
-  given: Partial<Circumstances> = {},
+  given: Partial<TransitionContext> = {},
 ): Place {
   const now = from.now + afterMs;
   const at = {
@@ -59,8 +59,8 @@ export function then(
     policy: POLICY,
     ...given,
   };
-  const { snapshot: life, ...rest } = transition(deepFreeze(from.life), event, at);
-  return { life, ...rest, now };
+  const { snapshot, ...rest } = transition(deepFreeze(from.snapshot), event, at);
+  return { snapshot, ...rest, now };
 }
 
 /** Time passes up to the moment at which a tick has something to do. */
@@ -76,8 +76,8 @@ export function steadyAt(now: Instant): Steady {
 }
 
 /** How long after the place's own `now` a tick has something to do, in milliseconds; null for never. */
-export function dueIn({ life, now }: Place): number | null {
-  return nextTickMs(life, { now, steady: steadyAt(now) });
+export function dueIn({ snapshot, now }: Place): number | null {
+  return nextTickMs(snapshot, { now, steady: steadyAt(now) });
 }
 
 /** What becomes of the credentials, unless they stay, and the types of the effects, in order. */
@@ -106,7 +106,7 @@ export const reportedConnected: SessionEvent = { type: "connected", phoneNumber:
 /** `init` / `none`, nobody doing anything for it. */
 export function created(): Place {
   return {
-    life: atRest(createSession(INSTANCE, T0), "none"),
+    snapshot: atRest(createSession(INSTANCE, T0), "none"),
     now: T0,
     credentials: KEEP,
     events: [],
@@ -190,7 +190,10 @@ export function failed(code: FaultCode): Place {
 
 /** The process starts again and finds the session as its store has it. */
 export function restarted(from: Place, afterMs = 1_000): Place {
-  return then({ ...from, life: atRest(from.life.session, from.life.link, from.life.predecessor) }, {
+  return then({
+    ...from,
+    snapshot: atRest(from.snapshot.session, from.snapshot.link, from.snapshot.predecessor),
+  }, {
     type: "restored",
   }, afterMs);
 }

@@ -11,17 +11,17 @@ const censuses: fc.Arbitrary<Shares> = fc.record({
   now: fc.constant(0),
 });
 
-Deno.test("adjustmentOf() never takes more than there is, nor gives below the share, for any census", () => {
-  fc.assert(fc.property(censuses, fc.integer({ min: 1, max: 10 }), (census, step) => {
-    for (const [replica, mine] of census.sessions) {
-      const adjustment = adjustmentOf(census, replica, step);
-      const share = fairShare(census);
+Deno.test("adjustmentOf() never takes more than there is, nor gives below the share, for any snapshot of the cluster", () => {
+  fc.assert(fc.property(censuses, fc.integer({ min: 1, max: 10 }), (clusterSnapshot, step) => {
+    for (const [replica, mine] of clusterSnapshot.sessions) {
+      const adjustment = adjustmentOf(clusterSnapshot, replica, step);
+      const share = fairShare(clusterSnapshot);
       if (adjustment.kind === "take") {
-        assert.ok(adjustment.count > 0 && adjustment.count <= census.orphans);
+        assert.ok(adjustment.count > 0 && adjustment.count <= clusterSnapshot.orphans);
         assert.ok(mine + adjustment.count <= share);
       }
       if (adjustment.kind === "give") {
-        assert.equal(census.orphans, 0);
+        assert.equal(clusterSnapshot.orphans, 0);
         assert.ok(adjustment.count > 0 && adjustment.count <= step);
         assert.ok(mine - adjustment.count >= share);
       }
@@ -29,7 +29,7 @@ Deno.test("adjustmentOf() never takes more than there is, nor gives below the sh
   }));
 });
 
-Deno.test("adjustmentOf() ends with nobody left over and nobody above the share, from any census", () => {
+Deno.test("adjustmentOf() ends with nobody left over and nobody above the share, from any snapshot of the cluster", () => {
   fc.assert(fc.property(censuses, fc.integer({ min: 1, max: 10 }), (start, step) => {
     const sessions = new Map(start.sessions);
     let orphans = start.orphans;
@@ -57,8 +57,8 @@ Deno.test("adjustmentOf() ends with nobody left over and nobody above the share,
 });
 
 Deno.test("adjustmentOf() does nothing when this replica is not present itself", () => {
-  const census = { sessions: new Map([["other", 0]]), orphans: 5 };
-  assert.deepEqual(adjustmentOf(census, "gone", 5), { kind: "none" });
+  const clusterSnapshot = { sessions: new Map([["other", 0]]), orphans: 5 };
+  assert.deepEqual(adjustmentOf(clusterSnapshot, "gone", 5), { kind: "none" });
 });
 
 Deno.test("FencedError names the session, and nothing else", () => {

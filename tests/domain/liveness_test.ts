@@ -4,28 +4,28 @@ import {
   isAtRest,
   isLoginWorking,
   isPairing,
-  type Life,
   nextTickMs,
   type Policy,
+  type SessionSnapshot,
   type Steady,
-} from "../../domain/life.ts";
+} from "../../domain/snapshot.ts";
 import type { Instant } from "../../domain/session.ts";
 import type { SessionEvent } from "../../domain/events.ts";
 import { transition } from "../../domain/transition.ts";
-import { troubleOf } from "../../domain/moves.ts";
+import { failuresOf } from "../../domain/moves.ts";
 import { atEveryMoment } from "./world.ts";
 
 /** How often in a row a story may stand still: a QR's expiry, two sockets' ends, a wait of no length. */
 const STANDSTILLS = 8;
 
 interface Quiet {
-  readonly life: Life;
+  readonly snapshot: SessionSnapshot;
   readonly now: Instant;
   readonly steady: Steady;
 }
 
 /** What is heard in silence besides the passing of time. */
-type Reply = (life: Life) => SessionEvent | null;
+type Reply = (snapshot: SessionSnapshot) => SessionEvent | null;
 
 /** Its turn comes as soon as it is asked for. */
 const admits: Reply = ({ login }) => login.kind === "queued" ? { type: "admitted" } : null;
@@ -34,23 +34,23 @@ const nothing: Reply = () => null;
 
 /** Every life that follows when nothing is heard but `reply`, the first one included. Time has to pass meanwhile. */
 function* inSilence(start: Quiet, policy: Policy, reply: Reply): Generator<Quiet> {
-  let { life, now, steady } = start;
+  let { snapshot, now, steady } = start;
   let last = steady;
   let standstills = 0;
   while (true) {
     standstills = steady === last ? standstills + 1 : 0;
     assert.ok(standstills <= STANDSTILLS, "time stands still");
     last = steady;
-    yield { life, now, steady };
-    const replied = reply(life);
-    const dueMs = nextTickMs(life, { now, steady });
+    yield { snapshot, now, steady };
+    const replied = reply(snapshot);
+    const dueMs = nextTickMs(snapshot, { now, steady });
     if (replied === null && dueMs === null) return;
     if (replied === null) {
       now += Math.max(0, dueMs ?? 0);
       steady += Math.max(0, dueMs ?? 0);
     }
     const at = { now, steady, random: 0.5, tearingDown: false, retiredId: "retired-1", policy };
-    life = transition(life, replied ?? { type: "tick" }, at).snapshot;
+    snapshot = transition(snapshot, replied ?? { type: "tick" }, at).snapshot;
   }
 }
 
@@ -87,7 +87,7 @@ Deno.test("transition() has something to do when it is ticked at nextTickMs(), a
 Deno.test("transition() makes progress when it is ticked at nextTickMs() again and again", () => {
   atEveryMoment(({ after, at }) => {
     let seen = 0;
-    for (const _ of inSilence({ life: after, ...at }, at.policy, admits)) if (++seen === 30) return;
+    for (const _ of inSilence({ snapshot: after, ...at }, at.policy, admits)) if (++seen === 30) return;
   });
 });
 
@@ -101,11 +101,11 @@ Deno.test("transition() leaves connecting within its deadlines when nothing more
         [admits, Math.max(restartMs, loginMs)],
       ] as const
     ) {
-      for (const { life, steady } of inSilence({ life: after, ...at }, at.policy, reply)) {
+      for (const { snapshot, steady } of inSilence({ snapshot: after, ...at }, at.policy, reply)) {
         assert.ok(steady <= at.steady + boundMs, "connecting outlived its deadline");
-        if (life.session.status === "connecting") continue;
-        assert.equal(life.session.status, "disconnected");
-        assert.equal(life.session.lastError?.code, "TIMEOUT");
+        if (snapshot.session.status === "connecting") continue;
+        assert.equal(snapshot.session.status, "disconnected");
+        assert.equal(snapshot.session.lastError?.code, "TIMEOUT");
         break;
       }
     }
@@ -116,9 +116,9 @@ Deno.test("transition() asks for its turn again and again, and never rests, when
   atEveryMoment(({ after, at }) => {
     if (!isLoginWorking(after) || after.login.kind === "open") return;
     let asked = 0;
-    for (const { life } of inSilence({ life: after, ...at }, at.policy, nothing)) {
-      assert.ok(isLoginWorking(life));
-      if (life.login.kind === "queued" && ++asked === 3) return;
+    for (const { snapshot } of inSilence({ snapshot: after, ...at }, at.policy, nothing)) {
+      assert.ok(isLoginWorking(snapshot));
+      if (snapshot.login.kind === "queued" && ++asked === 3) return;
     }
     assert.fail("it gave up");
   });
@@ -128,10 +128,10 @@ Deno.test("transition() shows no QR and holds no pairing socket for ever when no
   atEveryMoment(({ after, at }) => {
     if (after.pairing.kind !== "showing") return;
     const bound = Math.max(after.pairing.deadline, at.steady);
-    for (const { life, steady } of inSilence({ life: after, ...at }, at.policy, admits)) {
+    for (const { snapshot, steady } of inSilence({ snapshot: after, ...at }, at.policy, admits)) {
       assert.ok(steady <= bound);
-      if (isPairing(life)) continue;
-      assert.notEqual(life.session.qr.status, "generated");
+      if (isPairing(snapshot)) continue;
+      assert.notEqual(snapshot.session.qr.status, "generated");
       return;
     }
     assert.fail("pairing for ever");
@@ -139,18 +139,18 @@ Deno.test("transition() shows no QR and holds no pairing socket for ever when no
 });
 
 Deno.test("transition() comes back by itself when it was on its way and WhatsApp answers every login", () => {
-  const reply: Reply = (life) =>
-    life.login.kind === "login"
+  const reply: Reply = (snapshot) =>
+    snapshot.login.kind === "login"
       ? { type: "connected", phoneNumber: "+5491155550001", source: "socket" }
-      : life.pairing.kind === "paired"
+      : snapshot.pairing.kind === "paired"
       ? { type: "pairing_closed", cause: { origin: "whatsapp", code: 515 } }
-      : admits(life);
+      : admits(snapshot);
   atEveryMoment(({ after, at }) => {
     if (after.pairing.kind !== "paired" && !isLoginWorking(after)) return;
-    for (const { life } of inSilence({ life: after, ...at }, at.policy, reply)) {
-      if (life.login.kind !== "open") continue;
-      assert.equal(life.session.status, "connected");
-      assert.equal(life.predecessor, false);
+    for (const { snapshot } of inSilence({ snapshot: after, ...at }, at.policy, reply)) {
+      if (snapshot.login.kind !== "open") continue;
+      assert.equal(snapshot.session.status, "connected");
+      assert.equal(snapshot.predecessor, false);
       return;
     }
     assert.fail("never came back");
@@ -160,7 +160,7 @@ Deno.test("transition() comes back by itself when it was on its way and WhatsApp
 Deno.test("transition() forgets earlier failures only when the connection has held until stableAt, or for a new login", () => {
   atEveryMoment((moment) => {
     const { before, event, after, at, change } = moment;
-    if (troubleOf(before) === null || troubleOf(after) !== null || !isLoginWorking(after)) return;
+    if (failuresOf(before) === null || failuresOf(after) !== null || !isLoginWorking(after)) return;
     if (before.login.kind === "open") {
       assert.equal(event.type, "tick");
       assert.ok(at.steady >= before.login.stableAt);
@@ -172,8 +172,8 @@ Deno.test("transition() forgets earlier failures only when the connection has he
 
 Deno.test("transition() counts each failure once, and keeps the moment of the first, while it has trouble", () => {
   atEveryMoment(({ before, after, at }) => {
-    const earlier = troubleOf(before);
-    const later = troubleOf(after);
+    const earlier = failuresOf(before);
+    const later = failuresOf(after);
     if (later === null || later === earlier) return;
     if (earlier === null) assert.deepEqual(later, { attempts: 1, since: at.steady });
     else assert.deepEqual(later, { attempts: earlier.attempts + 1, since: earlier.since });
@@ -186,6 +186,6 @@ Deno.test("transition() waits for at most a sixth of the time away, or the bound
     const { quickMs, capMs } = at.policy.backoff;
     const waitMs = login.until - at.steady;
     assert.ok(waitMs >= 0);
-    assert.ok(waitMs <= Math.min(capMs, Math.max(quickMs, (at.steady - login.trouble.since) / 6)));
+    assert.ok(waitMs <= Math.min(capMs, Math.max(quickMs, (at.steady - login.failures.since) / 6)));
   });
 });

@@ -1,10 +1,10 @@
 /** A QR is shown while the login is on its way back: each goes on by itself, and one thing is told. */
 import assert from "node:assert/strict";
-import { isAtRest } from "../../domain/life.ts";
+import { isAtRest } from "../../domain/snapshot.ts";
 import { lastErrorOf } from "../../domain/errors.ts";
 import { qrAnswer } from "../../domain/answer.ts";
 import type { SessionEvent } from "../../domain/events.ts";
-import { troubleOf } from "../../domain/moves.ts";
+import { failuresOf } from "../../domain/moves.ts";
 import {
   asked,
   closedBy,
@@ -43,10 +43,10 @@ Deno.test("transition() leaves the login's plan as it is when a QR is asked for 
     assert.deepEqual(asked(open), ["open_pairing_socket"]);
     const shown = then(open, qr(open.now));
     assert.deepEqual(shown.effects, []);
-    for (const { life } of [open, shown]) {
-      assert.equal(life.login, place.life.login);
-      assert.equal(life.link, "working");
-      assert.equal(life.predecessor, false);
+    for (const { snapshot } of [open, shown]) {
+      assert.equal(snapshot.login, place.snapshot.login);
+      assert.equal(snapshot.link, "working");
+      assert.equal(snapshot.predecessor, false);
     }
   }
 });
@@ -57,15 +57,15 @@ Deno.test("transition() tries to log in, drops and tries again, and tells the QR
   assert.deepEqual(asked(turn), ["ask_admission"]);
   const login = then(turn, { type: "admitted" });
   assert.deepEqual(asked(login), ["open_login_socket"]);
-  assert.equal(login.life.login.kind, "login");
+  assert.equal(login.snapshot.login.kind, "login");
   const lost = then(login, closedBy(503));
-  assert.equal(lost.life.login.kind, "waiting");
-  assert.equal(troubleOf(lost.life)?.attempts, 2);
+  assert.equal(lost.snapshot.login.kind, "waiting");
+  assert.equal(failuresOf(lost.snapshot)?.attempts, 2);
   const late = then(login, { type: "tick" }, POLICY.loginMs - 10_000);
-  assert.equal(late.life, login.life);
-  for (const { life } of [turn, login, lost]) {
-    assert.equal(life.session, shown.life.session);
-    assert.equal(life.pairing, shown.life.pairing);
+  assert.equal(late.snapshot, login.snapshot);
+  for (const { snapshot } of [turn, login, lost]) {
+    assert.equal(snapshot.session, shown.snapshot.session);
+    assert.equal(snapshot.pairing, shown.snapshot.pairing);
   }
 });
 
@@ -74,8 +74,8 @@ Deno.test("transition() times the login out beside a QR and closes its socket al
   const rotated = then(shown, qr(shown.now + 55_000, 1), 55_000);
   const late = thenDue(rotated);
   assert.deepEqual(asked(late), ["close_login_socket"]);
-  assert.equal(late.life.login.kind === "waiting" && late.life.login.reason, "TIMEOUT");
-  assert.equal(late.life.session, rotated.life.session);
+  assert.equal(late.snapshot.login.kind === "waiting" && late.snapshot.login.reason, "TIMEOUT");
+  assert.equal(late.snapshot.session, rotated.snapshot.session);
 });
 
 Deno.test("transition() asks for its turn again beside a QR when the turn does not come in time, and tells the QR", () => {
@@ -83,7 +83,7 @@ Deno.test("transition() asks for its turn again beside a QR when the turn does n
   for (const ordinal of [1, 2, 3, 4, 5]) place = then(place, qr(place.now + 20_000, ordinal), 20_000);
   const late = then(place, { type: "tick" }, POLICY.queueMs - 100_000);
   assert.deepEqual(asked(late), ["ask_admission"]);
-  assert.equal(late.life.session.status, "qr_required");
+  assert.equal(late.snapshot.session.status, "qr_required");
 });
 
 for (
@@ -94,21 +94,21 @@ for (
 ) {
   Deno.test(`transition() is connected and closes the pairing when the login succeeds while a QR ${when}`, () => {
     const back = then(place, socketConnected);
-    assert.equal(back.life.session.status, "connected");
-    assert.equal(back.life.session.qr.status, "used");
-    assert.equal(back.life.login.kind, "open");
-    assert.deepEqual(back.life.pairing, { kind: "none" });
+    assert.equal(back.snapshot.session.status, "connected");
+    assert.equal(back.snapshot.session.qr.status, "used");
+    assert.equal(back.snapshot.login.kind, "open");
+    assert.deepEqual(back.snapshot.pairing, { kind: "none" });
     assert.deepEqual(asked(back), ["close_pairing_socket"]);
-    assert.equal(qrAnswer(back.life, back.now).kind, "already_connected");
+    assert.equal(qrAnswer(back.snapshot, back.now).kind, "already_connected");
     // The scan comes too late.
-    assert.equal(then(back, PAIRED).life, back.life);
+    assert.equal(then(back, PAIRED).snapshot, back.snapshot);
   });
 }
 
 Deno.test("transition() does not tell connecting to those who wait for a QR that is still to come", () => {
   const place = returningBeforeQr();
-  assert.equal(place.life.session.status, "disconnected");
-  assert.equal(qrAnswer(place.life, place.now).kind, "pending");
+  assert.equal(place.snapshot.session.status, "disconnected");
+  assert.equal(qrAnswer(place.snapshot, place.now).kind, "pending");
 });
 
 // ── The pairing ends ─────────────────────────────────────────────────────────────────────────────
@@ -118,16 +118,16 @@ for (const [how, end] of Object.entries(UNSCANNED)) {
     for (const from of [dropped(), queued()]) {
       const place = showingQr(from);
       const over = end(place);
-      assert.equal(over.life.login, place.life.login);
-      assert.equal(over.life.session.status, "qr_required");
-      assert.equal(over.life.session.qr.status, "expired");
-      assert.deepEqual(over.life.pairing, { kind: "none" });
+      assert.equal(over.snapshot.login, place.snapshot.login);
+      assert.equal(over.snapshot.session.status, "qr_required");
+      assert.equal(over.snapshot.session.qr.status, "expired");
+      assert.deepEqual(over.snapshot.pairing, { kind: "none" });
       assert.deepEqual(over.effects.filter(({ type }) => type !== "close_pairing_socket"), []);
-      const turn = from.life.login.kind === "queued" ? over : then(over, { type: "tick" });
+      const turn = from.snapshot.login.kind === "queued" ? over : then(over, { type: "tick" });
       const login = then(turn, { type: "admitted" });
       assert.deepEqual(asked(login), ["open_login_socket"]);
-      assert.equal(login.life.session.status, "connecting");
-      assert.deepEqual(login.life.session.qr, { ...over.life.session.qr, status: "used" });
+      assert.equal(login.snapshot.session.status, "connecting");
+      assert.deepEqual(login.snapshot.session.qr, { ...over.snapshot.session.qr, status: "used" });
     }
   });
 }
@@ -135,21 +135,21 @@ for (const [how, end] of Object.entries(UNSCANNED)) {
 Deno.test("transition() is told as connecting when the pairing ends while the login is opening", () => {
   for (const place of [showingQrWhileReturning(), returningBeforeQr()]) {
     const over = then(place, unpairedBy(428));
-    assert.equal(over.life.session.status, "connecting");
-    assert.equal(over.life.session.qr.status, "used");
-    assert.equal(over.life.login, place.life.login);
+    assert.equal(over.snapshot.session.status, "connecting");
+    assert.equal(over.snapshot.session.qr.status, "used");
+    assert.equal(over.snapshot.login, place.snapshot.login);
   }
 });
 
 for (const [refusal, code] of REFUSALS) {
   Deno.test(`transition() becomes error when a pairing is refused with ${code} and there is no login`, () => {
     const over = then(showingQr(), refusal);
-    assert.deepEqual(over.life.session.lastError, lastErrorOf(code));
-    assert.equal(over.life.session.status, "error");
-    assert.equal(over.life.session.qr.status, "expired");
-    assert.equal(over.life.link, "none");
+    assert.deepEqual(over.snapshot.session.lastError, lastErrorOf(code));
+    assert.equal(over.snapshot.session.status, "error");
+    assert.equal(over.snapshot.session.qr.status, "expired");
+    assert.equal(over.snapshot.link, "none");
     assert.deepEqual(asked(over), refusal === PASSKEY ? ["close_pairing_socket"] : []);
-    assert.ok(isAtRest(over.life));
+    assert.ok(isAtRest(over.snapshot));
   });
 
   Deno.test(`transition() is told as what its login is when a pairing is refused with ${code} beside it`, () => {
@@ -163,15 +163,15 @@ for (const [refusal, code] of REFUSALS) {
     ) {
       const over = then(place, refusal);
       // A passkey is demanded of a scan alone.
-      assert.equal(over.life.session.status, status);
-      if (status === "disconnected") assert.equal(over.life.session.lastError?.code, "NETWORK");
-      assert.notEqual(over.life.session.qr.status, "generated");
-      assert.equal(over.life.login, place.life.login);
-      assert.equal(over.life.link, "working");
-      assert.deepEqual(over.life.pairing, { kind: "none" });
+      assert.equal(over.snapshot.session.status, status);
+      if (status === "disconnected") assert.equal(over.snapshot.session.lastError?.code, "NETWORK");
+      assert.notEqual(over.snapshot.session.qr.status, "generated");
+      assert.equal(over.snapshot.login, place.snapshot.login);
+      assert.equal(over.snapshot.link, "working");
+      assert.deepEqual(over.snapshot.pairing, { kind: "none" });
       assert.deepEqual(asked(over), refusal === PASSKEY ? ["close_pairing_socket"] : []);
       assert.equal(
-        qrAnswer(over.life, over.now).kind,
+        qrAnswer(over.snapshot, over.now).kind,
         status === "connecting" ? "already_connected" : "none",
       );
     }
@@ -180,9 +180,9 @@ for (const [refusal, code] of REFUSALS) {
   Deno.test(`transition() becomes error when a pairing is refused with ${code} and the login is suspended`, () => {
     for (const place of [showingQr(failed("LOGGED_IN_ELSEWHERE")), showingQrOverFailure(403)]) {
       const over = then(place, refusal);
-      assert.deepEqual(over.life.session.lastError, lastErrorOf(code));
-      assert.equal(over.life.link, "suspended");
-      assert.ok(isAtRest(over.life));
+      assert.deepEqual(over.snapshot.session.lastError, lastErrorOf(code));
+      assert.equal(over.snapshot.link, "suspended");
+      assert.ok(isAtRest(over.snapshot));
     }
   });
 }

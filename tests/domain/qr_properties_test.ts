@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { hasPairingSocket } from "../../domain/life.ts";
+import { hasPairingSocket } from "../../domain/snapshot.ts";
 import type { Instant, Session } from "../../domain/session.ts";
 import { isValid } from "../../domain/qr.ts";
 import { qrAnswer } from "../../domain/answer.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { activityOf, atRest, isAtRest, type Life } from "../../domain/life.ts";
+import { activityOf, atRest, isAtRest, type SessionSnapshot } from "../../domain/snapshot.ts";
 import { FAULT_CODES } from "@session-manager/contract";
 import type { SessionEvent } from "../../domain/events.ts";
 import {
@@ -24,10 +24,10 @@ import {
 } from "./journeys.ts";
 
 Deno.test("atRest() is idle with no socket when a session is loaded", () => {
-  const { session } = online().life;
-  const life = atRest(session, "working");
-  assert.ok(isAtRest(life));
-  assert.deepEqual(life, {
+  const { session } = online().snapshot;
+  const snapshot = atRest(session, "working");
+  assert.ok(isAtRest(snapshot));
+  assert.deepEqual(snapshot, {
     session,
     link: "working",
     predecessor: false,
@@ -40,13 +40,13 @@ Deno.test("atRest() is idle with no socket when a session is loaded", () => {
 Deno.test("transition() makes a generated QR expired when it is found at start, though its time is not over", () => {
   const shown = showingQr();
   const found = restarted(shown);
-  assert.equal(found.life.session.status, "qr_required");
-  assert.deepEqual(found.life.session.qr, {
+  assert.equal(found.snapshot.session.status, "qr_required");
+  assert.deepEqual(found.snapshot.session.qr, {
     status: "expired",
     generatedAt: shown.now,
     expiresAt: shown.now + 60_000,
   });
-  assert.ok(isAtRest(found.life));
+  assert.ok(isAtRest(found.snapshot));
   assert.deepEqual(found.effects, []);
 });
 
@@ -65,12 +65,12 @@ for (
 ) {
   Deno.test(`transition() becomes connecting and asks for its turn when it was ${where} before a restart`, () => {
     const found = restarted(place);
-    assert.equal(found.life.session.status, "connecting");
-    assert.notEqual(found.life.session.qr.status, "generated");
+    assert.equal(found.snapshot.session.status, "connecting");
+    assert.notEqual(found.snapshot.session.qr.status, "generated");
     const deadline = steadyAt(found.now) + POLICY.queueMs;
-    assert.deepEqual(found.life.login, { kind: "queued", trouble: null, reason: null, deadline });
-    assert.deepEqual(found.life.pairing, { kind: "none" });
-    assert.equal(found.life.predecessor, place.life.predecessor);
+    assert.deepEqual(found.snapshot.login, { kind: "queued", failures: null, reason: null, deadline });
+    assert.deepEqual(found.snapshot.pairing, { kind: "none" });
+    assert.equal(found.snapshot.predecessor, place.snapshot.predecessor);
     assert.deepEqual(asked(found), ["ask_admission"]);
     assert.deepEqual(asked(then(found, { type: "admitted" })), ["open_login_socket"]);
   });
@@ -85,8 +85,8 @@ for (
 ) {
   Deno.test(`transition() stays as it is and opens no socket when it was ${where} before a restart`, () => {
     const found = restarted(place);
-    assert.equal(found.life.session, place.life.session);
-    assert.ok(isAtRest(found.life));
+    assert.equal(found.snapshot.session, place.snapshot.session);
+    assert.ok(isAtRest(found.snapshot));
     assert.deepEqual(found.effects, []);
     assert.equal(dueIn(found), null);
   });
@@ -98,11 +98,11 @@ for (const code of FAULT_CODES) {
     const before = failed(code);
     const found = restarted(before);
     if (mended) {
-      assert.equal(found.life.session.status, "connecting");
+      assert.equal(found.snapshot.session.status, "connecting");
       assert.deepEqual(asked(found), ["ask_admission"]);
     } else {
-      assert.equal(found.life.session, before.life.session);
-      assert.ok(isAtRest(found.life));
+      assert.equal(found.snapshot.session, before.snapshot.session);
+      assert.ok(isAtRest(found.snapshot));
       assert.deepEqual(found.effects, []);
     }
   });
@@ -110,25 +110,28 @@ for (const code of FAULT_CODES) {
 
 Deno.test("transition() stays in error after a restart when the fault could be mended but there is no login", () => {
   const refused = then(showingQr(), unpairedBy(405));
-  assert.equal(restarted(refused).life.session, refused.life.session);
+  assert.equal(restarted(refused).snapshot.session, refused.snapshot.session);
 });
 
 Deno.test("transition() stays in error after a restart when another system wrote the code", () => {
-  const { session } = created().life;
+  const { session } = created().snapshot;
   const lastError = { code: "SOMETHING_ELSE", message: "Written elsewhere." };
-  const life: Life = atRest({ ...session, status: "error", qr: { status: "none" }, lastError }, "working");
-  assert.equal(restarted({ ...created(), life }).life.session, life.session);
+  const snapshot: SessionSnapshot = atRest(
+    { ...session, status: "error", qr: { status: "none" }, lastError },
+    "working",
+  );
+  assert.equal(restarted({ ...created(), snapshot }).snapshot.session, snapshot.session);
 });
 
 for (const link of ["none", "suspended"] as const) {
   Deno.test(`transition() is disconnected by TIMEOUT when connecting is found at start and the link is ${link}`, () => {
     const place = loggingIn();
-    const found = restarted({ ...place, life: { ...place.life, link } });
-    assert.equal(found.life.session.status, "disconnected");
-    assert.equal(found.life.session.lastError?.code, "TIMEOUT");
-    assert.equal(found.life.session.disconnectedAt, found.now);
-    assert.equal(found.life.link, link);
-    assert.ok(isAtRest(found.life));
+    const found = restarted({ ...place, snapshot: { ...place.snapshot, link } });
+    assert.equal(found.snapshot.session.status, "disconnected");
+    assert.equal(found.snapshot.session.lastError?.code, "TIMEOUT");
+    assert.equal(found.snapshot.session.disconnectedAt, found.now);
+    assert.equal(found.snapshot.link, link);
+    assert.ok(isAtRest(found.snapshot));
     assert.deepEqual(found.effects, []);
   });
 }
@@ -136,25 +139,28 @@ for (const link of ["none", "suspended"] as const) {
 Deno.test("transition() leaves neither QR nor connection behind when the service stops", () => {
   const stopping: SessionEvent = { type: "stopping" };
   const shown = then(showingQr(), stopping);
-  assert.deepEqual([shown.life.session.status, shown.life.session.qr.status], ["qr_required", "expired"]);
+  assert.deepEqual([shown.snapshot.session.status, shown.snapshot.session.qr.status], [
+    "qr_required",
+    "expired",
+  ]);
   assert.deepEqual(asked(shown), ["close_pairing_socket"]);
   assert.deepEqual(then(showingQrWhileReturning(), stopping).effects, [
     { type: "close_pairing_socket" },
     { type: "close_login_socket", unlink: false },
   ]);
   for (const place of [scanned(), loggingIn(), loggingIn(dropped()), online(), queued()]) {
-    const { life } = then(place, stopping);
-    assert.equal(life.session.status, "disconnected");
-    assert.equal(life.link, "working");
-    assert.equal(life.predecessor, place.life.predecessor);
-    assert.ok(isAtRest(life));
-    assert.equal(restarted({ ...place, life }).life.session.status, "connecting");
+    const { snapshot } = then(place, stopping);
+    assert.equal(snapshot.session.status, "disconnected");
+    assert.equal(snapshot.link, "working");
+    assert.equal(snapshot.predecessor, place.snapshot.predecessor);
+    assert.ok(isAtRest(snapshot));
+    assert.equal(restarted({ ...place, snapshot }).snapshot.session.status, "connecting");
   }
   const waiting = dropped();
-  assert.ok(isAtRest(then(waiting, stopping).life));
-  assert.equal(then(waiting, stopping).life.session, waiting.life.session);
+  assert.ok(isAtRest(then(waiting, stopping).snapshot));
+  assert.equal(then(waiting, stopping).snapshot.session, waiting.snapshot.session);
   const rest = created();
-  assert.equal(then(rest, stopping).life, rest.life);
+  assert.equal(then(rest, stopping).snapshot, rest.snapshot);
 });
 
 Deno.test("activityOf() names the pairing where there is one, and the login otherwise", () => {
@@ -170,5 +176,5 @@ Deno.test("activityOf() names the pairing where there is one, and the login othe
     [queued(), "queued"],
     [failed("ACCOUNT_FORBIDDEN"), "idle"],
   ] as const;
-  for (const [place, name] of named) assert.equal(activityOf(place.life), name);
+  for (const [place, name] of named) assert.equal(activityOf(place.snapshot), name);
 });

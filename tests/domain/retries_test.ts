@@ -1,6 +1,6 @@
 /** A login that works comes back by itself: when it is tried again, and how long each step may take. */
 import assert from "node:assert/strict";
-import { troubleOf } from "../../domain/moves.ts";
+import { failuresOf } from "../../domain/moves.ts";
 import {
   asked,
   closedBy,
@@ -26,25 +26,25 @@ import {
 
 Deno.test("transition() is disconnected, waits, connects and is connected when a working login drops", () => {
   const drop = then(online(), closedBy(503));
-  assert.equal(drop.life.session.status, "disconnected");
-  assert.equal(drop.life.session.lastError?.code, "NETWORK");
+  assert.equal(drop.snapshot.session.status, "disconnected");
+  assert.equal(drop.snapshot.session.lastError?.code, "NETWORK");
   // Half of the first delay's bound, for a random of one half.
-  assert.deepEqual(drop.life.login, {
+  assert.deepEqual(drop.snapshot.login, {
     kind: "waiting",
-    trouble: { attempts: 1, since: steadyAt(drop.now) },
+    failures: { attempts: 1, since: steadyAt(drop.now) },
     reason: "NETWORK",
     until: steadyAt(drop.now) + 1_000,
   });
   const early = then(drop, { type: "tick" }, 999);
-  assert.equal(early.life, drop.life);
+  assert.equal(early.snapshot, drop.snapshot);
   const turn = then(drop, { type: "tick" }, 1_000);
   assert.deepEqual(asked(turn), ["ask_admission"]);
-  assert.equal(turn.life.session.status, "disconnected");
+  assert.equal(turn.snapshot.session.status, "disconnected");
   const login = then(turn, { type: "admitted" });
-  assert.equal(login.life.session.status, "connecting");
+  assert.equal(login.snapshot.session.status, "connecting");
   // Only a QR or the connection itself takes back what was said of the drop.
-  assert.equal(login.life.session.lastError?.code, "NETWORK");
-  assert.equal(then(login, socketConnected).life.session.status, "connected");
+  assert.equal(login.snapshot.session.lastError?.code, "NETWORK");
+  assert.equal(then(login, socketConnected).snapshot.session.status, "connected");
 });
 
 Deno.test("transition() waits longer after each failure, and as at first when a connection has held", () => {
@@ -52,29 +52,29 @@ Deno.test("transition() waits longer after each failure, and as at first when a 
   let place = then(thenDue(first), { type: "admitted" });
   for (const [attempts, waitMs] of [[2, 3_000], [3, 6_000], [4, 7_500]] as const) {
     const lost = then(place, closedBy(428));
-    assert.deepEqual(lost.life.login, {
+    assert.deepEqual(lost.snapshot.login, {
       kind: "waiting",
-      trouble: { attempts, since: steadyAt(first.now) },
+      failures: { attempts, since: steadyAt(first.now) },
       reason: "NETWORK",
       until: steadyAt(lost.now) + waitMs,
     });
     place = then(thenDue(lost), { type: "admitted" });
   }
   const back = then(place, socketConnected);
-  assert.equal(then(back, { type: "tick" }, POLICY.stableMs - 1).life, back.life);
-  assert.equal(troubleOf(then(back, closedBy(428)).life)?.attempts, 5);
+  assert.equal(then(back, { type: "tick" }, POLICY.stableMs - 1).snapshot, back.snapshot);
+  assert.equal(failuresOf(then(back, closedBy(428)).snapshot)?.attempts, 5);
   const stable = then(back, { type: "tick" }, POLICY.stableMs);
-  assert.equal(troubleOf(stable.life), null);
+  assert.equal(failuresOf(stable.snapshot), null);
   const again = then(stable, closedBy(428));
-  assert.deepEqual(troubleOf(again.life), { attempts: 1, since: steadyAt(again.now) });
+  assert.deepEqual(failuresOf(again.snapshot), { attempts: 1, since: steadyAt(again.now) });
 });
 
 Deno.test("transition() logs in again immediately when WhatsApp asks an open socket to restart", () => {
   const next = then(online(), closedBy(515));
-  assert.equal(next.life.session.status, "connecting");
-  assert.deepEqual(next.life.login, {
+  assert.equal(next.snapshot.session.status, "connecting");
+  assert.deepEqual(next.snapshot.login, {
     kind: "login",
-    trouble: { attempts: 1, since: steadyAt(next.now) },
+    failures: { attempts: 1, since: steadyAt(next.now) },
     deadline: steadyAt(next.now) + POLICY.loginMs,
   });
   assert.deepEqual(asked(next), ["open_login_socket"]);
@@ -82,8 +82,8 @@ Deno.test("transition() logs in again immediately when WhatsApp asks an open soc
 
 Deno.test("transition() is disconnected and waits when WhatsApp asks for a restart in the middle of a login", () => {
   const next = then(loggingIn(), closedBy(515));
-  assert.equal(next.life.session.lastError?.code, "UNKNOWN");
-  assert.equal(next.life.login.kind, "waiting");
+  assert.equal(next.snapshot.session.lastError?.code, "UNKNOWN");
+  assert.equal(next.snapshot.login.kind, "waiting");
 });
 
 for (
@@ -93,26 +93,26 @@ for (
   ] as const
 ) {
   Deno.test(`transition() is disconnected by TIMEOUT and tried again when ${where} in time`, () => {
-    assert.equal(then(place, { type: "tick" }, boundMs - 1).life, place.life);
+    assert.equal(then(place, { type: "tick" }, boundMs - 1).snapshot, place.snapshot);
     const late = then(place, { type: "tick" }, boundMs);
-    assert.equal(late.life.session.status, "disconnected");
-    assert.equal(late.life.session.lastError?.code, "TIMEOUT");
-    assert.equal(late.life.login.kind, "waiting");
-    assert.deepEqual(late.life.pairing, { kind: "none" });
+    assert.equal(late.snapshot.session.status, "disconnected");
+    assert.equal(late.snapshot.session.lastError?.code, "TIMEOUT");
+    assert.equal(late.snapshot.login.kind, "waiting");
+    assert.deepEqual(late.snapshot.pairing, { kind: "none" });
     assert.deepEqual(asked(late), [closes]);
   });
 }
 
 Deno.test("transition() is disconnected by TIMEOUT and asks again when its turn to log in does not come in time", () => {
   const asking = restarted(online());
-  assert.equal(asking.life.session.status, "connecting");
-  assert.equal(then(asking, { type: "tick" }, POLICY.queueMs - 1).life, asking.life);
+  assert.equal(asking.snapshot.session.status, "connecting");
+  assert.equal(then(asking, { type: "tick" }, POLICY.queueMs - 1).snapshot, asking.snapshot);
   const late = then(asking, { type: "tick" }, POLICY.queueMs);
-  assert.equal(late.life.session.status, "disconnected");
-  assert.equal(late.life.session.lastError?.code, "TIMEOUT");
-  assert.deepEqual(late.life.login, {
+  assert.equal(late.snapshot.session.status, "disconnected");
+  assert.equal(late.snapshot.session.lastError?.code, "TIMEOUT");
+  assert.deepEqual(late.snapshot.login, {
     kind: "queued",
-    trouble: null,
+    failures: null,
     reason: "TIMEOUT",
     deadline: steadyAt(late.now) + POLICY.queueMs,
   });
@@ -123,9 +123,9 @@ Deno.test("transition() is disconnected by TIMEOUT and asks again when its turn 
 Deno.test("transition() keeps the reason of the drop and asks again when a dropped login's turn does not come in time", () => {
   const asking = queued();
   const late = then(asking, { type: "tick" }, POLICY.queueMs);
-  assert.equal(late.life.session, asking.life.session);
-  assert.equal(late.life.login.kind === "queued" && late.life.login.reason, "NETWORK");
-  assert.deepEqual(troubleOf(late.life), troubleOf(asking.life));
+  assert.equal(late.snapshot.session, asking.snapshot.session);
+  assert.equal(late.snapshot.login.kind === "queued" && late.snapshot.login.reason, "NETWORK");
+  assert.deepEqual(failuresOf(late.snapshot), failuresOf(asking.snapshot));
   assert.deepEqual(asked(late), ["ask_admission"]);
 });
 

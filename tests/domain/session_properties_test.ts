@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { isDeepStrictEqual } from "node:util";
 import { asOf } from "../../domain/qr.ts";
-import { isAtRest, isLoginWorking, isPairing, type Life } from "../../domain/life.ts";
+import { isAtRest, isLoginWorking, isPairing, type SessionSnapshot } from "../../domain/snapshot.ts";
 import { KEEP } from "../../domain/credentials.ts";
 import type { Session } from "../../domain/session.ts";
 import type { SessionStatus } from "@session-manager/contract";
@@ -21,8 +21,8 @@ function isLogout(moment: Moment): boolean {
 }
 
 /** Whether the QR is what the session is told as, not its login. */
-function isToldAsQr(life: Life): boolean {
-  return isPairing(life) && life.session.status === "qr_required";
+function isToldAsQr(snapshot: SessionSnapshot): boolean {
+  return isPairing(snapshot) && snapshot.session.status === "qr_required";
 }
 
 Deno.test("transition() sets updated_at to now exactly when another field changes", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { become, type SessionFacts, type SessionState } from "../../domain/session.ts";
+import { type SessionFacts, type SessionState, updateSession } from "../../domain/session.ts";
 import { sessions, START } from "./arbitraries.ts";
 import { online, showingQr } from "./journeys.ts";
 import { deepFreeze } from "./world.ts";
@@ -17,10 +17,13 @@ const shown = {
 const dropped = { status: "disconnected", qr: used, lastError: error } as const;
 const showing = { status: "qr_required", qr: shown, lastError: null } as const;
 
-Deno.test("become() returns the very same session when it becomes what it is", () => {
+Deno.test("updateSession() returns the very same session when it becomes what it is", () => {
   fc.assert(fc.property(sessions, (session) => {
     const { status, qr, lastError } = structuredClone(session);
-    assert.equal(become(deepFreeze(session), LATER, { status, qr, lastError } as SessionState), session);
+    assert.equal(
+      updateSession(deepFreeze(session), LATER, { status, qr, lastError } as SessionState),
+      session,
+    );
   }));
 });
 
@@ -37,9 +40,9 @@ const STATES: Readonly<Record<string, readonly [SessionState, SessionState]>> = 
 };
 
 for (const [field, [from, state]] of Object.entries(STATES)) {
-  Deno.test(`become() sets updated_at when nothing differs but ${field}`, () => {
-    const before = become(showingQr().life.session, START, from);
-    const after = become(before, LATER, state);
+  Deno.test(`updateSession() sets updated_at when nothing differs but ${field}`, () => {
+    const before = updateSession(showingQr().snapshot.session, START, from);
+    const after = updateSession(before, LATER, state);
     assert.deepEqual(after, { ...before, ...state, updatedAt: LATER });
   });
 }
@@ -51,8 +54,8 @@ const FACTS: Readonly<Record<string, Partial<SessionFacts>>> = {
 };
 
 for (const [field, facts] of Object.entries(FACTS)) {
-  Deno.test(`become() sets updated_at when nothing differs but ${field}`, () => {
-    const before = become(online().life.session, START, dropped);
-    assert.deepEqual(become(before, LATER, dropped, facts), { ...before, ...facts, updatedAt: LATER });
+  Deno.test(`updateSession() sets updated_at when nothing differs but ${field}`, () => {
+    const before = updateSession(online().snapshot.session, START, dropped);
+    assert.deepEqual(updateSession(before, LATER, dropped, facts), { ...before, ...facts, updatedAt: LATER });
   });
 }

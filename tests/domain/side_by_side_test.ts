@@ -3,12 +3,12 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
   atRest,
-  type Life,
   type LoginActivity,
   nextTickMs,
   type Policy,
+  type SessionSnapshot,
   type Steady,
-} from "../../domain/life.ts";
+} from "../../domain/snapshot.ts";
 import { createSession } from "../../domain/session.ts";
 import type { Effect, SessionEvent } from "../../domain/events.ts";
 import { transition } from "../../domain/transition.ts";
@@ -47,14 +47,14 @@ interface Chapter {
 /** A session that hears what happens, and is ticked at every moment at which a tick has something to do. */
 class Run {
   readonly done: { readonly effect: Effect["type"]; readonly steady: Steady }[] = [];
-  life: Life;
+  snapshot: SessionSnapshot;
   #now = START;
   #steady: Steady = 1_000;
   readonly #policy: Policy;
   readonly #random: number;
 
-  constructor(life: Life, policy: Policy, random: number) {
-    this.life = life;
+  constructor(snapshot: SessionSnapshot, policy: Policy, random: number) {
+    this.snapshot = snapshot;
     this.#policy = policy;
     this.#random = random;
     this.#apply({ type: "restored" });
@@ -73,7 +73,7 @@ class Run {
         this.#now += happening.byMs;
         return;
       case "restart":
-        this.life = atRest(this.life.session, this.life.link, this.life.predecessor);
+        this.snapshot = atRest(this.snapshot.session, this.snapshot.link, this.snapshot.predecessor);
         return this.#apply({ type: "restored" });
     }
   }
@@ -87,7 +87,7 @@ class Run {
     const end = this.#steady + ms;
     let standstills = 0;
     while (true) {
-      const dueMs = nextTickMs(this.life, { now: this.#now, steady: this.#steady });
+      const dueMs = nextTickMs(this.snapshot, { now: this.#now, steady: this.#steady });
       const waitMs = dueMs === null ? Infinity : Math.max(0, dueMs);
       const stepMs = Math.min(waitMs, end - this.#steady);
       this.#now += stepMs;
@@ -108,8 +108,8 @@ class Run {
       retiredId: "retired-1",
       policy: this.#policy,
     };
-    const { snapshot: life, effects } = transition(deepFreeze(this.life), event, at);
-    this.life = life;
+    const { snapshot, effects } = transition(deepFreeze(this.snapshot), event, at);
+    this.snapshot = snapshot;
     for (const effect of effects) this.done.push({ effect: effect.type, steady: this.#steady });
   }
 }
@@ -150,22 +150,26 @@ function loginsOf({ done }: Run): Run["done"] {
 Deno.test("transition() does the same for the login at the same moments, whether or not a QR is asked for beside it", () => {
   const seen = { beside: 0, opened: 0 };
   fc.assert(
-    fc.property(lives, policies, randoms, chapters(unscanned), (life, policy, random, story) => {
-      const beside = new Run(life, policy, random);
-      const alone = new Run(life, policy, random);
+    fc.property(lives, policies, randoms, chapters(unscanned), (snapshot, policy, random, story) => {
+      const beside = new Run(snapshot, policy, random);
+      const alone = new Run(snapshot, policy, random);
       for (const chapter of story) {
         const { happening, gap } = chapter;
         beside.live(chapter);
         if (happening.kind === "event" && OF_THE_PAIRING.has(happening.event.type)) alone.rest(gap);
         else alone.live(chapter);
         // Out of an error, a QR takes up again a login that may work: there it is meant to make a difference.
-        if (alone.life.session.status === "error" && alone.life.link === "working") return;
-        assert.deepEqual(asAlone(beside.life.login), alone.life.login);
+        if (alone.snapshot.session.status === "error" && alone.snapshot.link === "working") return;
+        assert.deepEqual(asAlone(beside.snapshot.login), alone.snapshot.login);
         assert.deepEqual(loginsOf(beside), loginsOf(alone));
-        assert.equal(beside.life.link, alone.life.link);
-        assert.equal(beside.life.predecessor, alone.life.predecessor);
-        if (beside.life.pairing.kind === "showing" && beside.life.login.kind !== "idle") seen.beside++;
-        if (beside.life.pairing.kind === "showing" && beside.life.login.kind === "login") seen.opened++;
+        assert.equal(beside.snapshot.link, alone.snapshot.link);
+        assert.equal(beside.snapshot.predecessor, alone.snapshot.predecessor);
+        if (beside.snapshot.pairing.kind === "showing" && beside.snapshot.login.kind !== "idle") {
+          seen.beside++;
+        }
+        if (beside.snapshot.pairing.kind === "showing" && beside.snapshot.login.kind === "login") {
+          seen.opened++;
+        }
       }
     }),
     { numRuns: 1_000 },
@@ -176,11 +180,11 @@ Deno.test("transition() does the same for the login at the same moments, whether
 
 Deno.test("transition() is told as what its login is when the pairing is over and the login has moved on", () => {
   fc.assert(
-    fc.property(lives, policies, randoms, chapters(unscanned), (life, policy, random, story) => {
-      const beside = new Run(life, policy, random);
+    fc.property(lives, policies, randoms, chapters(unscanned), (snapshot, policy, random, story) => {
+      const beside = new Run(snapshot, policy, random);
       for (const chapter of story) beside.live(chapter);
-      const { login, session } = beside.life;
-      if (beside.life.pairing.kind !== "none") return;
+      const { login, session } = beside.snapshot;
+      if (beside.snapshot.pairing.kind !== "none") return;
       if (login.kind === "open") assert.equal(session.status, "connected");
       if (login.kind === "login") assert.ok(["connecting", "connected"].includes(session.status));
     }),
@@ -209,23 +213,29 @@ const beginnings = fc.oneof(lives, fc.constant(atRest(createSession("sender_51",
 
 Deno.test("transition() does the same at the same moments, whatever steps the wall clock takes", () => {
   fc.assert(
-    fc.property(beginnings, policies, randoms, chapters(withClockSteps), (life, policy, random, story) => {
-      const stepping = new Run(life, policy, random);
-      const even = new Run(life, policy, random);
-      for (const chapter of story) {
-        stepping.live(chapter);
-        if (chapter.happening.kind === "clock_set") even.rest(chapter.gap);
-        else even.live(chapter);
-        assert.deepEqual(stepping.life.login, even.life.login);
-        assert.deepEqual(stepping.life.pairing, even.life.pairing);
-        assert.deepEqual(stepping.done, even.done);
-        assert.equal(stepping.life.link, even.life.link);
-        assert.equal(stepping.life.predecessor, even.life.predecessor);
-        // Whether a QR has expired is for the wall clock to say, and nothing else is.
-        assert.equal(stepping.life.session.status, even.life.session.status);
-        assert.deepEqual(stepping.life.session.lastError, even.life.session.lastError);
-      }
-    }),
+    fc.property(
+      beginnings,
+      policies,
+      randoms,
+      chapters(withClockSteps),
+      (snapshot, policy, random, story) => {
+        const stepping = new Run(snapshot, policy, random);
+        const even = new Run(snapshot, policy, random);
+        for (const chapter of story) {
+          stepping.live(chapter);
+          if (chapter.happening.kind === "clock_set") even.rest(chapter.gap);
+          else even.live(chapter);
+          assert.deepEqual(stepping.snapshot.login, even.snapshot.login);
+          assert.deepEqual(stepping.snapshot.pairing, even.snapshot.pairing);
+          assert.deepEqual(stepping.done, even.done);
+          assert.equal(stepping.snapshot.link, even.snapshot.link);
+          assert.equal(stepping.snapshot.predecessor, even.snapshot.predecessor);
+          // Whether a QR has expired is for the wall clock to say, and nothing else is.
+          assert.equal(stepping.snapshot.session.status, even.snapshot.session.status);
+          assert.deepEqual(stepping.snapshot.session.lastError, even.snapshot.session.lastError);
+        }
+      },
+    ),
     { numRuns: 1_000 },
   );
 });
@@ -244,8 +254,8 @@ Deno.test("transition() drops nobody and closes no pairing when the wall clock i
     ]
   ) {
     const later = then(place, { type: "tick" }, 0, { now: place.now + year, steady: steadyAt(place.now) });
-    assert.equal(later.life.session.status, place.life.session.status);
-    assert.equal(later.life.pairing, place.life.pairing);
+    assert.equal(later.snapshot.session.status, place.snapshot.session.status);
+    assert.equal(later.snapshot.pairing, place.snapshot.pairing);
     assert.deepEqual(later.effects, []);
   }
 });
@@ -254,7 +264,7 @@ Deno.test("transition() holds a pairing socket no longer than its QR lives when 
   // The socket showed it before the clock was set back, and the news of it comes after.
   const open = pairing();
   const shown = then(open, qr(open.now + 86_400_000));
-  assert.ok(shown.life.pairing.kind === "showing");
+  assert.ok(shown.snapshot.pairing.kind === "showing");
   const longest = POLICY.qrLife.firstMs + POLICY.nextQrMs;
-  assert.ok(shown.life.pairing.deadline - steadyAt(shown.now) <= longest);
+  assert.ok(shown.snapshot.pairing.deadline - steadyAt(shown.now) <= longest);
 });

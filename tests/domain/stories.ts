@@ -6,7 +6,7 @@
 import fc from "fast-check";
 import { createSession, type Session } from "../../domain/session.ts";
 import type { DisconnectCause } from "../../domain/disconnect.ts";
-import type { Link } from "../../domain/life.ts";
+import type { Link } from "../../domain/snapshot.ts";
 import type { SessionEvent } from "../../domain/events.ts";
 import { causes, events, gaps, randoms, sessions, START } from "./arbitraries.ts";
 

@@ -35,7 +35,7 @@ Deno.test("viewSession() has exactly the contract's five fields when a session i
 });
 
 Deno.test("viewSession() and viewQr() show the same QR when one is valid", () => {
-  const { life: { session }, now } = showingQr();
+  const { snapshot: { session }, now } = showingQr();
   assert.deepEqual(sessionAnswer.parse(viewSession(session, now)), {
     instance_id: "sender_51",
     status: "qr_required",
@@ -51,7 +51,7 @@ Deno.test("viewSession() and viewQr() show the same QR when one is valid", () =>
 });
 
 Deno.test("viewQr() gives the very same object while the QR is the same", () => {
-  const { life: { session: { qr } } } = showingQr();
+  const { snapshot: { session: { qr } } } = showingQr();
   assert.ok(qr.status === "generated");
   assert.equal(viewQr(qr), viewQr(qr));
   const next = { ...qr, expiresAt: qr.expiresAt + 20_000 };

@@ -9,12 +9,12 @@ import {
   hasLoginSocket,
   isLoginWorking,
   isPairing,
-  type Life,
   type Link,
   nextTickMs,
   type Policy,
-} from "../../domain/life.ts";
-import type { Circumstances } from "../../domain/moves.ts";
+  type SessionSnapshot,
+} from "../../domain/snapshot.ts";
+import type { TransitionContext } from "../../domain/moves.ts";
 import type { CredentialsChange } from "../../domain/credentials.ts";
 import type { DomainEvent } from "../../domain/domain_events.ts";
 import type { Effect, SessionEvent } from "../../domain/events.ts";
@@ -39,10 +39,10 @@ export interface Credentials {
 
 /** One transition, and what the world looked like around it. */
 export interface Moment {
-  readonly before: Life;
+  readonly before: SessionSnapshot;
   readonly event: SessionEvent;
-  readonly at: Circumstances;
-  readonly after: Life;
+  readonly at: TransitionContext;
+  readonly after: SessionSnapshot;
   readonly change: CredentialsChange;
   readonly told: readonly DomainEvent[];
   readonly effects: readonly Effect[];
@@ -89,7 +89,7 @@ class World {
   readonly moments: Moment[] = [];
   #now: Instant = START;
   #steady = 1_000;
-  #life: Life;
+  #snapshot: SessionSnapshot;
   #sockets = NO_SOCKETS;
   #credentials: Credentials;
   #asked = false;
@@ -101,7 +101,7 @@ class World {
       ? beginning
       : { link: "none", predecessor: false } as const;
     this.#credentials = { link, held: predecessor };
-    this.#life = atRest(beginning.session, link, predecessor);
+    this.#snapshot = atRest(beginning.session, link, predecessor);
     this.#policy = policy;
     this.#manners = manners;
   }
@@ -116,7 +116,7 @@ class World {
       case "due":
         return this.#awaitDue(step.random);
       case "smooth": {
-        const next = smooth(this.#life, this.#sockets, step.of);
+        const next = smooth(this.#snapshot, this.#sockets, step.of);
         return next === null ? this.#awaitDue(step.random) : this.#hear(next, step.gap, step.random, false);
       }
       case "lost": {
@@ -133,12 +133,12 @@ class World {
     this.#pass(gap);
     this.#sockets = NO_SOCKETS;
     this.#asked = false;
-    this.#life = atRest(this.#life.session, this.#credentials.link, this.#credentials.held);
+    this.#snapshot = atRest(this.#snapshot.session, this.#credentials.link, this.#credentials.held);
     this.#apply({ type: "restored" }, random, false);
   }
 
   #awaitDue(random: number): void {
-    const dueMs = nextTickMs(this.#life, { now: this.#now, steady: this.#steady });
+    const dueMs = nextTickMs(this.#snapshot, { now: this.#now, steady: this.#steady });
     if (dueMs === null) return;
     this.#pass(Math.max(0, dueMs));
     this.#apply({ type: "tick" }, random, false);
@@ -187,7 +187,7 @@ class World {
   }
 
   #apply(event: SessionEvent, random: number, tearingDown: boolean): void {
-    const before = deepFreeze(this.#life);
+    const before = deepFreeze(this.#snapshot);
     const at = deepFreeze({
       now: this.#now,
       steady: this.#steady,
@@ -207,7 +207,7 @@ class World {
     } = transition(before, deepFreeze(event), at);
     const faults = [this.#store(change), ...effects.map((effect) => this.#carryOut(effect))]
       .filter((fault) => fault !== null);
-    this.#life = after;
+    this.#snapshot = after;
     this.moments.push({
       before,
       event,
@@ -277,17 +277,21 @@ class World {
 }
 
 /** What comes next where all goes well; null for the time that is waited for. */
-function smooth(life: Life, { pairing: socket }: Sockets, of: "login" | "qr" | "scan"): SessionEvent | null {
-  const { login, pairing } = life;
+function smooth(
+  snapshot: SessionSnapshot,
+  { pairing: socket }: Sockets,
+  of: "login" | "qr" | "scan",
+): SessionEvent | null {
+  const { login, pairing } = snapshot;
   if (pairing.kind === "paired") {
     return { type: "pairing_closed", cause: { origin: "whatsapp", code: 515 } };
   }
-  if (pairing.kind === "showing" && !(of === "login" && isLoginWorking(life))) {
+  if (pairing.kind === "showing" && !(of === "login" && isLoginWorking(snapshot))) {
     return of === "scan" && socket !== null && socket.shown > 0
       ? PAIRED
       : { type: "qr", string: "data:image/png;base64,Q0ND", ordinal: 0, generatedAt: 0 };
   }
-  if (of === "qr" || !isLoginWorking(life)) return { type: "qr_requested" };
+  if (of === "qr" || !isLoginWorking(snapshot)) return { type: "qr_requested" };
   switch (login.kind) {
     case "queued":
       return { type: "admitted" };

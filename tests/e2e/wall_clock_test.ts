@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { LoginActivity } from "../../domain/life.ts";
+import type { LoginActivity } from "../../domain/snapshot.ts";
 import { systemClock } from "../../runtime/clock.ts";
 import { SABOTEUR, setWorkerClock } from "../../lab/sabotage/sabotage.ts";
 import { DAY_MS, HOUR_MS, setWallClock } from "../../lab/clocks/wall_clock.ts";
@@ -15,7 +15,7 @@ const UNHURRIED = {
   supervision: {
     workerScript: SABOTEUR,
     watch: { heartbeatMs: 200, hangMs: 60_000 },
-    replica: { ttlMs: 30_000, renewMs: 100, marginMs: 5_000, censusMs: 100 },
+    replica: { ttlMs: 30_000, renewMs: 100, marginMs: 5_000, snapshotMs: 100 },
   },
   socketSettings: { keepAliveMs: 500, silenceMs: 60_000 },
 } satisfies WorldOptions;

@@ -4,7 +4,7 @@
  * @module
  */
 import { type Config, parseConfig } from "../../config.ts";
-import { isAtRest, type Life, type Policy } from "../../domain/life.ts";
+import { isAtRest, type Policy, type SessionSnapshot } from "../../domain/snapshot.ts";
 import type { SessionView } from "@session-manager/contract";
 import { type Service, type ServiceOptions, startService } from "../../service.ts";
 import type { Log, LogFields } from "../../runtime/log.ts";
@@ -54,7 +54,7 @@ export const DAY_MS = 86_400_000;
  */
 export const UNWATCHED = {
   watch: { heartbeatMs: DAY_MS },
-  replica: { ttlMs: 3 * DAY_MS, renewMs: DAY_MS, marginMs: DAY_MS, censusMs: DAY_MS },
+  replica: { ttlMs: 3 * DAY_MS, renewMs: DAY_MS, marginMs: DAY_MS, snapshotMs: DAY_MS },
 } satisfies Pick<ServiceOptions, "watch" | "replica">;
 
 export interface WorldOptions {
@@ -90,7 +90,7 @@ export class World implements AsyncDisposable {
   readonly #server: Deno.HttpServer;
   readonly #cleanUp: () => Promise<void>;
   /** Every session that has changed, as it is. */
-  readonly #lives = new Map<string, Life>();
+  readonly #lives = new Map<string, SessionSnapshot>();
   #stopped = false;
 
   private constructor(

@@ -3,7 +3,7 @@ import { startGateway } from "../../lab/simulator/mod.ts";
 import { scenario } from "../e2e/world.ts";
 
 /** Presences that outlast every delay of a busy machine; what is looked at again and again is looked at often. */
-const BRISK = { ttlMs: 240_000, renewMs: 200, marginMs: 120_000, censusMs: 100, errandMs: 20 };
+const BRISK = { ttlMs: 240_000, renewMs: 200, marginMs: 120_000, snapshotMs: 100, commandMs: 20 };
 
 scenario("a replica that stops hands over every link, and another takes them up at once", async (start) => {
   await using gateway = await startGateway();
@@ -61,7 +61,7 @@ scenario(
 );
 
 scenario(
-  "errands that nobody took back are removed while a replica runs, and not only when one joins",
+  "commands that nobody took back are removed while a replica runs, and not only when one joins",
   async (start) => {
     await using world = await start({ supervision: { replica: { ...BRISK, tidyMs: 20 } } });
     const age = (interval: string) =>

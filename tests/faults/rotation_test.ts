@@ -11,7 +11,7 @@ import { type Gateway, startGateway } from "../../lab/simulator/mod.ts";
 import { runTool } from "../tools/cli.ts";
 
 /** Presences that outlast every delay of a busy machine; what is looked at again and again is looked at often. */
-const BRISK = { ttlMs: 240_000, renewMs: 200, marginMs: 120_000, censusMs: 100, errandMs: 20 };
+const BRISK = { ttlMs: 240_000, renewMs: 200, marginMs: 120_000, snapshotMs: 100, commandMs: 20 };
 /** The front door is asked again and again. */
 const UNLIMITED = { RATE_LIMIT_KEY: "0", RATE_LIMIT_READ: "0", RATE_LIMIT_QR: "0" };
 const ROTATE = "rotate_credentials";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { connected } from "../../domain/changes.ts";
-import { DEFAULT_POLICY } from "../../domain/life.ts";
+import { DEFAULT_POLICY } from "../../domain/snapshot.ts";
 import type { StoredSession } from "../../sessions/ports/store.ts";
 import { WHATSAPP_QR_LIFE } from "../../domain/qr.ts";
 import { createSession } from "../../domain/session.ts";

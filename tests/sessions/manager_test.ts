@@ -13,9 +13,9 @@ class Managed extends Stage {
   });
 
   /** Brings a session back that another replica has left, and logs it in. */
-  async takeUp(instanceId = ONE): Promise<void> {
+  async adoptOrphans(instanceId = ONE): Promise<void> {
     this.link(instanceId, `${LOGIN} of ${instanceId}`);
-    await this.manager.takeUp([instanceId]);
+    await this.manager.adoptOrphans([instanceId]);
     await settled();
     await this.letIn(this.sockets.last("login"), `${instanceId}@s.whatsapp.net`);
   }
@@ -23,7 +23,7 @@ class Managed extends Stage {
 
 Deno.test("read() gives the same answer from memory and from the store", async () => {
   const stage = new Managed();
-  await stage.takeUp();
+  await stage.adoptOrphans();
   assert.equal(stage.manager.isSupervised(ONE), true);
   const fromMemory = await stage.manager.read(ONE);
   const { reads } = countedReads(stage);
@@ -46,26 +46,26 @@ function countedReads({ store }: Managed): { reads: () => number } {
   return { reads: () => reads };
 }
 
-Deno.test("takeUp() brings back what can be, whatever the others come to", async () => {
+Deno.test("adoptOrphans() brings back what can be, whatever the others come to", async () => {
   const stage = new Managed();
   stage.link("sender_2");
   stage.store.put(stage.link("sender_3"), { link: "working", login: null });
   stage.ownership.assign("sender_3", "another");
-  await stage.manager.takeUp(["missing", "sender_3", "sender_2"]);
+  await stage.manager.adoptOrphans(["missing", "sender_3", "sender_2"]);
   await settled();
   assert.equal(stage.manager.supervised, 1);
   assert.equal(stage.sockets.opened.length, 1);
   stage.store.mood = "away";
-  await stage.manager.takeUp(["sender_4"]);
+  await stage.manager.adoptOrphans(["sender_4"]);
 });
 
-Deno.test("handOver() and abandonAll() give sessions up, and heardAt() knows the others", async () => {
+Deno.test("rebalance() and abandonAll() give sessions up, and heardAt() knows the others", async () => {
   const stage = new Managed();
-  await stage.takeUp();
-  await stage.takeUp("sender_2");
+  await stage.adoptOrphans();
+  await stage.adoptOrphans("sender_2");
   const [first, second] = stage.sockets.opened;
   second!.heardAt = 7;
-  const handedOver = stage.manager.handOver(1);
+  const handedOver = stage.manager.rebalance(1);
   await settled();
   first!.goes();
   assert.equal(await handedOver, 1);
@@ -100,15 +100,15 @@ Deno.test("onChange() tells of every change once it is durable, until that is en
 
 Deno.test("a connection is logged as observed when the login's own socket has it, and as reported otherwise", async () => {
   const stage = new Managed();
-  await stage.takeUp();
+  await stage.adoptOrphans();
   const links = stage.logged.filter(({ status }) => status === "connected").map(({ link }) => link);
   assert.deepEqual(links, ["observed"]);
 });
 
-Deno.test("runErrand() does for another replica what it is asked, and says what came of it", async () => {
+Deno.test("runCommand() does for another replica what it is asked, and says what came of it", async () => {
   const stage = new Managed();
   stage.create();
-  const run = stage.manager.runErrand.bind(stage.manager);
+  const run = stage.manager.runCommand.bind(stage.manager);
   const connected = await run(ONE, { type: "connected", phoneNumber: PHONE });
   assert.deepEqual(connected, { kind: "done", result: await stage.manager.read(ONE) });
   assert.deepEqual(await run(ONE, { type: "qr_requested" }), refusedWith("SESSION_ALREADY_CONNECTED"));
@@ -127,7 +127,7 @@ Deno.test("runErrand() does for another replica what it is asked, and says what 
 
 Deno.test("stalled counts the sessions that have a change which waits for the store", async () => {
   const stage = new Managed();
-  await stage.takeUp();
+  await stage.adoptOrphans();
   assert.equal(stage.manager.stalled, 0);
   stage.store.mood = "away";
   await assert.rejects(stage.manager.reportDisconnected(ONE, "NETWORK"));

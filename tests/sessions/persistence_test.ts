@@ -24,10 +24,10 @@ class Stage {
   }
 }
 
-Deno.test("insist() repeats what the store refuses for now until it succeeds", async () => {
+Deno.test("retryUntilStored() repeats what the store refuses for now until it succeeds", async () => {
   const stage = new Stage();
   let attempts = 0;
-  const work = stage.persistence.insist(() =>
+  const work = stage.persistence.retryUntilStored(() =>
     ++attempts < 5 ? Promise.reject(new StoreUnavailableError()) : Promise.resolve("done")
   );
   await stage.pass(1_000);
@@ -39,11 +39,11 @@ Deno.test("insist() repeats what the store refuses for now until it succeeds", a
 });
 
 for (const error of [new RangeError("Only a well-formed id can be stored."), new TypeError("undefined")]) {
-  Deno.test(`insist() fails with a ${error.name}, which the work would throw again for ever`, async () => {
+  Deno.test(`retryUntilStored() fails with a ${error.name}, which the work would throw again for ever`, async () => {
     const stage = new Stage();
     let attempts = 0;
     await assert.rejects(
-      stage.persistence.insist(() => {
+      stage.persistence.retryUntilStored(() => {
         attempts++;
         return Promise.reject(error);
       }),
@@ -52,14 +52,14 @@ for (const error of [new RangeError("Only a well-formed id can be stored."), new
     assert.equal(attempts, 1);
     assert.deepEqual(stage.logged, ["store_refused"]);
     assert.equal(stage.persistence.isStalled, false);
-    assert.equal(await stage.persistence.insist(() => Promise.resolve("next")), "next");
+    assert.equal(await stage.persistence.retryUntilStored(() => Promise.resolve("next")), "next");
   });
 }
 
-Deno.test("insist() waits for nothing any more once the store has answered with a failure", async () => {
+Deno.test("retryUntilStored() waits for nothing any more once the store has answered with a failure", async () => {
   const stage = new Stage();
   const answers = [new StoreUnavailableError(), new RangeError("no")];
-  const work = stage.persistence.insist(() => Promise.reject(answers.shift()));
+  const work = stage.persistence.retryUntilStored(() => Promise.reject(answers.shift()));
   work.catch(() => {});
   await stage.pass(1_000);
   await assert.rejects(work, RangeError);
@@ -67,10 +67,10 @@ Deno.test("insist() waits for nothing any more once the store has answered with 
   assert.equal(stage.clock.pending, 0);
 });
 
-Deno.test("insist() throws what says whose the session is, or that its login is unreadable, without a word", async () => {
+Deno.test("retryUntilStored() throws what says whose the session is, or that its login is unreadable, without a word", async () => {
   for (const error of [new FencedError("one"), new CredentialsUnreadableError("one")]) {
     const stage = new Stage();
-    await assert.rejects(stage.persistence.insist(() => Promise.reject(error)), error);
+    await assert.rejects(stage.persistence.retryUntilStored(() => Promise.reject(error)), error);
     assert.deepEqual(stage.logged, []);
   }
 });
@@ -86,7 +86,9 @@ Deno.test("unlessStalled() gives up with the store's error when something has to
   const refusal = new StoreUnavailableError();
   let refuses = true;
   const waiting = stage.persistence.unlessStalled(new Promise(() => {}));
-  const work = stage.persistence.insist(() => refuses ? Promise.reject(refusal) : Promise.resolve("done"));
+  const work = stage.persistence.retryUntilStored(() =>
+    refuses ? Promise.reject(refusal) : Promise.resolve("done")
+  );
   await assert.rejects(waiting, refusal);
   await assert.rejects(stage.persistence.unlessStalled(Promise.resolve("late")), refusal);
   refuses = false;
@@ -95,11 +97,11 @@ Deno.test("unlessStalled() gives up with the store's error when something has to
   assert.equal(await stage.persistence.unlessStalled(Promise.resolve("again")), "again");
 });
 
-Deno.test("insist() leaves a store alone that tells when it is back, and goes on as soon as it is", async () => {
+Deno.test("retryUntilStored() leaves a store alone that tells when it is back, and goes on as soon as it is", async () => {
   const stage = new Stage();
   const recovery = Promise.withResolvers<void>();
   let attempts = 0;
-  const work = stage.persistence.insist(() =>
+  const work = stage.persistence.retryUntilStored(() =>
     ++attempts === 1
       ? Promise.reject(new StoreUnavailableError(undefined, recovery.promise))
       : Promise.resolve("done")
@@ -112,9 +114,9 @@ Deno.test("insist() leaves a store alone that tells when it is back, and goes on
   assert.equal(stage.persistence.isStalled, false);
 });
 
-Deno.test("insist() ends its wait for a store that is to tell when it is back, when the signal aborts", async () => {
+Deno.test("retryUntilStored() ends its wait for a store that is to tell when it is back, when the signal aborts", async () => {
   const stage = new Stage();
-  const work = stage.persistence.insist(() =>
+  const work = stage.persistence.retryUntilStored(() =>
     Promise.reject(new StoreUnavailableError(undefined, new Promise(() => {})))
   );
   await stage.pass(1_000);
@@ -126,7 +128,7 @@ Deno.test("callers are told within 3 s when the store takes its time, and the wo
   const stage = new Stage();
   const answer = Promise.withResolvers<string>();
   let attempts = 0;
-  const work = stage.persistence.insist(() => {
+  const work = stage.persistence.retryUntilStored(() => {
     attempts++;
     return answer.promise;
   });
@@ -144,7 +146,7 @@ Deno.test("callers are told within 3 s when the store takes its time, and the wo
   assert.equal(stage.clock.pending, 0);
 });
 
-Deno.test("insist() sees to what it may have sent before each time that it sends it again", async () => {
+Deno.test("retryUntilStored() sees to what it may have sent before each time that it sends it again", async () => {
   const done: string[] = [];
   const stage = new Stage({
     beforeRetry: () => {
@@ -152,7 +154,7 @@ Deno.test("insist() sees to what it may have sent before each time that it sends
       return done.length === 2 ? Promise.reject(new StoreUnavailableError()) : Promise.resolve();
     },
   });
-  const work = stage.persistence.insist(() => {
+  const work = stage.persistence.retryUntilStored(() => {
     done.push("work");
     return done.length < 6 ? Promise.reject(new StoreUnavailableError()) : Promise.resolve();
   });

@@ -1,26 +1,26 @@
 import assert from "node:assert/strict";
-import { atRest, DEFAULT_POLICY, type Link } from "../../domain/life.ts";
+import { atRest, DEFAULT_POLICY, type Link } from "../../domain/snapshot.ts";
 import { WHATSAPP_QR_LIFE } from "../../domain/qr.ts";
-import { become, createSession } from "../../domain/session.ts";
-import { Reading } from "../../sessions/read_session.ts";
+import { createSession, updateSession } from "../../domain/session.ts";
+import { SessionReader } from "../../sessions/read_session.ts";
 import type { Supervisor } from "../../sessions/supervisor.ts";
 import { DrivenClock } from "../../lab/clocks/driven_clock.ts";
 
 /** How a session is told that somebody else has left connected. */
 function told(link: Link, isResuming: boolean): string {
   const clock = new DrivenClock();
-  const reading = new Reading({
+  const reading = new SessionReader({
     store: undefined as never, // nothing is read of it
     clock,
     policy: { ...DEFAULT_POLICY, qrLife: WHATSAPP_QR_LIFE, firstQrMs: 20_000 },
   });
   const qr = { status: "used", generatedAt: clock.now(), expiresAt: clock.now() } as const;
-  const session = become(createSession("sender_51", clock.now()), clock.now(), {
+  const session = updateSession(createSession("sender_51", clock.now()), clock.now(), {
     status: "connected",
     qr,
     lastError: null,
   });
-  const supervisor = { isStalled: false, isResuming, life: atRest(session, link) };
+  const supervisor = { isStalled: false, isResuming, snapshot: atRest(session, link) };
   return reading.supervised(supervisor as unknown as Supervisor).status;
 }
 

@@ -3,13 +3,13 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { type Holder, Roster } from "../../sessions/registry.ts";
+import { type Holder, SupervisorRegistry } from "../../sessions/registry.ts";
 import type { Supervisor } from "../../sessions/supervisor.ts";
 import { settled } from "./scripted_sockets.ts";
 import { ONE, Stage } from "./stage.ts";
 
 export class Registered extends Stage {
-  readonly registry = new Roster(this.options);
+  readonly registry = new SupervisorRegistry(this.options);
   /** How often a session was loaded. */
   loads = 0;
   readonly load = (instanceId = ONE) => () => {
@@ -34,7 +34,7 @@ export class Registered extends Stage {
   async logIn(...instanceIds: string[]): Promise<void> {
     for (const instanceId of instanceIds) {
       this.link(instanceId, `login of ${instanceId}`);
-      await this.registry.bringBack(instanceId, this.load(instanceId));
+      await this.registry.restore(instanceId, this.load(instanceId));
       await settled();
       await this.letIn(this.sockets.last("login"), `${instanceId}@s.whatsapp.net`);
     }

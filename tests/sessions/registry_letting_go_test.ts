@@ -70,7 +70,7 @@ Deno.test("a session whose login another replica can open is left to that one", 
   stage.link();
   stage.store.unreadable = new CredentialsUnreadableError(ONE, null, "key of old");
   stage.ownership.keysOfOthers.add("key of old");
-  await stage.registry.bringBack(ONE, stage.load());
+  await stage.registry.restore(ONE, stage.load());
   await settled();
   assert.equal(stage.registry.has(ONE), false);
   assert.deepEqual(stage.released, [[ONE, false]]);
@@ -173,7 +173,7 @@ Deno.test("stop() stops a session as well that is just being loaded", async () =
   const stage = new Registered();
   stage.link();
   stage.store.hold();
-  const broughtBack = stage.registry.bringBack(ONE, stage.load());
+  const broughtBack = stage.registry.restore(ONE, stage.load());
   await settled();
   const stopped = stage.registry.stop();
   stage.store.resume();

@@ -71,7 +71,7 @@ Deno.test("using() reads a session after it was taken: another replica may have 
     stage.link();
     return Promise.resolve();
   };
-  assert.equal((await stage.local()).life.session.status, "connected");
+  assert.equal((await stage.local()).snapshot.session.status, "connected");
 });
 
 Deno.test("using() writes what a foreign row is taken for before anybody acts for it", async () => {
@@ -127,23 +127,23 @@ Deno.test("a session with a login is kept while that is on its way or connected,
   assert.deepEqual(stage.released, [[ONE, true]]);
 });
 
-Deno.test("bringBack() brings a login back, and leaves alone what another replica has or nobody", async () => {
+Deno.test("restore() brings a login back, and leaves alone what another replica has or nobody", async () => {
   const stage = new Registered();
   await stage.logIn(ONE);
   assert.equal(stage.store.row(ONE).session.status, "connected");
   stage.link("sender_2");
   stage.ownership.assign("sender_2", "another");
-  await stage.registry.bringBack("sender_2", stage.load("sender_2"));
-  await stage.registry.bringBack("sender_3", stage.load("sender_3"));
+  await stage.registry.restore("sender_2", stage.load("sender_2"));
+  await stage.registry.restore("sender_3", stage.load("sender_3"));
   assert.equal(stage.sockets.opened.length, 1);
   assert.equal(stage.registry.size, 1);
 });
 
-Deno.test("bringBack() ends while nothing can be written; the login is back when the store is", async () => {
+Deno.test("restore() ends while nothing can be written; the login is back when the store is", async () => {
   const stage = new Registered();
   stage.link();
   stage.store.refusal = new StoreUnavailableError();
-  await stage.registry.bringBack(ONE, stage.load());
+  await stage.registry.restore(ONE, stage.load());
   assert.equal(stage.registry.stalled, 1);
   stage.store.refusal = null;
   await stage.pass(5_000);
@@ -151,10 +151,10 @@ Deno.test("bringBack() ends while nothing can be written; the login is back when
   assert.equal(stage.sockets.opened.length, 1);
 });
 
-Deno.test("handOver() gives up so many sessions, once their connections are down", async () => {
+Deno.test("rebalance() gives up so many sessions, once their connections are down", async () => {
   const stage = new Registered();
   await stage.logIn(ONE, "sender_2", "sender_3");
-  const handedOver = stage.registry.handOver(2);
+  const handedOver = stage.registry.rebalance(2);
   assert.equal(await stateOf(handedOver), "pending");
   const [first, second, third] = stage.sockets.opened;
   assert.deepEqual([first!.closed, second!.closed, third!.closed], [
@@ -176,7 +176,7 @@ Deno.test("handOver() gives up so many sessions, once their connections are down
 Deno.test("using() waits for a session that is being handed over, and finds who has it then", async () => {
   const stage = new Registered();
   await stage.logIn(ONE);
-  const handedOver = stage.registry.handOver(1);
+  const handedOver = stage.registry.rebalance(1);
   await settled();
   const asked = stage.using((holder) => holder);
   assert.equal(await stateOf(asked), "pending");
@@ -189,7 +189,7 @@ Deno.test("using() waits for a session that is being handed over, and finds who 
   assert.deepEqual(await asked, { kind: "remote", owner: "another" });
 });
 
-Deno.test("handOver() leaves a session that somebody uses, that pairs, or that is being handed over", async () => {
+Deno.test("rebalance() leaves a session that somebody uses, that pairs, or that is being handed over", async () => {
   const stage = new Registered();
   await stage.logIn(ONE, "sender_2", "sender_3");
   stage.create("sender_4");
@@ -202,8 +202,8 @@ Deno.test("handOver() leaves a session that somebody uses, that pairs, or that i
       if (holder.kind === "local") await holder.supervisor.submit({ type: "qr_requested" });
     }, instanceId);
   }
-  const first = stage.registry.handOver(9);
-  assert.equal(await stage.registry.handOver(9), 0);
+  const first = stage.registry.rebalance(9);
+  assert.equal(await stage.registry.rebalance(9), 0);
   await settled();
   stage.sockets.opened[2]!.goes();
   assert.equal(await first, 1);

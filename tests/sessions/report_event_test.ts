@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ForeignRowError } from "../../sessions/ports/store.ts";
-import { Reading } from "../../sessions/read_session.ts";
+import { SessionReader } from "../../sessions/read_session.ts";
 import { ReportEvent } from "../../sessions/report_event.ts";
 import { Registered } from "./registered.ts";
 import { DONE, refusedWith } from "./scripted_ownership.ts";
@@ -9,7 +9,7 @@ import { ONE, PHONE } from "./stage.ts";
 class Reporting extends Registered {
   readonly report = new ReportEvent({
     registry: this.registry,
-    reading: new Reading(this.options),
+    reading: new SessionReader(this.options),
     ownership: this.ownership,
     store: this.store,
   });

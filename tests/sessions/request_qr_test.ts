@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import type { QrView } from "@session-manager/contract";
-import { become, type Session } from "../../domain/session.ts";
+import { type Session, updateSession } from "../../domain/session.ts";
 import { PairingSlots } from "../../sessions/pairing_slots.ts";
 import { ForeignRowError } from "../../sessions/ports/store.ts";
-import { Reading } from "../../sessions/read_session.ts";
+import { SessionReader } from "../../sessions/read_session.ts";
 import { RequestQr } from "../../sessions/request_qr.ts";
 import { Registered } from "./registered.ts";
 import { DONE, refusedWith } from "./scripted_ownership.ts";
@@ -23,7 +23,7 @@ class Requesting extends Registered {
     this.slots = new PairingSlots(limit);
     this.#use = new RequestQr({
       registry: this.registry,
-      reading: new Reading(this.options),
+      reading: new SessionReader(this.options),
       ownership: this.ownership,
       store: this.store,
       clock: this.clock,
@@ -57,7 +57,7 @@ class Requesting extends Registered {
 /** The session as another replica shows its QR. */
 function showing(session: Session, now: number): Session {
   const qr = { status: "generated", string: PNG, generatedAt: now, expiresAt: now + 60_000 } as const;
-  return become(session, now, { status: "qr_required", qr, lastError: null });
+  return updateSession(session, now, { status: "qr_required", qr, lastError: null });
 }
 
 Deno.test("run() makes the session, opens a socket, and answers with its QR once that is written", async () => {
@@ -136,7 +136,7 @@ Deno.test("run() ends at a change that leaves it waiting, too, once the service 
   stage.stopUse();
   assert.equal(await stateOf(requested), "pending");
   await stage.pass(2_000); // the login is taken up again beside the pairing
-  assert.equal(stage.registry.find(ONE)?.life.pairing.kind, "showing");
+  assert.equal(stage.registry.find(ONE)?.snapshot.pairing.kind, "showing");
   await assert.rejects(requested, FAILED);
 });
 
@@ -161,7 +161,7 @@ Deno.test("run() gives no QR whose socket may be gone, because a change waits fo
   await requested;
   stage.store.mood = "away";
   await stage.end(socket);
-  assert.equal(stage.registry.find(ONE)?.life.session.qr.status, "generated");
+  assert.equal(stage.registry.find(ONE)?.snapshot.session.qr.status, "generated");
   await assert.rejects(stage.request(), { ...FAILED, retryAfterSeconds: 5 });
 });
 

@@ -3,7 +3,12 @@
  * @module
  */
 import type { Lease, Taking } from "../../domain/leases.ts";
-import type { CommandOutcome, Errand, ErrandAnswer, Ownership } from "../../sessions/ports/ownership.ts";
+import type {
+  CommandAnswer,
+  CommandOutcome,
+  Ownership,
+  RemoteCommand,
+} from "../../sessions/ports/ownership.ts";
 import { StoreUnavailableError } from "../../sessions/ports/store.ts";
 
 /** The replica under test. */
@@ -13,12 +18,12 @@ export const ME = "me";
 export interface Asked {
   readonly owner: string;
   readonly instanceId: string;
-  readonly command: Errand;
+  readonly command: RemoteCommand;
   readonly waitMs: number;
 }
 
 /** The owner's answer that it has done what it was asked, as an earlier version gives it: without a result. */
-export const DONE: ErrandAnswer = { kind: "done", result: null };
+export const DONE: CommandAnswer = { kind: "done", result: null };
 
 /** What comes of a command that ends in this error, by its code. */
 export function refusedWith(code: string): CommandOutcome {
@@ -37,7 +42,7 @@ export class ScriptedOwnership implements Ownership {
   /** Whether the database can be asked. */
   isAway = false;
   /** How the owner of a session answers. */
-  answer: (asked: Asked) => Promise<ErrandAnswer> = () => Promise.resolve(DONE);
+  answer: (asked: Asked) => Promise<CommandAnswer> = () => Promise.resolve(DONE);
   /** Called before a session is taken; what it returns is waited for. */
   beforeTake: () => Promise<void> = () => Promise.resolve();
   #epoch = 0;
@@ -88,7 +93,7 @@ export class ScriptedOwnership implements Ownership {
       : Promise.resolve(this.keysOfOthers.has(keyId));
   }
 
-  ask(owner: string, instanceId: string, command: Errand, waitMs: number): Promise<ErrandAnswer> {
+  ask(owner: string, instanceId: string, command: RemoteCommand, waitMs: number): Promise<CommandAnswer> {
     const asked = { owner, instanceId, command, waitMs };
     this.asked.push(asked);
     return this.answer(asked);

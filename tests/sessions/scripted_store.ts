@@ -4,7 +4,7 @@
  */
 import type { CredentialsChange, KeyWrite } from "../../domain/credentials.ts";
 import type { Lease } from "../../domain/leases.ts";
-import type { Link } from "../../domain/life.ts";
+import type { Link } from "../../domain/snapshot.ts";
 import { createSession, type Instant, type Session } from "../../domain/session.ts";
 import {
   type CredentialStore,

@@ -5,7 +5,7 @@
 import { connected } from "../../domain/changes.ts";
 import type { DisconnectCause } from "../../domain/disconnect.ts";
 import type { Lease } from "../../domain/leases.ts";
-import { DEFAULT_POLICY, type Life, type Policy } from "../../domain/life.ts";
+import { DEFAULT_POLICY, type Policy, type SessionSnapshot } from "../../domain/snapshot.ts";
 import { WHATSAPP_QR_LIFE } from "../../domain/qr.ts";
 import { createSession, type Session } from "../../domain/session.ts";
 import { DrivenClock } from "../../lab/clocks/driven_clock.ts";
@@ -72,7 +72,7 @@ export class Stage {
   /** What supervisors and registries share; without what they tell of themselves. */
   get options() {
     const { clock, store, sockets, ownership, logins, admission, unlinker, log, policy } = this;
-    const onChange = (_before: Life, { session }: Life) =>
+    const onChange = (_before: SessionSnapshot, { session }: SessionSnapshot) =>
       void this.trace.push(`visible ${session.status}/${session.qr.status}`);
     return { clock, store, sockets, ownership, logins, admission, unlinker, log, policy, onChange };
   }

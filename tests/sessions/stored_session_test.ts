@@ -1,18 +1,22 @@
 import assert from "node:assert/strict";
-import { become, createSession } from "../../domain/session.ts";
+import { createSession, updateSession } from "../../domain/session.ts";
 import { withoutForeign } from "../../sessions/foreign_rows.ts";
 import { ForeignRowError, type StoredSession } from "../../sessions/ports/store.ts";
-import { Reading } from "../../sessions/read_session.ts";
+import { SessionReader } from "../../sessions/read_session.ts";
 import { ONE, Stage } from "./stage.ts";
 
 class Stored extends Stage {
-  readonly reading = new Reading(this.options);
+  readonly reading = new SessionReader(this.options);
 
   /** Stores the session as its last owner has left it: with a valid QR. */
   leaveQr(isOrphan: boolean): void {
     const now = this.clock.now();
     const qr = { status: "generated", string: "QR", generatedAt: now, expiresAt: now + 60_000 } as const;
-    const session = become(createSession(ONE, now), now, { status: "qr_required", qr, lastError: null });
+    const session = updateSession(createSession(ONE, now), now, {
+      status: "qr_required",
+      qr,
+      lastError: null,
+    });
     this.store.put(session, { isOrphan });
   }
 }
@@ -41,7 +45,7 @@ Deno.test("stored() tells a session without an owner as what whoever takes it up
 Deno.test("stored() answers without waiting where the store does", () => {
   const stage = new Stored();
   const session = stage.create();
-  const reading = new Reading({
+  const reading = new SessionReader({
     ...stage.options,
     store: Object.assign(stage.store, { outline: () => session }),
   });

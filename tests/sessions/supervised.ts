@@ -2,7 +2,7 @@
  * One supervisor on its stage.
  * @module
  */
-import { atRest, type Policy } from "../../domain/life.ts";
+import { atRest, type Policy } from "../../domain/snapshot.ts";
 import type { Lease } from "../../domain/leases.ts";
 import { Supervisor } from "../../sessions/supervisor.ts";
 import { settled } from "./scripted_sockets.ts";
@@ -45,7 +45,7 @@ export class Supervised extends Stage {
 
   /** The session as it is visible. */
   get session() {
-    return this.supervisor.life.session;
+    return this.supervisor.snapshot.session;
   }
 
   /** What is visible, as `status/qr_status`. */

@@ -13,7 +13,7 @@ Deno.test("a login waits until the last connection of the same login is down", a
   await stage.end(first, DROPPED, false);
   assert.equal(stage.shown, "disconnected/none");
   await stage.pass(60_000);
-  assert.equal(stage.supervisor.life.login.kind, "queued");
+  assert.equal(stage.supervisor.snapshot.login.kind, "queued");
   assert.equal(stage.sockets.opened.length, 1);
   assert.equal(stage.admission.waiting, 0); // nor does it keep a turn from the others
   first.goes();
@@ -27,7 +27,7 @@ Deno.test("a restart that WhatsApp asks for waits for the old connection as well
   const turn = stage.admission.ask(() => {}); // somebody else has it
   await settled();
   await stage.end(first, RESTART, false);
-  assert.equal(stage.supervisor.life.login.kind, "login");
+  assert.equal(stage.supervisor.snapshot.login.kind, "login");
   assert.equal(stage.sockets.opened.length, 1);
   first.goes();
   await settled();
@@ -72,7 +72,7 @@ Deno.test("an old login that is taken up again waits until its own last connecti
   const pairing = await stage.showQr();
   await stage.scan(pairing, "new login");
   await stage.end(pairing, LOGGED_OUT);
-  assert.equal(stage.supervisor.life.login.kind, "queued");
+  assert.equal(stage.supervisor.snapshot.login.kind, "queued");
   assert.equal(stage.store.row(ONE).login?.credentials, LOGIN);
   assert.equal(stage.sockets.opened.length, 2);
   old.goes();
@@ -144,7 +144,7 @@ Deno.test("an attempt that ran out while it waited for a connection is not made 
   await stage.pass(60_000);
   assert.equal(stage.session.lastError?.code, "TIMEOUT");
   await stage.pass(10_000);
-  assert.equal(stage.supervisor.life.login.kind, "queued");
+  assert.equal(stage.supervisor.snapshot.login.kind, "queued");
   first.goes();
   await settled();
   assert.equal(stage.admission.waiting, 1);
@@ -161,14 +161,14 @@ Deno.test("the events of an older pairing say nothing of the one after it", asyn
   await stage.show(stage.sockets.last("pair"));
   await stage.end(older, { origin: "whatsapp", code: 403 });
   assert.equal(stage.shown, "qr_required/generated");
-  assert.equal(stage.supervisor.life.pairing.kind, "showing");
+  assert.equal(stage.supervisor.snapshot.pairing.kind, "showing");
 });
 
 Deno.test("the events of a socket that was closed change nothing, and its requests are rejected", async () => {
   const stage = new Supervised("new");
   const socket = await stage.showQr();
   await stage.supervisor.submit({ type: "disconnected", reason: "UNKNOWN" });
-  const before = stage.supervisor.life;
+  const before = stage.supervisor.snapshot;
   const { length } = stage.store.saves;
   await stage.show(socket, 1);
   stage.tell(socket, { type: "passkey_demanded" });
@@ -179,7 +179,7 @@ Deno.test("the events of a socket that was closed change nothing, and its reques
     /replaced/,
   );
   await assert.rejects(socket.listener.onRequest({ type: "save_keys", keys: [] }), /replaced/);
-  assert.equal(stage.supervisor.life, before);
+  assert.equal(stage.supervisor.snapshot, before);
   assert.equal(stage.store.saves.length, length);
   assert.equal(stage.store.row(ONE).login, null);
 });
@@ -196,7 +196,7 @@ Deno.test("a socket is stale for what waits behind the event that replaces it", 
   await saved;
   assert.deepEqual(socket.closed, { unlink: true });
   assert.equal(stage.session.lastError?.code, "LOGOUT");
-  assert.equal(stage.supervisor.life.login.kind, "idle");
+  assert.equal(stage.supervisor.snapshot.login.kind, "idle");
   assert.deepEqual(stage.store.keyWrites, []);
 });
 
@@ -269,7 +269,7 @@ Deno.test("an unreadable login is told as an error beside a QR, which would be l
   stage.store.unreadable = new CredentialsUnreadableError(ONE, null, KEY);
   await stage.pass(2_000);
   assert.equal(stage.shown, "qr_required/generated");
-  assert.deepEqual(stage.supervisor.life.login, {
+  assert.deepEqual(stage.supervisor.snapshot.login, {
     kind: "failed",
     code: "CREDENTIALS_UNREADABLE",
     rival: null,

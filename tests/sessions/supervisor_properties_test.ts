@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { DISCONNECT_REASONS } from "@session-manager/contract";
 import type { SessionEvent } from "../../domain/events.ts";
-import type { Policy } from "../../domain/life.ts";
+import type { Policy } from "../../domain/snapshot.ts";
 import { type ScriptedSocket, settled } from "./scripted_sockets.ts";
 import { DROPPED, JID, LOGGED_OUT, ONE, POLICY, RESTART } from "./stage.ts";
 import { Supervised } from "./supervised.ts";
@@ -206,16 +206,16 @@ class World extends Supervised {
   }
 
   check(): void {
-    const { life } = this.supervisor;
+    const { snapshot } = this.supervisor;
     // What is visible has been durable before, and is not older than what was visible before it.
-    const place = this.#durable.lastIndexOf(life.session);
+    const place = this.#durable.lastIndexOf(snapshot.session);
     assert.notEqual(place, -1, "visible, and not written");
     this.#durable.splice(0, place);
     for (const kind of ["pair", "login"] as const) {
       const atWork = this.open.filter((socket) => socket.purpose.kind === kind && !this.#ended.has(socket));
       assert.ok(atWork.length <= 1, `two sockets at work to ${kind}`);
     }
-    const { qr } = life.session;
+    const { qr } = snapshot.session;
     if (qr.status === "generated" && !this.supervisor.isAbandoned && !this.isStopping) {
       const showing = this.open.filter((socket) => this.#qrOf(socket) === qr.string);
       assert.equal(showing.length, 1, "a QR is shown whose socket was closed");
@@ -273,12 +273,12 @@ Deno.test("once the store answers again, nothing waits for it and the row is wha
         const world = new World(found);
         for (const step of steps) await world.take(step);
         await world.rest();
-        const { life, isStalled, isAbandoned } = world.supervisor;
+        const { snapshot, isStalled, isAbandoned } = world.supervisor;
         const row = world.store.row(ONE);
         assert.deepEqual([isStalled, isAbandoned], [false, false]);
-        assert.deepEqual(life.session, row.session);
-        assert.deepEqual([life.link, life.predecessor], [row.link, row.held !== null]);
-        assert.equal(life.session.status === "connecting" && life.login.kind === "idle", false);
+        assert.deepEqual(snapshot.session, row.session);
+        assert.deepEqual([snapshot.link, snapshot.predecessor], [row.link, row.held !== null]);
+        assert.equal(snapshot.session.status === "connecting" && snapshot.login.kind === "idle", false);
       },
     ),
     { numRuns: 300 },

@@ -136,7 +136,7 @@ for (const lost of ["fenced", "missing"] as const) {
     else stage.store.rows.delete(ONE);
     const before = stage.store.rows.get(ONE);
     const { length } = stage.store.saves;
-    const shown = stage.supervisor.life;
+    const shown = stage.supervisor.snapshot;
     const { changed } = stage.supervisor;
     stage.store.hold();
     const submitted = [
@@ -155,7 +155,7 @@ for (const lost of ["fenced", "missing"] as const) {
     assert.deepEqual(stage.told.filter((event) => event !== "idle"), [lost]);
     assert.equal(stage.supervisor.isAbandoned, true);
     assert.deepEqual(socket.closed, { unlink: false });
-    assert.equal(stage.supervisor.life, shown);
+    assert.equal(stage.supervisor.snapshot, shown);
     stage.tell(socket, { type: "closed", cause: DROPPED });
     socket.goes();
     await stage.supervisor.stop();

@@ -77,7 +77,7 @@ Deno.test("a pairing's login and its session are written in one save, and WhatsA
     credentials: "new login",
     keys: new Map([["pre-key/1", "one"]]),
   });
-  assert.equal(stage.supervisor.life.link, "working");
+  assert.equal(stage.supervisor.snapshot.link, "working");
 });
 
 Deno.test("a QR expires at its time, and its socket is closed when it brings no other", async () => {
@@ -91,7 +91,7 @@ Deno.test("a QR expires at its time, and its socket is closed when it brings no 
   assert.equal(socket.closed, null);
   await stage.pass(5_000);
   assert.deepEqual(socket.closed, { unlink: false });
-  assert.equal(stage.supervisor.life.pairing.kind, "none");
+  assert.equal(stage.supervisor.snapshot.pairing.kind, "none");
 });
 
 Deno.test("isIdle is false while a connection is not down, and onIdle follows once it is", async () => {

@@ -55,12 +55,12 @@ async function measure({ scale, world, say }: Context, size: number): Promise<Ma
       await gateway.until(0);
       return ms / 1_000;
     },
-    "SQLite": () => bringBack(sqlite, size, gateway),
-    ...(mysql === null ? {} : { "MariaDB": () => bringBack(mysql, size, gateway) }),
+    "SQLite": () => restore(sqlite, size, gateway),
+    ...(mysql === null ? {} : { "MariaDB": () => restore(mysql, size, gateway) }),
   });
 }
 
-async function bringBack(database: Database, size: number, gateway: GatewayProcess): Promise<number> {
+async function restore(database: Database, size: number, gateway: GatewayProcess): Promise<number> {
   const service = await Service.start({ database: database.environment, gateway });
   await gateway.until(size);
   await service.untilConnected(size);

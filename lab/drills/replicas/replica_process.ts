@@ -3,7 +3,7 @@
  * clock of its own.
  * @module
  */
-import type { Policy } from "../../../domain/life.ts";
+import type { Policy } from "../../../domain/snapshot.ts";
 import type { ReplicaBounds } from "../../../cluster/replica.ts";
 import { isStopped } from "../../databases/server.ts";
 import { flagsFor, TestProcess } from "../../process.ts";

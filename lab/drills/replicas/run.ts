@@ -5,7 +5,7 @@
  */
 import { generateCredentialKey } from "../../../db/mod.ts";
 import { LEASES } from "../../../db/schema.ts";
-import type { Policy } from "../../../domain/life.ts";
+import type { Policy } from "../../../domain/snapshot.ts";
 import { REPLICA_BOUNDS, type ReplicaBounds } from "../../../cluster/replica.ts";
 import { query } from "../../databases/helpers.ts";
 import { TestServer } from "../../databases/server.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { disconnected } from "../../../domain/changes.ts";
-import { atRest, DEFAULT_POLICY } from "../../../domain/life.ts";
+import { atRest, DEFAULT_POLICY } from "../../../domain/snapshot.ts";
 import { WHATSAPP_QR_LIFE } from "../../../domain/qr.ts";
 import type { Session } from "../../../domain/session.ts";
 import { transition } from "../../../domain/transition.ts";

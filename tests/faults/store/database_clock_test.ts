@@ -23,12 +23,12 @@ async function fakeTime(): Promise<string | undefined> {
 
 /** Presences that do not last long, with time to close a socket on a busy machine before another takes its session. */
 const BRIEF: WorldOptions["supervision"] = {
-  replica: { ttlMs: 12_000, renewMs: 200, marginMs: 8_000, censusMs: 100, errandMs: 20 },
+  replica: { ttlMs: 12_000, renewMs: 200, marginMs: 8_000, snapshotMs: 100, commandMs: 20 },
 };
 
 /** Presences that outlast every delay of a busy machine, but not what the clock is set by. */
 const LONG: WorldOptions["supervision"] = {
-  replica: { ttlMs: 240_000, renewMs: 200, marginMs: 120_000, censusMs: 100, errandMs: 20 },
+  replica: { ttlMs: 240_000, renewMs: 200, marginMs: 120_000, snapshotMs: 100, commandMs: 20 },
 };
 
 interface Stage {

@@ -149,7 +149,7 @@ faultScenario(
   server,
   "the service stops in time, and the link is kept, when the database is gone for good",
   async (start, server) => {
-    const supervision = { replica: { ttlMs: 240_000, renewMs: 200, marginMs: 120_000, censusMs: 200 } };
+    const supervision = { replica: { ttlMs: 240_000, renewMs: 200, marginMs: 120_000, snapshotMs: 200 } };
     await using world = await start({ supervision });
     const phone = await world.link("kept");
     const back = world.gateway.when("login", { phone: phone.number });

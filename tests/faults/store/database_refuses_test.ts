@@ -9,7 +9,7 @@ const server = await ownServer();
 
 /** Presences that are soon given up. */
 const BRIEF: WorldOptions["supervision"] = {
-  replica: { ttlMs: 3_000, renewMs: 100, marginMs: 1_500, censusMs: 100, errandMs: 20 },
+  replica: { ttlMs: 3_000, renewMs: 100, marginMs: 1_500, snapshotMs: 100, commandMs: 20 },
 };
 
 /** A list of what servers, routers, proxies and clusters say; the last two are in no list of ours. */

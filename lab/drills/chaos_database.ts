@@ -12,7 +12,7 @@ import { breakGround, type DialectName } from "./ground.ts";
 import { faultsOfRows } from "./rows.ts";
 
 /** A database that a drill may break. */
-export interface Footing extends AsyncDisposable {
+export interface DrillDatabase extends AsyncDisposable {
   readonly dialect: DialectName;
   readonly environment: Readonly<Record<string, string>>;
   /** Takes it away for a moment; null where it cannot be taken away. */
@@ -24,11 +24,11 @@ export interface Footing extends AsyncDisposable {
 }
 
 /** A new, empty database; null when there is no server program for it on this machine. */
-export async function layFooting(dialect: DialectName): Promise<Footing | null> {
+export async function prepareDatabase(dialect: DialectName): Promise<DrillDatabase | null> {
   return dialect === "sqlite" ? await laySqlite() : await layMysql();
 }
 
-async function laySqlite(): Promise<Footing> {
+async function laySqlite(): Promise<DrillDatabase> {
   const ground = (await breakGround("sqlite"))!;
   return {
     dialect: "sqlite",
@@ -40,7 +40,7 @@ async function laySqlite(): Promise<Footing> {
   };
 }
 
-async function layMysql(): Promise<Footing | null> {
+async function layMysql(): Promise<DrillDatabase | null> {
   const program = await ownServerProgram();
   if (program === undefined) return null;
   const server = await TestServer.start(program);

@@ -21,7 +21,7 @@ export type Link = "none" | "working" | "suspended";
 export type Steady = number;
 
 /** Failures in a row, since a connection last held. */
-export interface Trouble {
+export interface FailureStreak {
   readonly attempts: number;
   /** When the first of them happened. */
   readonly since: Steady;
@@ -40,18 +40,18 @@ export type LoginActivity =
   /** Waits for its turn to log in; no socket. `reason` is the last drop's; null when there was none. */
   | {
     readonly kind: "queued";
-    readonly trouble: Trouble | null;
+    readonly failures: FailureStreak | null;
     readonly reason: DropReason | null;
     readonly deadline: Steady;
   }
   /** A socket is opening with the stored credentials. */
-  | { readonly kind: "login"; readonly trouble: Trouble | null; readonly deadline: Steady }
-  /** The socket is logged in. `trouble` is forgotten once it has held until `stableAt`. */
-  | { readonly kind: "open"; readonly trouble: Trouble | null; readonly stableAt: Steady }
+  | { readonly kind: "login"; readonly failures: FailureStreak | null; readonly deadline: Steady }
+  /** The socket is logged in. `failures` is forgotten once it has held until `stableAt`. */
+  | { readonly kind: "open"; readonly failures: FailureStreak | null; readonly stableAt: Steady }
   /** Waits before the next attempt; no socket. */
   | {
     readonly kind: "waiting";
-    readonly trouble: Trouble;
+    readonly failures: FailureStreak;
     readonly reason: DropReason;
     readonly until: Steady;
   }
@@ -68,7 +68,7 @@ export type PairingActivity =
   | { readonly kind: "paired"; readonly deadline: Steady };
 
 /** The value that `transition` maps to the next one. */
-export interface Life {
+export interface SessionSnapshot {
   readonly session: Session;
   readonly link: Link;
   /** Whether an older login is held until the present one has logged in for the first time. */
@@ -112,38 +112,38 @@ export const IDLE: LoginActivity = { kind: "idle" };
 export const NO_PAIRING: PairingActivity = { kind: "none" };
 
 /** A session as it is loaded: nobody is doing anything for it yet. */
-export function atRest(session: Session, link: Link, predecessor = false): Life {
+export function atRest(session: Session, link: Link, predecessor = false): SessionSnapshot {
   return { session, link, predecessor, login: IDLE, pairing: NO_PAIRING };
 }
 
 /** Whether nothing is being done for the session. */
-export function isAtRest({ login, pairing }: Life): boolean {
+export function isAtRest({ login, pairing }: SessionSnapshot): boolean {
   return login.kind === "idle" && pairing.kind === "none";
 }
 
 /** Whether a QR is shown, or about to be. */
-export function isPairing({ pairing }: Life): boolean {
+export function isPairing({ pairing }: SessionSnapshot): boolean {
   return pairing.kind === "showing";
 }
 
 /** Whether a socket uses the stored credentials. */
-export function hasLoginSocket({ login }: Life): boolean {
+export function hasLoginSocket({ login }: SessionSnapshot): boolean {
   return login.kind === "login" || login.kind === "open";
 }
 
 /** Whether there is a socket to pair with. */
-export function hasPairingSocket({ pairing }: Life): boolean {
+export function hasPairingSocket({ pairing }: SessionSnapshot): boolean {
   return pairing.kind !== "none";
 }
 
 /** Whether a login is connected, or on its way back without a human. */
-export function isLoginWorking({ login }: Life): boolean {
+export function isLoginWorking({ login }: SessionSnapshot): boolean {
   return login.kind !== "idle" && login.kind !== "failed";
 }
 
 /** What is going on, in one name for log and drills: the pairing where there is one, otherwise the login. */
 export function activityOf(
-  { login, pairing }: Life,
+  { login, pairing }: SessionSnapshot,
 ): Exclude<LoginActivity["kind"], "failed"> | "pairing" | "paired" {
   if (pairing.kind === "paired") return "paired";
   if (pairing.kind === "showing" || login.kind === "failed") return "pairing";
@@ -161,7 +161,10 @@ export interface Moment {
  * After how many milliseconds a `tick` will next have something to do, 0 or less when it has already; null when
  * nothing is waited for.
  */
-export function nextTickMs({ session, login, pairing }: Life, { now, steady }: Moment): number | null {
+export function nextTickMs(
+  { session, login, pairing }: SessionSnapshot,
+  { now, steady }: Moment,
+): number | null {
   let next = Infinity;
   if (session.qr.status === "generated") next = session.qr.expiresAt - now;
   if (pairing.kind !== "none") next = Math.min(next, pairing.deadline - steady);
@@ -176,7 +179,7 @@ function deadlineOf(login: LoginActivity): Steady | null {
     case "login":
       return login.deadline;
     case "open":
-      return login.trouble === null ? null : login.stableAt;
+      return login.failures === null ? null : login.stableAt;
     case "waiting":
       return login.until;
     case "idle":

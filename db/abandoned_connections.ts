@@ -18,7 +18,7 @@ export type RunStatement = (text: string, parameters: readonly unknown[]) => Pro
 const KEPT = 100;
 
 /** The connections that were given up, until the server has been told to end them. */
-export class Forsaken {
+export class AbandonedConnections {
   readonly #connections = new Set<Connection>();
   #isEnding = false;
 

@@ -8,7 +8,7 @@ import type { ReplicaId, SeenPresence } from "../domain/leases.ts";
 import type { Mark, Stopwatch } from "./stopwatch.ts";
 
 /** In milliseconds. */
-export interface VigilBounds {
+export interface PresenceWatchBounds {
   /** How long a presence lasts that is not renewed. */
   readonly ttlMs: number;
   /** How often it is renewed. */
@@ -36,12 +36,12 @@ export interface Lapsed {
 }
 
 /** Judges the presences that it is shown: live, or over. */
-export class Vigil {
+export class PresenceWatch {
   readonly #stopwatch: Stopwatch;
-  readonly #bounds: VigilBounds;
+  readonly #bounds: PresenceWatchBounds;
   #watched = new Map<ReplicaId, Watched>();
 
-  constructor(stopwatch: Stopwatch, bounds: VigilBounds) {
+  constructor(stopwatch: Stopwatch, bounds: PresenceWatchBounds) {
     this.#stopwatch = stopwatch;
     this.#bounds = bounds;
   }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { SeenPresence } from "../../domain/leases.ts";
 import { stopwatch } from "../../cluster/stopwatch.ts";
-import { Vigil } from "../../cluster/vigil.ts";
+import { PresenceWatch } from "../../cluster/presence_watch.ts";
 
 const BOUNDS = { ttlMs: 10_000, renewMs: 1_000, marginMs: 3_000 };
 const STEP_MS = 100;
@@ -23,7 +23,7 @@ class Model {
   readonly dead = new Map<string, number>();
   /** When the watcher ended which presence. */
   readonly evicted: { readonly replica: string; readonly atMs: number }[] = [];
-  readonly #vigil = new Vigil(
+  readonly #presenceWatch = new PresenceWatch(
     stopwatch(() => this.nowMs, () => Math.ceil(this.nowMs / 1_000) * 1_000),
     BOUNDS,
   );
@@ -54,7 +54,7 @@ class Model {
     for (const [replica, { expiresAt }] of this.rows) {
       told.set(replica, { mark: String(expiresAt), isOver: expiresAt <= this.nowMs + this.aheadMs });
     }
-    for (const { replica, mark } of this.#vigil.look(told, "self")) {
+    for (const { replica, mark } of this.#presenceWatch.look(told, "self")) {
       assert.equal(String(this.rows.get(replica)?.expiresAt), mark);
       this.rows.delete(replica);
       this.evicted.push({ replica, atMs: this.nowMs });
@@ -118,8 +118,9 @@ Deno.test("Vigil ends a presence within its length and two looks when its owner 
 
 Deno.test("Vigil does not wait for a whole presence that had run out before it began, but for three renewals", () => {
   let nowMs = 0;
-  const vigil = new Vigil(stopwatch(() => nowMs, () => 0), BOUNDS);
-  const look = (mark: string, isOver: boolean) => vigil.look(new Map([["a", { mark, isOver }]]), "self");
+  const presenceWatch = new PresenceWatch(stopwatch(() => nowMs, () => 0), BOUNDS);
+  const look = (mark: string, isOver: boolean) =>
+    presenceWatch.look(new Map([["a", { mark, isOver }]]), "self");
   assert.deepEqual(look("1", true), []);
   nowMs = 2_900;
   assert.deepEqual(look("1", true), []);
@@ -129,8 +130,9 @@ Deno.test("Vigil does not wait for a whole presence that had run out before it b
 
 Deno.test("Vigil leaves one alone that renews after the clock was set forward as the watch began", () => {
   let nowMs = 0;
-  const vigil = new Vigil(stopwatch(() => nowMs, () => 0), BOUNDS);
-  const look = (mark: string, isOver: boolean) => vigil.look(new Map([["a", { mark, isOver }]]), "self");
+  const presenceWatch = new PresenceWatch(stopwatch(() => nowMs, () => 0), BOUNDS);
+  const look = (mark: string, isOver: boolean) =>
+    presenceWatch.look(new Map([["a", { mark, isOver }]]), "self");
   look("1", true);
   for (let i = 0; i < 60; i++) {
     nowMs += 1_000;
@@ -145,8 +147,8 @@ Deno.test("Vigil leaves one alone that renews after the clock was set forward as
 
 Deno.test("Vigil never watches its own presence", () => {
   let nowMs = 0;
-  const vigil = new Vigil(stopwatch(() => nowMs, () => 0), BOUNDS);
+  const presenceWatch = new PresenceWatch(stopwatch(() => nowMs, () => 0), BOUNDS);
   for (; nowMs < 60_000; nowMs += 1_000) {
-    assert.deepEqual(vigil.look(new Map([["self", { mark: "1", isOver: true }]]), "self"), []);
+    assert.deepEqual(presenceWatch.look(new Map([["self", { mark: "1", isOver: true }]]), "self"), []);
   }
 });

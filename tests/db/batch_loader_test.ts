@@ -1,20 +1,20 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Gathering } from "../../db/gathering.ts";
+import { BatchLoader } from "../../db/batch_loader.ts";
 
 Deno.test("a read alone departs at once, and those that come meanwhile travel together, each name once", async () => {
   const departures: string[][] = [];
   const arrivals: PromiseWithResolvers<ReadonlyMap<string, string>>[] = [];
-  const gathering = new Gathering<string>((names) => {
+  const batchLoader = new BatchLoader<string>((names) => {
     departures.push([...names]);
     const arrival = Promise.withResolvers<ReadonlyMap<string, string>>();
     arrivals.push(arrival);
     return arrival.promise;
   }, { together: 3, patienceMs: 3_600_000, underWay: 4 });
-  const first = gathering.find("a");
+  const first = batchLoader.find("a");
   assert.deepEqual(departures, [["a"]]);
   // The second "a" may have changed since the first departed: it is asked for again.
-  const later = ["a", "b", "b", "c", "d"].map((name) => gathering.find(name));
+  const later = ["a", "b", "b", "c", "d"].map((name) => batchLoader.find(name));
   assert.equal(departures.length, 1);
   arrivals[0]!.resolve(new Map([["a", "old"]]));
   assert.equal(await first, "old");
@@ -33,13 +33,13 @@ Deno.test("everybody is answered with their own, in whatever order reads arrive 
     fc.scheduler(),
     async (wishes, failures, scheduler) => {
       let reads = 0;
-      const gathering = new Gathering<number>(async (names) => {
+      const batchLoader = new BatchLoader<number>(async (names) => {
         const failed = failures[reads++ % failures.length];
         await scheduler.schedule(Promise.resolve());
         if (failed) throw new Error("failed");
         return new Map(names.map((name) => [name, Number(name) * 7]));
       }, { together: 4, patienceMs: 0, underWay: 2 });
-      const answers = Promise.allSettled(wishes.map((wish) => gathering.find(String(wish))));
+      const answers = Promise.allSettled(wishes.map((wish) => batchLoader.find(String(wish))));
       await scheduler.waitFor(answers);
       for (const [i, answer] of (await answers).entries()) {
         if (answer.status === "fulfilled") assert.equal(answer.value, wishes[i]! * 7);
@@ -54,12 +54,12 @@ Deno.test("a read that is stuck holds the others up for a moment only, and so ma
   const departures: string[][] = [];
   const arrivals = Array.from({ length: 4 }, () => Promise.withResolvers<ReadonlyMap<string, string>>());
   const departed = Array.from({ length: 4 }, () => Promise.withResolvers<void>());
-  const gathering = new Gathering<string>((names) => {
+  const batchLoader = new BatchLoader<string>((names) => {
     const trip = departures.push([...names]) - 1;
     departed[trip]!.resolve();
     return arrivals[trip]!.promise;
   }, { together: 1, patienceMs: 1, underWay: 3 });
-  const answers = ["a", "b", "c", "d"].map((name) => gathering.find(name));
+  const answers = ["a", "b", "c", "d"].map((name) => batchLoader.find(name));
   await departed[2]!.promise;
   assert.deepEqual(departures, [["a"], ["b"], ["c"]]);
   arrivals[1]!.resolve(new Map([["b", "B"]]));

@@ -8,7 +8,7 @@
 export type ReadMany<T> = (names: readonly string[]) => Promise<ReadonlyMap<string, T>>;
 
 /** How many names travel in one read, and how many reads are under way. */
-export interface GatheringBounds {
+export interface BatchLoaderBounds {
   /** Names in one read at most. */
   readonly together: number;
   /** How long one that is under way is waited for before the next sets out all the same, in milliseconds. */
@@ -21,14 +21,14 @@ export interface GatheringBounds {
 type Wish<T> = PromiseWithResolvers<T | null>;
 
 /** Makes one read of many: names that are asked for while a read is under way share the next one. */
-export class Gathering<T> {
+export class BatchLoader<T> {
   readonly #read: ReadMany<T>;
-  readonly #bounds: GatheringBounds;
+  readonly #bounds: BatchLoaderBounds;
   readonly #waiting = new Map<string, Wish<T>>();
   #underWay = 0;
   #impatience: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(read: ReadMany<T>, bounds: GatheringBounds) {
+  constructor(read: ReadMany<T>, bounds: BatchLoaderBounds) {
     this.#read = read;
     this.#bounds = bounds;
   }

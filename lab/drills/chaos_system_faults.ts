@@ -4,26 +4,26 @@
  */
 import type { FaultAction, Gateway } from "../simulator/mod.ts";
 import { sabotage } from "../sabotage/sabotage.ts";
-import type { Footing } from "./chaos_footing.ts";
+import type { DrillDatabase } from "./chaos_database.ts";
 import type { Subject } from "./chaos_subject.ts";
 import { type Chance, pause } from "./random.ts";
 
-/** What a calamity has at hand. */
+/** What a system fault has at hand. */
 export interface Scene {
   readonly gateway: Gateway;
-  readonly footing: Footing;
+  readonly database: DrillDatabase;
   readonly subjects: readonly Subject[];
   readonly chance: Chance;
 }
 
-/** One kind of calamity. It resolves when it is over. */
-export interface Calamity {
+/** One kind of system fault. It resolves when it is over. */
+export interface SystemFault {
   readonly name: string;
   readonly strike: (scene: Scene) => unknown;
 }
 
 /** Strikes whoever comes next, and makes a few come. */
-const onRoad = (name: string, action: (chance: Chance) => FaultAction): Calamity => ({
+const onRoad = (name: string, action: (chance: Chance) => FaultAction): SystemFault => ({
   name,
   strike: ({ gateway, subjects, chance }) => {
     gateway.faults.add({ ...action(chance), times: 3 });
@@ -32,7 +32,7 @@ const onRoad = (name: string, action: (chance: Chance) => FaultAction): Calamity
   },
 });
 
-const ON_ROAD: readonly Calamity[] = [
+const ON_ROAD: readonly SystemFault[] = [
   onRoad("refused connection", () => ({ do: "refuse" })),
   onRoad("HTTP status at the upgrade", (chance) => (
     { do: "http-status", status: chance.pick([401, 403, 404, 429, 500, 502, 503]) }
@@ -47,12 +47,12 @@ const ON_ROAD: readonly Calamity[] = [
   onRoad("slow handshake", (chance) => ({ do: "delay", stage: "handshake", ms: chance.below(1_200) })),
 ];
 
-const ON_WORKERS: readonly Calamity[] = (["throw", "reject", "close", "hang"] as const).map((what) => ({
+const ON_WORKERS: readonly SystemFault[] = (["throw", "reject", "close", "hang"] as const).map((what) => ({
   name: `worker: ${what}`,
   strike: () => sabotage(what),
 }));
 
-const ON_ALL: readonly Calamity[] = [
+const ON_ALL: readonly SystemFault[] = [
   {
     name: "everybody dropped",
     strike: ({ gateway, subjects, chance }) => {
@@ -71,12 +71,12 @@ const ON_ALL: readonly Calamity[] = [
   },
 ];
 
-const ON_DATABASE: readonly Calamity[] = [false, true].map((violently) => ({
+const ON_DATABASE: readonly SystemFault[] = [false, true].map((violently) => ({
   name: violently ? "database killed" : "database restarted",
-  strike: ({ footing, chance }) => footing.shake?.(violently, chance.below(800)),
+  strike: ({ database, chance }) => database.shake?.(violently, chance.below(800)),
 }));
 
-/** Every calamity that this scene can have. */
-export function calamities({ footing }: Scene): readonly Calamity[] {
-  return [...ON_ROAD, ...ON_WORKERS, ...ON_ALL, ...(footing.shake === null ? [] : ON_DATABASE)];
+/** Every system fault that this scene can have. */
+export function systemFaults({ database }: Scene): readonly SystemFault[] {
+  return [...ON_ROAD, ...ON_WORKERS, ...ON_ALL, ...(database.shake === null ? [] : ON_DATABASE)];
 }
