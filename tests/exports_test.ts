@@ -86,3 +86,12 @@ export type K = 4;
     "K",
   ]);
 });
+
+Deno.test("every folder of tests belongs to a task of deno.json", () => {
+  const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("../deno.json", import.meta.url)));
+  const commands = Object.entries(tasks as Record<string, { command?: string }>)
+    .flatMap(([name, { command }]) => name.startsWith("test:") ? command?.split(" ") ?? [] : []);
+  for (const { name, isDirectory } of Deno.readDirSync(new URL(".", import.meta.url))) {
+    if (isDirectory) assert.ok(commands.includes(`tests/${name}`), `tests/${name} is run by no task`);
+  }
+});
