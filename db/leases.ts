@@ -1,5 +1,5 @@
 /**
- * Presences, leases and commands on MySQL. Instants are the server's own: the clocks of the replicas may differ.
+ * Presences and leases on MySQL. Instants are the server's own: the clocks of the replicas may differ.
  *
  * Nobody is taken for gone by such an instant alone, for that clock may be set, and after a failover it is another
  * machine's: a replica is there for as long as its row is, and the row goes when it leaves, or when others have watched
@@ -14,12 +14,13 @@ import type { ClusterSnapshot, Lease, ReplicaId, SeenPresence, Taking } from "..
 import type { Arrival, LeftToOthers } from "../cluster/ports.ts";
 import type { CommandOutcome, RemoteCommand } from "../sessions/ports/ownership.ts";
 import { StoreUnavailableError } from "../sessions/ports/store.ts";
+import { SqlCommands } from "./commands.ts";
 import { runGuarded } from "./faults.ts";
 import type { SqlKeyRing } from "./key_ring.ts";
 import { WriteLanes } from "./write_lanes.ts";
-import { COMMANDS, CREDENTIALS, LEASES, LOGIN_KIND, REPLICA_KEYS, REPLICAS, type Tables } from "./schema.ts";
+import { CREDENTIALS, LEASES, LOGIN_KIND, REPLICA_KEYS, REPLICAS, type Tables } from "./schema.ts";
 
-/** Sessions put up by one statement at most. */
+/** Sessions that one statement marks as orphaned, at most. */
 const CHUNK = 1_000;
 /** By how much an instant may lie ahead of where it can be, for the server's clock to have been set back; in seconds. */
 const SLACK_SECONDS = 2;
@@ -28,8 +29,6 @@ const SLACK_SECONDS = 2;
  * its sessions yet, but nobody says either that they are connected.
  */
 const DOUBT = 0.3;
-/** After which a command that its sender never took back is removed, in minutes. */
-const STALE_MINUTES = 10;
 
 const leases = sql.table(LEASES);
 const replicas = sql.table(REPLICAS);
@@ -47,6 +46,7 @@ export interface LeaseConnections {
   readonly db: Kysely<Tables>;
 }
 
+/** {@link LeaseStore} over MySQL or MariaDB. */
 export class SqlLeases implements LeaseStore {
   readonly #presence: Kysely<Tables>;
   readonly #control: Kysely<Tables>;
@@ -54,6 +54,7 @@ export class SqlLeases implements LeaseStore {
   readonly #patient: Kysely<Tables>;
   readonly #lanes: WriteLanes;
   readonly #ring: SqlKeyRing;
+  readonly #commands: SqlCommands;
 
   /** @param connections of MySQL or MariaDB */
   constructor({ presence, control, writes, db }: LeaseConnections, lanes: WriteLanes, ring: SqlKeyRing) {
@@ -63,6 +64,7 @@ export class SqlLeases implements LeaseStore {
     this.#patient = db;
     this.#lanes = lanes;
     this.#ring = ring;
+    this.#commands = new SqlCommands(control, () => lanes.stall.admit());
   }
 
   get keyIds(): readonly KeyId[] {
@@ -109,7 +111,7 @@ export class SqlLeases implements LeaseStore {
   async leave(replica: ReplicaId): Promise<void> {
     // Its row first: from then on whatever it has is free, row by row or not.
     await this.#probing(() => this.#control.deleteFrom(REPLICAS).where("replica_id", "=", replica).execute());
-    await runGuarded(() => this.#control.deleteFrom(COMMANDS).where("replica_id", "=", replica).execute());
+    await this.#commands.forget(replica);
     await runGuarded(() =>
       this.#control.deleteFrom(REPLICA_KEYS).where("replica_id", "=", replica).execute()
     );
@@ -207,72 +209,29 @@ export class SqlLeases implements LeaseStore {
     });
   }
 
-  sendCommand(to: ReplicaId, instanceId: string, errand: RemoteCommand): Promise<number> {
-    // By its key it is found again when nobody knows whether it was written, and not written twice.
-    const { errand: text, command } = commandColumnsOf(errand);
-    let isSent = false;
-    return runGuarded(async () => {
-      const written = isSent ? await this.#findCommand(to, text) : undefined;
-      if (written !== undefined) return written;
-      isSent = true;
-      this.#lanes.stall.admit();
-      const { insertId } = await this.#control.insertInto(COMMANDS).values({
-        replica_id: to,
-        instance_id: instanceId,
-        errand: text,
-        command,
-        outcome: null,
-        result: null,
-        created_at: sql`utc_timestamp(3)`,
-      }).executeTakeFirstOrThrow();
-      return Number(insertId);
-    });
-  }
-
-  async #findCommand(to: ReplicaId, text: string): Promise<number | undefined> {
-    const row = await this.#control.selectFrom(COMMANDS).select("id")
-      .where("replica_id", "=", to).where("errand", "=", text).executeTakeFirst();
-    return row?.id;
+  sendCommand(to: ReplicaId, instanceId: string, command: RemoteCommand): Promise<number> {
+    return this.#commands.send(to, instanceId, command);
   }
 
   commandsFor(replica: ReplicaId): Promise<AddressedCommand[]> {
-    return runGuarded(async () => {
-      const rows = await this.#control.selectFrom(COMMANDS).select(["id", "instance_id", "errand", "command"])
-        .where("replica_id", "=", replica).where("outcome", "is", null).orderBy("id").execute();
-      return rows.map((row) => ({
-        id: row.id,
-        instanceId: row.instance_id,
-        command: commandIn(row.command ?? row.errand),
-      }));
-    });
+    return this.#commands.waitingFor(replica);
   }
 
-  async settleCommand(id: number, outcome: CommandOutcome): Promise<void> {
-    const columns = columnsOf(outcome);
-    await runGuarded(() => this.#control.updateTable(COMMANDS).set(columns).where("id", "=", id).execute());
+  settleCommand(id: number, outcome: CommandOutcome): Promise<void> {
+    return this.#commands.settle(id, outcome);
   }
 
   commandState(id: number): Promise<CommandState> {
-    return runGuarded(async () => {
-      const { rows: [row] } = await sql<{ outcome: string | null; result: string | null; present: unknown }>`
-        select e.outcome, e.result, r.replica_id is not null as present from ${sql.table(COMMANDS)} e
-          left join ${replicas} r on r.replica_id = e.replica_id
-          where e.id = ${id}`.execute(this.#control);
-      if (row === undefined) return { kind: "lost" };
-      if (row.outcome !== null) return outcomeIn(row.outcome, row.result);
-      return Number(row.present) === 1 ? { kind: "open" } : { kind: "lost" };
-    });
+    return this.#commands.stateOf(id);
   }
 
-  async dropCommand(id: number): Promise<void> {
-    await runGuarded(() => this.#control.deleteFrom(COMMANDS).where("id", "=", id).execute());
+  dropCommand(id: number): Promise<void> {
+    return this.#commands.drop(id);
   }
 
   tidy(): Promise<void> {
     return runGuarded(async () => {
-      const isStale = sql<boolean>`created_at not between ${NOW} - interval ${STALE_MINUTES} minute
-        and ${NOW} + interval ${STALE_MINUTES} minute`;
-      await this.#control.deleteFrom(COMMANDS).where(isStale).execute();
+      await this.#commands.tidy();
       await this.#ring.tidy();
     });
   }
@@ -314,25 +273,6 @@ function isNotLeft({ keys, sessions }: LeftToOthers): RawBuilder<boolean> {
   return conditions.length === 0 ? sql<boolean>`1 = 1` : sql<boolean>`${sql.join(conditions, sql` and `)}`;
 }
 
-/** Without the key, which is the database's affair. */
-/** Characters that the column of an earlier version holds. */
-const SHORT_CHARACTERS = 255;
-
-function commandColumnsOf(command: RemoteCommand): { errand: string; command: string | null } {
-  const key = crypto.randomUUID();
-  const whole = JSON.stringify({ ...command, key });
-  // ASCII is all that the column takes.
-  const isShort = whole.length <= SHORT_CHARACTERS && /^[\x20-\x7e]*$/.test(whole);
-  return isShort
-    ? { errand: whole, command: null }
-    : { errand: JSON.stringify({ type: command.type, key }), command: whole };
-}
-
-function commandIn(text: string): RemoteCommand {
-  const { key: _, ...errand } = JSON.parse(text);
-  return errand as RemoteCommand;
-}
-
 interface ClusterRow {
   readonly replica: string | null;
   readonly sessions: unknown;
@@ -365,21 +305,4 @@ export function orphans(instanceIds: readonly string[]): RawBuilder<unknown> {
   return sql`from ${leases} l
     left join ${replicas} r on r.replica_id = l.replica_id and ${isVouched}
     where l.instance_id in (${sql.join(instanceIds)}) and l.resting = 0 and r.replica_id is null`;
-}
-
-/** What an earlier version writes, and waits for, when a command is done; every other outcome is a code. */
-const DONE = "done";
-
-/** An outcome as a row holds it: what an earlier version understands, and beside it what it does not know of. */
-function columnsOf(outcome: CommandOutcome): { outcome: string; result: string | null } {
-  return outcome.kind === "done"
-    ? { outcome: DONE, result: JSON.stringify(outcome.result) ?? null }
-    : { outcome: outcome.code, result: JSON.stringify({ retry_after_seconds: outcome.retryAfterSeconds }) };
-}
-
-function outcomeIn(outcome: string, text: string | null): CommandOutcome {
-  const result: unknown = text === null ? null : JSON.parse(text);
-  if (outcome === DONE) return { kind: "done", result };
-  const seconds = (result as { retry_after_seconds?: unknown } | null)?.retry_after_seconds;
-  return { kind: "failed", code: outcome, retryAfterSeconds: typeof seconds === "number" ? seconds : null };
 }

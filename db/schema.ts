@@ -136,9 +136,9 @@ export interface CommandTable {
   id: Generated<number>;
   replica_id: string;
   instance_id: string;
-  /** The command as JSON, or its type alone where all of it is in `command`; with a key of its own. */
+  /** The command as JSON, or a reference to `command` where it is too long; with a key of its own. */
   errand: string;
-  /** The command as JSON where that is too long for `command`; null otherwise. */
+  /** The command as JSON where that is too long for `errand`; null otherwise. */
   command: string | null;
   /** `done`, or the code of an error; null as long as it is not done. */
   outcome: string | null;
