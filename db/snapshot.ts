@@ -6,6 +6,7 @@ import { backup, DatabaseSync } from "node:sqlite";
 import { folderOf, parseDatabaseUrl } from "./database_url.ts";
 import { DatabaseUnusableError } from "./errors.ts";
 import { judgeFault } from "./faults.ts";
+import { isThere } from "./files.ts";
 import { syncFolder } from "./key_file.ts";
 import { CREDENTIALS, MIGRATIONS, SESSIONS } from "./schema.ts";
 import { claimDatabase } from "./sole_process.ts";
@@ -201,14 +202,4 @@ async function publish(draft: string, to: string): Promise<void> {
 
 function alreadyThere(path: string): DatabaseUnusableError {
   return new DatabaseUnusableError(`The file ${path} is there already, and is left as it is; name another.`);
-}
-
-function isThere(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

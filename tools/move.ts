@@ -3,6 +3,7 @@
  * `--undo` makes a database that was moved away usable again.
  * @module
  */
+import { isFile } from "../db/files.ts";
 import type { Config } from "../config.ts";
 import { keyFilePath, parseDatabaseUrl, whyUnavailable } from "../db/mod.ts";
 import { move, type MoveReport, TargetUnavailableError, undoMove } from "../db/moving/mod.ts";
@@ -83,21 +84,12 @@ async function describe(config: Config, url: string, { place, ownColumns }: Move
 
 /** How the service comes by the key that has been in a file. Without telling it. */
 function keyFor(file: string, to: ReturnType<typeof parseDatabaseUrl>): string {
-  if (!isThere(file)) {
+  if (!isFile(file)) {
     return "CREDENTIALS_KEY: a new one (`openssl rand -base64 32`), for nothing is sealed yet";
   }
   return to.dialect === "mysql"
     ? `CREDENTIALS_KEY="$(cat ${quote(file)})"`
     : `the key file beside it: (umask 077 && cp ${quote(file)} ${quote(keyFilePath(to.path))})`;
-}
-
-function isThere(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }
 
 /** For a shell. */

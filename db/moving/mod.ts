@@ -21,6 +21,7 @@ import { connect, type Database } from "../database.ts";
 import { type DatabaseTarget, nodeName, parseDatabaseUrl } from "../database_url.ts";
 import { DatabaseUnusableError } from "../errors.ts";
 import { runGuarded } from "../faults.ts";
+import { isFile } from "../files.ts";
 import { migrateDatabase } from "../migrate.ts";
 import { refusing } from "../refusals.ts";
 import { parseInstant } from "../rows.ts";
@@ -74,7 +75,7 @@ export async function move(options: MoveOptions): Promise<MoveReport> {
   const from = parseDatabaseUrl(options.from);
   const to = await atTarget(() => Promise.resolve(parseDatabaseUrl(options.to)));
   refuseSame(from, to);
-  if (from.dialect === "sqlite" && !isThere(from.path)) {
+  if (from.dialect === "sqlite" && !isFile(from.path)) {
     throw new DatabaseUnusableError(`There is no database file ${from.path}.`);
   }
   using _source = claimDatabase(options.from);
@@ -87,7 +88,7 @@ export async function move(options: MoveOptions): Promise<MoveReport> {
   const origin = await inspectSource(source, options);
   const away: Mark = { kind: "away", place: placeOf(to) };
   const left = await marksOf(source);
-  const canBeBegun = to.dialect === "mysql" || isThere(to.path);
+  const canBeBegun = to.dialect === "mysql" || isFile(to.path);
   if (!canBeBegun || left.some((mark) => nameOf(mark) !== nameOf(away))) refuseMarked(left);
   const target = await atTarget(() => connect(options.to, { bounds }));
   closing.defer(() => target.close());
@@ -145,7 +146,7 @@ async function ownColumnsOf(source: Database): Promise<string[]> {
  */
 export async function undoMove(url: string): Promise<string> {
   const target = parseDatabaseUrl(url);
-  if (target.dialect === "sqlite" && !isThere(target.path)) {
+  if (target.dialect === "sqlite" && !isFile(target.path)) {
     throw new DatabaseUnusableError(`There is no database file ${target.path}.`);
   }
   using _claim = claimDatabase(url);
@@ -286,13 +287,4 @@ function refuseSame(from: DatabaseTarget, to: DatabaseTarget): void {
 /** Without the account. */
 function placeOf(target: DatabaseTarget): string {
   return target.dialect === "sqlite" ? target.path : `${nodeName(target.nodes[0]!)}/${target.database}`;
-}
-
-function isThere(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

@@ -90,7 +90,7 @@ export class World implements AsyncDisposable {
   readonly #server: Deno.HttpServer;
   readonly #cleanUp: () => Promise<void>;
   /** Every session that has changed, as it is. */
-  readonly #lives = new Map<string, SessionSnapshot>();
+  readonly #snapshots = new Map<string, SessionSnapshot>();
   #stopped = false;
 
   private constructor(
@@ -107,7 +107,7 @@ export class World implements AsyncDisposable {
     this.config = parts.config;
     this.log = parts.log;
     this.#cleanUp = parts.cleanUp;
-    this.service.sessions.onChange(({ after }) => void this.#lives.set(after.session.instanceId, after));
+    this.service.sessions.onChange(({ after }) => void this.#snapshots.set(after.session.instanceId, after));
     this.#server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, parts.service.fetch);
     this.origin = `http://127.0.0.1:${(this.#server.addr as Deno.NetAddr).port}`;
     this.hub = new Hub(this.origin, parts.config.hubKeys[0]);
@@ -211,6 +211,16 @@ export class World implements AsyncDisposable {
     return phone;
   }
 
+  /** Asks until `/readyz` answers with this status. */
+  async untilReadiness(status: 200 | 503): Promise<void> {
+    for (;;) {
+      const response = await fetch(`${this.origin}/readyz`);
+      await response.body?.cancel();
+      if (response.status === status) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
   /**
    * Back to rest: every session is logged out, WhatsApp forgets what was to go wrong, nothing is connected, and
    * nothing is counted or logged any more.
@@ -219,8 +229,8 @@ export class World implements AsyncDisposable {
     this.gateway.faults.clear();
     if (!this.gateway.listening) await this.gateway.comeBack();
     const { sessions, socketLoad } = this.service;
-    const busy = [...this.#lives].filter(([, life]) =>
-      !isAtRest(life) || life.link !== "none" || life.predecessor
+    const busy = [...this.#snapshots].filter(([, snapshot]) =>
+      !isAtRest(snapshot) || snapshot.link !== "none" || snapshot.predecessor
     );
     await Promise.all(busy.map(([instanceId]) => sessions.reportDisconnected(instanceId, "LOGOUT")));
     const deadline = performance.now() + PATIENCE_MS;
@@ -231,7 +241,7 @@ export class World implements AsyncDisposable {
       if (performance.now() > deadline) throw new Error("The world did not come to rest.");
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
-    this.#lives.clear();
+    this.#snapshots.clear();
     this.gateway.startOver();
     this.log.lines.length = 0;
   }

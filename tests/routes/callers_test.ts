@@ -3,18 +3,11 @@ import fc from "fast-check";
 import document from "../../openapi.json" with { type: "json" };
 import { createApp } from "../../routes/app.ts";
 import { isLocal } from "../../routes/pipeline/callers.ts";
+import { QR, VIEW } from "./pipeline/front_door.ts";
 
 const BASE = "/api/session-manager";
 const HUB_KEY = "h".repeat(16);
 const INTERNAL_KEY = "i".repeat(16);
-const VIEW = {
-  instance_id: "a",
-  status: "connected",
-  qr_status: "used",
-  qr_string: null,
-  qr_expires_at: null,
-} as const;
-const QR = { qr_string: "data:image/png;base64,AAAA", qr_expires_at: "2026-01-04T12:34:56Z" };
 
 /** By hosts and headers of programs of this machine, and of pages that it has served itself. */
 const LOCAL: readonly Record<string, string>[] = [

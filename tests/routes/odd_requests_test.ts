@@ -7,6 +7,7 @@ import { listen } from "../../listener.ts";
 import { createApp } from "../../routes/app.ts";
 import { ErrorAnswer } from "../../routes/document/errors.ts";
 import { head, raw } from "../../lab/raw.ts";
+import { QR, VIEW } from "./pipeline/front_door.ts";
 
 const BASE = "/api/session-manager";
 const SESSION = `${BASE}/sessions/a`;
@@ -213,21 +214,13 @@ function outcome(answer: string): string {
 
 /** The front door over use cases that all succeed. */
 function frontDoor(onAnswer: (status: number) => void, onFailure: (line: unknown) => void) {
-  const view = {
-    instance_id: "a",
-    status: "connected",
-    qr_status: "used",
-    qr_string: null,
-    qr_expires_at: null,
-  } as const;
-  const qr = { qr_string: "data:image/png;base64,AAAA", qr_expires_at: "2026-01-04T12:34:56Z" };
   const nobody = () => Promise.reject(new Error("Nobody asks."));
   return createApp({
     sessions: {
-      read: () => Promise.resolve(view),
-      requestQr: () => Promise.resolve(qr),
-      reportConnected: () => Promise.resolve(view),
-      reportDisconnected: () => Promise.resolve(view),
+      read: () => Promise.resolve(VIEW),
+      requestQr: () => Promise.resolve(QR),
+      reportConnected: () => Promise.resolve(VIEW),
+      reportDisconnected: () => Promise.resolve(VIEW),
     },
     operations: { readiness: nobody, metrics: nobody },
     hubKeys: [KEY],

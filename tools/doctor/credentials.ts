@@ -2,6 +2,7 @@
  * The credentials key: is it one, and does it open what is stored. Counts, and shows neither keys nor contents.
  * @module
  */
+import { isFile } from "../../db/files.ts";
 import { type Kysely, sql } from "kysely";
 import type { Config } from "../../config.ts";
 import {
@@ -29,7 +30,7 @@ export async function keysAtHand(
     if (config.credentialsKey !== null) return parseCredentialKeys(config.credentialsKey);
     if (target.dialect !== "sqlite" || target.path === ":memory:") return null;
     // Asking for a key that is not there would make it.
-    if (!isThere(keyFilePath(target.path))) return null;
+    if (!isFile(keyFilePath(target.path))) return null;
     return await loadOrCreateKeyFile(target.path);
   } catch (error) {
     if (error instanceof RangeError) {
@@ -46,15 +47,6 @@ export async function keysAtHand(
         "Restore the key file from a backup, readable by the service's user.",
       );
     }
-    throw error;
-  }
-}
-
-function isThere(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
 }

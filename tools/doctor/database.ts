@@ -3,6 +3,7 @@
  * table that is dropped again.
  * @module
  */
+import { statIfThere } from "../../db/files.ts";
 import { DatabaseSync } from "node:sqlite";
 import { type Kysely, sql } from "kysely";
 import type { Config } from "../../config.ts";
@@ -33,7 +34,7 @@ const QR_LIFE_MS = 20_000;
 export async function checkDatabase(config: Config, target: DatabaseTarget): Promise<Check[]> {
   const keys = await keysAtHand(config, target);
   const broken = keys !== null && "outcome" in keys ? keys : null;
-  if (target.dialect === "sqlite" && (target.path === ":memory:" || !isThere(target.path))) {
+  if (target.dialect === "sqlite" && (target.path === ":memory:" || !holdsAnything(target.path))) {
     const saw = target.path === ":memory:"
       ? "In memory: everything is lost with the process."
       : `${target.path} does not exist yet; the service makes it.`;
@@ -62,13 +63,8 @@ export async function checkDatabase(config: Config, target: DatabaseTarget): Pro
   }
 }
 
-function isThere(path: string): boolean {
-  try {
-    return Deno.statSync(path).size > 0;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+function holdsAnything(path: string): boolean {
+  return (statIfThere(path)?.size ?? 0) > 0;
 }
 
 /** What keeps a connection from coming about, and at which step. */
@@ -177,10 +173,10 @@ async function checkClock(db: Kysely<Tables>): Promise<Check> {
  * left to SQLite, because it alone knows whether somebody else has come in the meantime.
  */
 function noTraces(path: string): Disposable {
-  const hadLog = isThere(`${path}-shm`);
+  const hadLog = holdsAnything(`${path}-shm`);
   return {
     [Symbol.dispose]: () => {
-      if (hadLog || !isThere(`${path}-shm`)) return;
+      if (hadLog || !holdsAnything(`${path}-shm`)) return;
       const last = new DatabaseSync(path);
       try {
         last.prepare("select count(*) from sqlite_schema").get();

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { STORE_BOUNDS } from "../../../db/terms.ts";
 import { REPLICA_BOUNDS } from "../../../cluster/replica.ts";
 import { fault } from "../../../lab/hub.ts";
-import { startOn, type World } from "../../e2e/world.ts";
+import { startOn } from "../../e2e/world.ts";
 import { freePort, startGroupOfOne, toOnePrimary, toSeveralPrimaries } from "../../db/group_of_one.ts";
 import { mysql } from "../../../lab/databases/helpers.ts";
 import { TestServer } from "../../../lab/databases/server.ts";
@@ -15,16 +15,6 @@ import { PATIENT } from "./own_server.ts";
 
 const program = await ownServerProgram();
 const GALERA = "/usr/lib/galera/libgalera_smm.so";
-
-/** Asks until `/readyz` says so. */
-async function untilReadiness(world: World, status: 200 | 503): Promise<void> {
-  for (;;) {
-    const response = await fetch(`${world.origin}/readyz`);
-    await response.body?.cancel();
-    if (response.status === status) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
 
 /** A switch to several writers and back: nothing is answered or written in between, and all is as before afterwards. */
 async function isAwayMeanwhile(
@@ -58,7 +48,7 @@ async function isAwayMeanwhile(
     "500 SESSION_MANAGER_ERROR",
   ]);
   for (const { headers } of answers) assert.match(headers.get("retry-after") ?? "", /^[1-9]\d*$/);
-  await untilReadiness(world, 503);
+  await world.untilReadiness(503);
   await fenced;
   await closed;
   const online = gateway.when("online", { phone: phone.number });
@@ -67,7 +57,7 @@ async function isAwayMeanwhile(
   await accepted;
   await online;
   await world.untilStatus("linked", "connected");
-  await untilReadiness(world, 200);
+  await world.untilReadiness(200);
   assert.equal((await hub.requestQr("new")).status, 200);
   assert.equal(gateway.stats.overlaps, 0);
   assert.equal(phone.devices.length, 1);

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { STORE_BOUNDS } from "../../../db/terms.ts";
 import { type Answer, fault } from "../../../lab/hub.ts";
-import { startOn, type World } from "../../e2e/world.ts";
+import { startOn } from "../../e2e/world.ts";
 import { mysql } from "../../../lab/databases/helpers.ts";
 import { globalStatus, TestServer } from "../../../lab/databases/server.ts";
 import {
@@ -42,16 +42,6 @@ function unavailable(answer: Answer, expected: string): void {
   assert.match(answer.headers.get("retry-after") ?? "", /^[1-9]\d*$/);
 }
 
-/** Asks until `/readyz` says so. */
-async function untilReadiness(world: World, status: 200 | 503): Promise<void> {
-  for (;;) {
-    const response = await fetch(`${world.origin}/readyz`);
-    await response.body?.cancel();
-    if (response.status === status) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
 Deno.test({
   name: `writes are refused, immediately and without a connection, while commits are stuck, on mysql${
     program === undefined ? ` (skipped: ${whatIsMissing()})` : ""
@@ -68,7 +58,7 @@ Deno.test({
     const { qr_string } = await hub.qr("shown");
     try {
       await server.run(`set global ${prefix}_enabled = ON`);
-      await untilReadiness(world, 503);
+      await world.untilReadiness(503);
       const connections = await globalStatus(server, "Threads_connected");
       for (let n = 0; n < 30; n++) unavailable(await hub.requestQr(`new_${n}`), "QR_GENERATION_FAILED");
       // Those of the presence come and go.
@@ -87,7 +77,7 @@ Deno.test({
       await server.run(`set global ${prefix}_enabled = OFF`);
     }
     await world.untilStatus("dropped", "connected");
-    await untilReadiness(world, 200);
+    await world.untilReadiness(200);
     assert.equal((await hub.requestQr("new_0")).status, 200);
     assert.equal((await hub.session("kept")).status, "connected");
     assert.equal(gateway.stats.overlaps, 0);

@@ -20,11 +20,6 @@ async function readiness(world: World): Promise<[number, string]> {
   return [response.status, checks.database];
 }
 
-/** Asks until `/readyz` says so. */
-async function untilReadiness(world: World, status: 200 | 503): Promise<void> {
-  while ((await readiness(world))[0] !== status) await new Promise((resolve) => setTimeout(resolve, 50));
-}
-
 /** What is true of a database that answers and takes nothing: nothing is lost, and what is told is true. */
 async function writesNothing(world: World, forbid: () => Promise<unknown>, allow: () => Promise<unknown>) {
   const { hub, gateway } = world;
@@ -33,7 +28,7 @@ async function writesNothing(world: World, forbid: () => Promise<unknown>, allow
   const { qr_string } = await hub.qr("scanned");
   assert.deepEqual(await readiness(world), [200, "ok"]);
   await forbid();
-  await untilReadiness(world, 503);
+  await world.untilReadiness(503);
   assert.equal((await readiness(world))[1], "failed");
   const stalled = ["dropped", "scanned"].map((id) => world.untilStalled(id));
   gateway.drop(phone);
@@ -48,7 +43,7 @@ async function writesNothing(world: World, forbid: () => Promise<unknown>, allow
   await allow();
   assert.equal((await scanned).outcome, "paired");
   for (const id of ["dropped", "scanned", "kept"]) await world.untilStatus(id, "connected");
-  await untilReadiness(world, 200);
+  await world.untilReadiness(200);
   assert.equal((await hub.requestQr("new")).status, 200);
   assert.deepEqual([phone, kept, scanner].map(({ devices }) => devices[0]?.logins), [2, 1, 1]);
   assert.equal(gateway.stats.overlaps, 0);
@@ -153,7 +148,7 @@ if (wantedKind() === "mariadb") {
         assert.equal((await hub.get("shown")).status, 200);
         await Deno.remove(`${folder}/filler`);
         assert.equal((await hub.requestQr(`new_${n}`)).status, 200);
-        await untilReadiness(world, 200);
+        await world.untilReadiness(200);
       }),
   });
 }
