@@ -1,6 +1,6 @@
 /**
- * Commands: a call can reach any replica, and only the session's owner may act on it. What the one asks and what
- * the other answers are rows that both look at.
+ * Remote commands: a call can reach any replica, and only the session's owner may act on it. Command and outcome are
+ * columns of a row that both replicas read.
  * @module
  */
 import type { AddressedCommand, LeaseStore } from "./ports.ts";
@@ -22,23 +22,23 @@ export interface CommandInboxOptions {
   readonly lookMs: number;
 }
 
-/** Does what is asked; resolves with what came of it. */
+/** Runs a command; resolves with its outcome. */
 export type RunCommand = (instanceId: string, command: RemoteCommand) => Promise<CommandOutcome>;
 
-/** A command that this replica has begun. */
+/** A command that this replica has started. */
 interface Begun {
   /** Null while it is under way. */
   outcome: CommandOutcome | null;
-  /** Whether the outcome is being told. */
+  /** True while the outcome is being written. */
   isSettling: boolean;
 }
 
-/** What is told of one that threw; its sender makes its own error of it. */
+/** The outcome of a command that threw; the sender answers with its own error. */
 const FAILED: CommandOutcome = { kind: "failed", code: "failed", retryAfterSeconds: null };
 
 export class CommandInbox {
   readonly #options: CommandInboxOptions;
-  /** What must not be begun again: until it is known that nobody finds it any more. */
+  /** Commands that must not run again, kept until a look no longer finds them. */
   readonly #begun = new Map<number, Begun>();
 
   constructor(options: CommandInboxOptions) {
@@ -66,19 +66,19 @@ export class CommandInbox {
         await pause(clock, lookMs);
       }
     } finally {
-      await leases.dropCommand(id).catch(() => {}); // removed as stale, some day
+      await leases.dropCommand(id).catch(() => {}); // tidied as stale
     }
   }
 
   /**
-   * Begins every command that waits for this replica, each once: one that is found again, because it was settled while it
-   * was looked for or because its outcome could not be told, is only settled.
+   * Runs every command that waits for this replica, each once. A command that is found again, because it was settled
+   * during the look or its outcome could not be written, is only settled again.
    */
   async serve(replica: ReplicaId, run: RunCommand): Promise<void> {
     const before = [...this.#begun].filter(([, { outcome }]) => outcome !== null).map(([id]) => id);
     const waiting = await this.#options.leases.commandsFor(replica);
     const found = new Set(waiting.map(({ id }) => id));
-    // It was over before anybody looked, and is not there: it has been settled, or taken back.
+    // It had ended before this look and is not found any more: it is settled, or its sender has dropped it.
     for (const id of before) if (!found.has(id)) this.#begun.delete(id);
     const isOld = new Set(before);
     for (const command of waiting) {
@@ -106,7 +106,7 @@ export class CommandInbox {
     try {
       await this.#options.leases.settleCommand(id, begun.outcome);
     } catch (error) {
-      // Found again, it is told again; whoever waits for it gives up by himself.
+      // The next look finds it and settles it again; the sender stops waiting at its own deadline.
       if (!(error instanceof StoreUnavailableError)) {
         this.#options.log.error({ event: "command_failed", err: error });
       }

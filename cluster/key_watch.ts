@@ -18,8 +18,8 @@ export interface KeyWatchOptions {
 /** A login that this replica could not open. */
 interface Unopened {
   readonly keyId: KeyId;
-  /** Whether it has been put up for a replica that has the key. */
-  isPutUp: boolean;
+  /** Whether it has been offered to the replicas that have the key. */
+  isOffered: boolean;
 }
 
 /** Knows the sessions that this replica cannot open and another can, and leaves them to it. */
@@ -48,26 +48,26 @@ export class KeyWatch {
   }
 
   /**
-   * Looks who is present with which keys. What this replica could not open is put up as soon as somebody can, be it that
-   * it has been told as an error meanwhile.
-   * @param isHeld whether this replica still acts for a session, which cannot be put up then
+   * Looks who is present with which keys. A session that this replica could not open is offered to the others as
+   * soon as one of them can, even where it has been told as an error meanwhile.
+   * @param isHeld whether this replica still acts for a session, which cannot be offered then
    */
   async look(self: ReplicaId, isHeld: (instanceId: string) => boolean): Promise<void> {
     const { leases, log } = this.#options;
     await this.#follow(self);
     const openable: string[] = [];
     for (const [instanceId, unopened] of this.#unopened) {
-      const { keyId, isPutUp } = unopened;
+      const { keyId, isOffered } = unopened;
       if (!this.#foreign.has(keyId)) {
         // Whoever had the key is gone, and anybody may try again.
-        if (isPutUp) this.#unopened.delete(instanceId);
-      } else if (!isPutUp && !isHeld(instanceId)) {
+        if (isOffered) this.#unopened.delete(instanceId);
+      } else if (!isOffered && !isHeld(instanceId)) {
         openable.push(instanceId);
       }
     }
     if (openable.length === 0) return;
     await leases.markOrphaned(openable);
-    for (const instanceId of openable) this.#unopened.get(instanceId)!.isPutUp = true;
+    for (const instanceId of openable) this.#unopened.get(instanceId)!.isOffered = true;
     log.info({ event: "sessions_left_to_others", sessions: openable.length });
   }
 
@@ -76,7 +76,7 @@ export class KeyWatch {
    * @returns whether a replica that is present has the key
    */
   async note(self: ReplicaId, instanceId: string, keyId: KeyId): Promise<boolean> {
-    this.#unopened.set(instanceId, { keyId, isPutUp: false });
+    this.#unopened.set(instanceId, { keyId, isOffered: false });
     await this.#follow(self);
     return this.#foreign.has(keyId);
   }

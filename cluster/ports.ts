@@ -7,14 +7,14 @@ import type { KeyId, KeyRing } from "../domain/key_ring.ts";
 import type { ClusterSnapshot, Lease, ReplicaId, Taking } from "../domain/leases.ts";
 import type { CommandOutcome, RemoteCommand } from "../sessions/ports/ownership.ts";
 
-/** A command, as its addressee finds it. */
+/** A command as the owner reads it. */
 export interface AddressedCommand {
   readonly id: number;
   readonly instanceId: string;
   readonly command: RemoteCommand;
 }
 
-/** How a command stands. */
+/** The state of a command, as its sender reads it. */
 export type CommandState =
   /** Its addressee, which is present, has not done it yet. */
   | { readonly kind: "open" }
@@ -64,7 +64,7 @@ export interface LeaseStore {
    * @returns false when it has, or is over already
    */
   evict(replica: ReplicaId, mark: string): Promise<boolean>;
-  /** Ends this replica's presence, and frees what it had for others to take at once. */
+  /** Ends this replica's presence, and frees its sessions for others to take immediately. */
   leave(replica: ReplicaId): Promise<void>;
   /**
    * Takes a session that is free, whose owner is gone, or that is this replica's already.
@@ -91,12 +91,12 @@ export interface LeaseStore {
   sendCommand(to: ReplicaId, instanceId: string, command: RemoteCommand): Promise<number>;
   /** The commands that wait for this replica, oldest first. */
   commandsFor(replica: ReplicaId): Promise<AddressedCommand[]>;
-  /** Says what came of a command. */
+  /** Writes the outcome of a command. */
   settleCommand(id: number, outcome: CommandOutcome): Promise<void>;
-  /** How a command stands. */
+  /** The state of a command. */
   commandState(id: number): Promise<CommandState>;
-  /** Takes a command back that nobody waits for any more. */
+  /** Deletes a command that its sender no longer waits for. */
   dropCommand(id: number): Promise<void>;
-  /** Removes commands that their senders never took back, and what replicas that are gone have said of their keys. */
+  /** Deletes commands whose senders never dropped them, and the keys of replicas that are gone. */
   tidy(): Promise<void>;
 }

@@ -30,7 +30,7 @@ export interface ReplicaBounds extends PresenceBounds {
   readonly giveStep: number;
 }
 
-/** A replica that ends without a word is replaced within the life of its presence and two censuses. */
+/** A replica that dies is replaced within the life of its presence and two looks at the cluster. */
 export const REPLICA_BOUNDS: ReplicaBounds = {
   ttlMs: 10_000,
   renewMs: 1_000,
@@ -70,7 +70,7 @@ export interface ReplicaOptions {
 export class Replica implements Ownership {
   readonly #options: ReplicaOptions;
   readonly #presence: Presence;
-  readonly #desk: CommandInbox;
+  readonly #inbox: CommandInbox;
   readonly #presenceWatch: PresenceWatch;
   readonly #keys: KeyWatch;
   readonly #stopping = new AbortController();
@@ -97,7 +97,7 @@ export class Replica implements Ownership {
     });
     this.#presenceWatch = new PresenceWatch(stopwatch, bounds);
     this.#keys = new KeyWatch({ leases, log });
-    this.#desk = new CommandInbox({
+    this.#inbox = new CommandInbox({
       leases,
       clock,
       log,
@@ -204,7 +204,7 @@ export class Replica implements Ownership {
   }
 
   ask(owner: ReplicaId, instanceId: string, command: RemoteCommand, waitMs: number): Promise<CommandAnswer> {
-    return this.#desk.ask(owner, instanceId, command, waitMs);
+    return this.#inbox.ask(owner, instanceId, command, waitMs);
   }
 
   // ── What is done again and again ───────────────────────────────────────────────────────────────
@@ -259,7 +259,7 @@ export class Replica implements Ownership {
     const id = this.#presence.id;
     const sessions = this.#sessions;
     if (id === null || sessions === null || this.present < 2) return;
-    await this.#desk.serve(id, (instanceId, command) => sessions.runCommand(instanceId, command));
+    await this.#inbox.serve(id, (instanceId, command) => sessions.runCommand(instanceId, command));
   }
 
   async #repeat(everyMs: number, work: () => Promise<void>): Promise<void> {

@@ -9,7 +9,7 @@ import { runGuarded } from "./faults.ts";
 import type { Mysql, MysqlListeners } from "./mysql.ts";
 import { asGreetingRefusal } from "./refusals.ts";
 import type { Tables } from "./schema.ts";
-import { type Glance, openSqlite } from "./sqlite.ts";
+import { openSqlite, type SyncRead } from "./sqlite.ts";
 import { STORE_BOUNDS, type StoreBounds } from "./terms.ts";
 
 /** A database that answers. */
@@ -28,7 +28,7 @@ export interface Database {
   /** How many statements `db`, `writes` and `calls` take at a time. */
   readonly connections: number;
   /** Reads without waiting; null where the database is elsewhere. */
-  readonly syncRead: ((text: string) => Glance) | null;
+  readonly syncRead: ((text: string) => SyncRead) | null;
   /** How many bytes one statement may take; infinite where there is no limit. */
   readonly statementBytes: number;
   close(): Promise<void>;

@@ -10,7 +10,7 @@ import { BatchLoader, type BatchLoaderBounds } from "./batch_loader.ts";
 import { orphans } from "./leases.ts";
 import { outlineOf, type OutlineRow } from "./rows.ts";
 import { SESSIONS, type Tables } from "./schema.ts";
-import type { Glance } from "./sqlite.ts";
+import type { SyncRead } from "./sqlite.ts";
 
 /** Reads an outline; null when there is no such session. */
 export type ReadOutline = (instanceId: string) => MaybePromise<StoredOutline | null>;
@@ -29,9 +29,9 @@ const COLUMNS = [
  * At once, over SQLite.
  * @param later takes over where the file cannot be read at this moment, for it can wait and try again
  */
-export function syncReading(syncRead: (text: string) => Glance, later: ReadLater): ReadOutline {
+export function syncReading(syncRead: (text: string) => SyncRead, later: ReadLater): ReadOutline {
   const text = `select ${COLUMNS.join(", ")} from ${SESSIONS} where instance_id = ?`;
-  let look: Glance | undefined;
+  let look: SyncRead | undefined;
   return (instanceId) => {
     try {
       const row = (look ??= syncRead(text))(instanceId);

@@ -24,14 +24,14 @@ const KEPT_LENGTH = 1_000;
 export interface Sqlite {
   readonly dialect: Dialect;
   /** Prepares a question for one row with one parameter. */
-  readonly syncRead: (text: string) => Glance;
+  readonly syncRead: (text: string) => SyncRead;
 }
 
 /**
  * Reads a row at once, its columns in the question's order; null when there is none, undefined while a
  * transaction is under way, whose rows may never be.
  */
-export type Glance = (parameter: string) => readonly unknown[] | null | undefined;
+export type SyncRead = (parameter: string) => readonly unknown[] | null | undefined;
 
 /**
  * Opens the file, made with mode 0600 where there is none, and its folder with it.
@@ -56,11 +56,11 @@ export function openSqlite(target: SqliteTarget, options: { readOnly?: boolean }
   const opened = database;
   return {
     dialect: new SqliteDialect({ database: new KyselyDatabase(opened) }),
-    syncRead: (text) => glanceAt(opened, text),
+    syncRead: (text) => prepareRead(opened, text),
   };
 }
 
-function glanceAt(database: DatabaseSync, text: string): Glance {
+function prepareRead(database: DatabaseSync, text: string): SyncRead {
   // Named here, since the types of Node that some packages bring along are older.
   const statement: StatementSync & { setReturnArrays(enabled: boolean): void } = database.prepare(
     text,

@@ -31,7 +31,7 @@ export interface ManagerOptions extends Omit<RegistryOptions, "onChange"> {
 /** The sessions, as the routes see them: read, QR, internal events, changes. One for each process. */
 export class SessionManager {
   readonly #options: ManagerOptions;
-  readonly #roster: SupervisorRegistry;
+  readonly #registry: SupervisorRegistry;
   readonly #reading: SessionReader;
   readonly #requestQr: RequestQr;
   readonly #reportEvent: ReportEvent;
@@ -41,7 +41,7 @@ export class SessionManager {
     this.#options = options;
     const ownership = options.ownership ?? ALONE;
     const reading = this.#reading = new SessionReader(options);
-    const registry = this.#roster = new SupervisorRegistry({
+    const registry = this.#registry = new SupervisorRegistry({
       ...options,
       onChange: (before, after) => this.#announce(before, after),
     });
@@ -63,7 +63,7 @@ export class SessionManager {
       .map(({ stored }) => stored);
     await Promise.all(
       unsettled.map((stored) =>
-        this.#roster.restore(stored.session.instanceId, () => Promise.resolve(stored))
+        this.#registry.restore(stored.session.instanceId, () => Promise.resolve(stored))
       ),
     );
   }
@@ -74,7 +74,7 @@ export class SessionManager {
    */
   async adoptOrphans(instanceIds: readonly string[]): Promise<void> {
     const { store } = this.#options;
-    await Promise.allSettled(instanceIds.map((id) => this.#roster.restore(id, () => store.find(id))));
+    await Promise.allSettled(instanceIds.map((id) => this.#registry.restore(id, () => store.find(id))));
   }
 
   /**
@@ -82,12 +82,12 @@ export class SessionManager {
    * @returns how many it were
    */
   rebalance(count: number): Promise<number> {
-    return this.#roster.rebalance(count);
+    return this.#registry.rebalance(count);
   }
 
   /** Lets go of every session at once, without a write; resolves once every connection is down. */
   abandonAll(): Promise<void> {
-    return this.#roster.abandonAll();
+    return this.#registry.abandonAll();
   }
 
   /**
@@ -118,7 +118,7 @@ export class SessionManager {
   /** Closes every socket without unlinking, and ends every call that waits for a QR. */
   async stop(): Promise<void> {
     this.#requestQr.stop();
-    await this.#roster.stop();
+    await this.#registry.stop();
   }
 
   /** Hears of every change from now on; the returned function ends that. */
@@ -132,22 +132,22 @@ export class SessionManager {
    * @returns milliseconds; null without a socket, and before the first word
    */
   heardAt(instanceId: string): number | null {
-    return this.#roster.find(instanceId)?.heardAt ?? null;
+    return this.#registry.find(instanceId)?.heardAt ?? null;
   }
 
   /** How many sessions have a change that waits for the store. */
   get stalled(): number {
-    return this.#roster.stalled;
+    return this.#registry.stalled;
   }
 
   /** Whether this session is supervised at the moment. */
   isSupervised(instanceId: string): boolean {
-    return this.#roster.has(instanceId);
+    return this.#registry.has(instanceId);
   }
 
   /** How many sessions are supervised at the moment. */
   get supervised(): number {
-    return this.#roster.size;
+    return this.#registry.size;
   }
 
   /**
@@ -155,7 +155,7 @@ export class SessionManager {
    * @throws {SessionManagerError} `SESSION_NOT_FOUND`, `SESSION_MANAGER_ERROR`
    */
   read(instanceId: string): MaybePromise<SessionView> {
-    const supervisor = this.#roster.find(instanceId);
+    const supervisor = this.#registry.find(instanceId);
     return supervisor === null ? this.#reading.stored(instanceId) : this.#reading.supervised(supervisor);
   }
 

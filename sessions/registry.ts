@@ -46,14 +46,14 @@ interface Entry {
 export class SupervisorRegistry {
   readonly #options: RegistryOptions;
   readonly #ownership: Ownership;
-  readonly #surroundings: SupervisorDeps;
+  readonly #deps: SupervisorDeps;
   readonly #entries = new Map<string, Entry>();
   #stopping = false;
 
   constructor(options: RegistryOptions) {
     this.#options = options;
     this.#ownership = options.ownership ?? ALONE;
-    this.#surroundings = {
+    this.#deps = {
       ...options,
       ownership: this.#ownership,
       onIdle: ({ instanceId }) => this.#dismiss(instanceId),
@@ -157,7 +157,7 @@ export class SupervisorRegistry {
     await Promise.all(supervisors.map((supervisor) => supervisor.alone));
   }
 
-  /** Closes every socket without unlinking; whoever comes now is refused. */
+  /** Closes all sockets, keeps the links, and rejects new calls. */
   async stop(): Promise<void> {
     this.#stopping = true;
     const stops = [...this.#entries.values()].map(async ({ loading }) => {
@@ -205,7 +205,7 @@ export class SupervisorRegistry {
         });
       }
       const snapshot = atRest(session, link, predecessor);
-      return { kind: "local", supervisor: new Supervisor(snapshot, this.#surroundings, lease) };
+      return { kind: "local", supervisor: new Supervisor(snapshot, this.#deps, lease) };
     } catch (error) {
       await this.#ownership.release(lease, false);
       throw error;

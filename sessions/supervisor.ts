@@ -69,10 +69,10 @@ const GIVES_UP_LOGIN: ReadonlySet<CredentialsChange["kind"]> = new Set([
 /** Acts for one session: the only writer of its state while it is there. */
 export class Supervisor {
   readonly instanceId: string;
-  readonly #around: SupervisorDeps;
+  readonly #deps: SupervisorDeps;
   readonly #stopping = new AbortController();
   readonly #mailbox = new Mailbox(() => {
-    if (this.isIdle) this.#around.onIdle(this);
+    if (this.isIdle) this.#deps.onIdle(this);
   });
   readonly #persistence: Persistence;
   /** How many of the tasks in the mailbox are events. The others, on the login's keys, change no state. */
@@ -89,17 +89,17 @@ export class Supervisor {
   #isBroken = false;
   #isResuming = false;
 
-  constructor(snapshot: SessionSnapshot, around: SupervisorDeps, lease: Lease | null = null) {
+  constructor(snapshot: SessionSnapshot, deps: SupervisorDeps, lease: Lease | null = null) {
     this.instanceId = snapshot.session.instanceId;
     this.#lease = lease;
     this.#snapshot = snapshot;
-    this.#around = around;
-    const { clock, log, storePatienceMs } = around;
+    this.#deps = deps;
+    const { clock, log, storePatienceMs } = deps;
     this.#persistence = new Persistence(this.instanceId, clock, log, this.#stopping.signal, {
       patienceMs: storePatienceMs,
       beforeRetry: () => this.#renewLease(),
     });
-    this.#retirements = new Retirements(around.unlinker);
+    this.#retirements = new Retirements(deps.unlinker);
   }
 
   /** By which the session is held; null where there is nobody to share with. */
@@ -226,7 +226,7 @@ export class Supervisor {
   #enqueue(task: () => Promise<void>): void {
     this.#put(task).catch((error) => {
       if (this.#stopping.signal.aborted) return;
-      this.#around.log.error({ event: "supervision_failed", instance_id: this.instanceId, err: error });
+      this.#deps.log.error({ event: "supervision_failed", instance_id: this.instanceId, err: error });
     });
   }
 
@@ -243,8 +243,8 @@ export class Supervisor {
       const isLost = error instanceof FencedError || error instanceof SessionMissingError;
       if (isLost && !this.#isAbandoned) {
         this.abandon();
-        if (error instanceof FencedError) this.#around.onFenced(this);
-        else this.#around.onMissing(this);
+        if (error instanceof FencedError) this.#deps.onFenced(this);
+        else this.#deps.onMissing(this);
       }
       throw error;
     }
@@ -254,7 +254,7 @@ export class Supervisor {
   async #apply(event: SessionEvent, slot?: PairingSlot): Promise<void> {
     if (this.#isAbandoned) throw new FencedError(this.instanceId);
     if (this.#stopping.signal.aborted) return slot?.free();
-    const { clock, policy } = this.#around;
+    const { clock, policy } = this.#deps;
     const before = this.#snapshot;
     const { snapshot, credentials, effects } = transition(before, event, {
       now: clock.now(),
@@ -273,7 +273,7 @@ export class Supervisor {
     }
     this.#snapshot = snapshot;
     if (snapshot !== before) this.#announce(before);
-    if (GIVES_UP_LOGIN.has(credentials.kind)) this.#around.logins.release(this.instanceId);
+    if (GIVES_UP_LOGIN.has(credentials.kind)) this.#deps.logins.release(this.instanceId);
     // Before the effects: a login that is taken up again has to wait for its own connections.
     retirement.settle();
     // It may have been stopped or abandoned while that was written: no socket then, and no timer.
@@ -287,7 +287,7 @@ export class Supervisor {
   async #write(snapshot: SessionSnapshot, credentials: CredentialsChange): Promise<void> {
     try {
       await this.#persistence.retryUntilStored(() =>
-        this.#around.store.save(snapshot.session, credentials, this.lease)
+        this.#deps.store.save(snapshot.session, credentials, this.lease)
       );
     } catch (error) {
       const isOver = this.#stopping.signal.aborted || error instanceof FencedError ||
@@ -305,7 +305,7 @@ export class Supervisor {
   async #renewLease(): Promise<void> {
     if (this.#lease === null) return;
     if (this.#isAbandoned) throw new FencedError(this.instanceId);
-    const taking = await this.#around.ownership.take(this.instanceId);
+    const taking = await this.#deps.ownership.take(this.instanceId);
     if (taking.kind === "held" || this.#isAbandoned) throw new FencedError(this.instanceId);
     this.#lease = taking.lease;
   }
@@ -313,11 +313,11 @@ export class Supervisor {
   #break(): void {
     this.#isBroken = true;
     this.abandon();
-    this.#around.onBroken(this);
+    this.#deps.onBroken(this);
   }
 
   #announce(before: SessionSnapshot): void {
-    this.#around.onChange(before, this.#snapshot);
+    this.#deps.onChange(before, this.#snapshot);
     const { resolve } = this.#changed;
     this.#changed = Promise.withResolvers<void>();
     resolve();
@@ -325,7 +325,7 @@ export class Supervisor {
 
   /** Arms the next tick, and makes room for the next login when this one is through. */
   #settle(): void {
-    const { clock } = this.#around;
+    const { clock } = this.#deps;
     const { kind } = this.#snapshot.login;
     if (kind !== "queued" && kind !== "login") {
       this.#turn?.giveUp();
@@ -374,12 +374,12 @@ export class Supervisor {
 
   #askAdmission(): void {
     this.#turn?.giveUp();
-    this.#turn = this.#around.admission.ask(() => this.#tell({ type: "admitted" }));
+    this.#turn = this.#deps.admission.ask(() => this.#tell({ type: "admitted" }));
   }
 
   async #openLogin(): Promise<void> {
     const credentials = await this.#persistence
-      .retryUntilStored(() => this.#around.store.loadCredentials(this.instanceId))
+      .retryUntilStored(() => this.#deps.store.loadCredentials(this.instanceId))
       .catch(async (error) => {
         if (!(error instanceof CredentialsUnreadableError)) throw error;
         await this.#onUnreadable(error);
@@ -391,15 +391,15 @@ export class Supervisor {
     this.#retirements.present.add(this.#open("login", this.#loginLine, { kind: "login", credentials }));
     // Never before it is made: its second would be over a moment too early. There is no turn for the login that
     // belongs to a pairing, or to a restart that WhatsApp asked for.
-    this.#around.admission.count(this.#turn);
+    this.#deps.admission.count(this.#turn);
   }
 
   /** The login is in error, unless another replica can open it: then the session is left to that one as it is. */
   async #onUnreadable({ keyId }: CredentialsUnreadableError): Promise<void> {
-    const { ownership, onUnopened, log } = this.#around;
+    const { ownership, onUnopened, log } = this.#deps;
     const isLeft = keyId !== null &&
       await this.#persistence.retryUntilStored(() => ownership.canAnotherOpen(this.instanceId, keyId));
-    // A QR that is shown would be lost; the session is put up once its error is told.
+    // A QR that is shown would be lost; the session is left to another replica once its error is told.
     if (!isLeft || this.#snapshot.pairing.kind !== "none") {
       return await this.#apply({ type: "credentials_unreadable" });
     }
@@ -412,12 +412,12 @@ export class Supervisor {
    * @throws {FencedError} when the session is not held any more
    */
   #open(kind: ReportLine["kind"], line: SocketLine, purpose: Purpose): Promise<ClosedConnection> {
-    if (!this.#around.ownership.holds(this.lease)) throw new FencedError(this.instanceId);
+    if (!this.#deps.ownership.holds(this.lease)) throw new FencedError(this.instanceId);
     const span = startSocketSpan(purpose.kind, this.instanceId);
-    const target = { ...this.#around, instanceId: this.instanceId };
+    const target = { ...this.#deps, instanceId: this.instanceId };
     return line.open(
       (isStale) =>
-        this.#around.sockets.open(purpose, listenTo(target, this.#reportLine(kind, line, isStale), span)),
+        this.#deps.sockets.open(purpose, listenTo(target, this.#reportLine(kind, line, isStale), span)),
       // By the mailbox, which tells when nothing is going on any more.
       () => void this.#mailbox.put(() => Promise.resolve()),
     );

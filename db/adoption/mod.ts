@@ -162,10 +162,10 @@ export function describeSettlement(
   { connected, connecting, generated }: Settlement,
   dryRun: boolean,
 ): string[] {
-  const updateSession = dryRun ? "would become" : "became";
+  const become = dryRun ? "would become" : "became";
   const parts = [
-    ...(connected > 0 ? [`${connected} connected ${updateSession} disconnected (UNKNOWN)`] : []),
-    ...(connecting > 0 ? [`${connecting} connecting ${updateSession} disconnected (TIMEOUT)`] : []),
+    ...(connected > 0 ? [`${connected} connected ${become} disconnected (UNKNOWN)`] : []),
+    ...(connecting > 0 ? [`${connecting} connecting ${become} disconnected (TIMEOUT)`] : []),
     ...(generated > 0 ? [`${generated} with a QR ${dryRun ? "would lose" : "lost"} it`] : []),
   ];
   return parts.length === 0 ? [] : [`${SESSIONS}: no login is here yet, so ${parts.join(", ")}.`];

@@ -25,10 +25,10 @@ export interface DrillDatabase extends AsyncDisposable {
 
 /** A new, empty database; null when there is no server program for it on this machine. */
 export async function prepareDatabase(dialect: DialectName): Promise<DrillDatabase | null> {
-  return dialect === "sqlite" ? await laySqlite() : await layMysql();
+  return dialect === "sqlite" ? await prepareSqlite() : await prepareMysql();
 }
 
-async function laySqlite(): Promise<DrillDatabase> {
+async function prepareSqlite(): Promise<DrillDatabase> {
   const ground = (await breakGround("sqlite"))!;
   return {
     dialect: "sqlite",
@@ -40,7 +40,7 @@ async function laySqlite(): Promise<DrillDatabase> {
   };
 }
 
-async function layMysql(): Promise<DrillDatabase | null> {
+async function prepareMysql(): Promise<DrillDatabase | null> {
   const program = await ownServerProgram();
   if (program === undefined) return null;
   const server = await TestServer.start(program);

@@ -40,7 +40,7 @@ const PATIENCE_MS = 300_000;
 
 export class DrivenTime implements StampedeTime {
   readonly clock = new DrivenClock();
-  readonly #lives = new Map<string, SessionSnapshot>();
+  readonly #snapshots = new Map<string, SessionSnapshot>();
   #stage: Stage | null = null;
   #longestQueue = 0;
 
@@ -53,7 +53,7 @@ export class DrivenTime implements StampedeTime {
     this.#stage = stage;
     // What a worker tells of a time that has not come is a lie.
     this.clock.advance(AHEAD_MS);
-    stage.service.sessions.onChange(({ after }) => void this.#lives.set(after.session.instanceId, after));
+    stage.service.sessions.onChange(({ after }) => void this.#snapshots.set(after.session.instanceId, after));
   }
 
   async pass(ms: number): Promise<void> {
@@ -79,7 +79,7 @@ export class DrivenTime implements StampedeTime {
   /** Whether every session is where it stays until time passes. */
   async #isAtRest(): Promise<boolean> {
     let queued = 0;
-    for (const { login, pairing } of this.#lives.values()) {
+    for (const { login, pairing } of this.#snapshots.values()) {
       if (pairing.kind !== "none") return false;
       switch (login.kind) {
         case "idle":

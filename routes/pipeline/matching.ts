@@ -11,7 +11,7 @@ import type { Role } from "./keys.ts";
 import type { Resource, Route } from "./route.ts";
 
 /** What the guards need to know of a place, whether a route is there or not. */
-interface SupervisorDeps {
+interface PlaceFacts {
   /** The pattern of the path, which names no instance; `none` for all paths that no route has. */
   readonly pattern: string;
   readonly role: Role;
@@ -19,7 +19,7 @@ interface SupervisorDeps {
 }
 
 /** A route. */
-export interface RoutePlace extends SupervisorDeps {
+export interface RoutePlace extends PlaceFacts {
   readonly kind: "route";
   readonly route: Route;
 }
@@ -28,9 +28,9 @@ export interface RoutePlace extends SupervisorDeps {
 export type Place =
   | RoutePlace
   /** The path has routes, and none for this method. */
-  | (SupervisorDeps & { readonly kind: "wrong_method"; readonly allow: string })
+  | (PlaceFacts & { readonly kind: "wrong_method"; readonly allow: string })
   /** No route has this path. */
-  | (SupervisorDeps & { readonly kind: "unknown" });
+  | (PlaceFacts & { readonly kind: "unknown" });
 
 /** A place, and what the path says in its parameters, decoded. */
 export interface Match {

@@ -525,14 +525,14 @@ class History {
       case "change": {
         const login = `login ${this.#adopted.length}`;
         await this.#save(changeOf(step.change, login), step.twice);
-        return this.#updateSession(step.change, login);
+        return this.#apply(step.change, login);
       }
       default:
         return step satisfies never;
     }
   }
 
-  #updateSession(change: Change, login: string): void {
+  #apply(change: Change, login: string): void {
     switch (change) {
       case "keep":
         return;

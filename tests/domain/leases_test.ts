@@ -4,7 +4,7 @@ import { ERRORS, isErrorCode } from "@session-manager/contract";
 import { adjustmentOf, fairShare, type Shares } from "../../domain/leases.ts";
 import { FencedError } from "../../sessions/ports/store.ts";
 
-const censuses: fc.Arbitrary<Shares> = fc.record({
+const snapshots: fc.Arbitrary<Shares> = fc.record({
   sessions: fc.array(fc.nat(2_000), { minLength: 1, maxLength: 8 })
     .map((counts) => new Map(counts.map((count, i) => [`r${i}`, count]))),
   orphans: fc.nat(2_000),
@@ -12,7 +12,7 @@ const censuses: fc.Arbitrary<Shares> = fc.record({
 });
 
 Deno.test("adjustmentOf() never takes more than there is, nor gives below the share, for any snapshot of the cluster", () => {
-  fc.assert(fc.property(censuses, fc.integer({ min: 1, max: 10 }), (clusterSnapshot, step) => {
+  fc.assert(fc.property(snapshots, fc.integer({ min: 1, max: 10 }), (clusterSnapshot, step) => {
     for (const [replica, mine] of clusterSnapshot.sessions) {
       const adjustment = adjustmentOf(clusterSnapshot, replica, step);
       const share = fairShare(clusterSnapshot);
@@ -30,7 +30,7 @@ Deno.test("adjustmentOf() never takes more than there is, nor gives below the sh
 });
 
 Deno.test("adjustmentOf() ends with nobody left over and nobody above the share, from any snapshot of the cluster", () => {
-  fc.assert(fc.property(censuses, fc.integer({ min: 1, max: 10 }), (start, step) => {
+  fc.assert(fc.property(snapshots, fc.integer({ min: 1, max: 10 }), (start, step) => {
     const sessions = new Map(start.sessions);
     let orphans = start.orphans;
     for (let still = 0, turn = 0; still < sessions.size; turn++) {
