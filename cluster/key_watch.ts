@@ -59,7 +59,7 @@ export class KeyWatch {
     for (const [instanceId, unopened] of this.#unopened) {
       const { keyId, isOffered } = unopened;
       if (!this.#foreign.has(keyId)) {
-        // Whoever had the key is gone, and anybody may try again.
+        // The replicas that had the key are gone, and any may try again.
         if (isOffered) this.#unopened.delete(instanceId);
       } else if (!isOffered && !isHeld(instanceId)) {
         openable.push(instanceId);

@@ -76,12 +76,12 @@ export interface LeaseStore {
    * @param rest whether there is nothing to do for it; otherwise another replica is to take it
    */
   release(lease: Lease, rest: boolean): Promise<void>;
-  /** Puts up these sessions, where nobody holds them, for somebody to take. */
+  /** Marks those of these sessions that no replica holds, for one to take. */
   markOrphaned(instanceIds: readonly string[]): Promise<void>;
   /** Who is present, and who has how much to do. */
   clusterSnapshot(): Promise<ClusterSnapshot>;
   /**
-   * Sessions that somebody should take, chosen at random, at most so many.
+   * Sessions that need an owner, chosen at random, at most so many.
    * @param left those that are not asked for
    */
   orphans(limit: number, left?: LeftToOthers): Promise<string[]>;

@@ -66,7 +66,7 @@ export class Presence {
     this.#renewing = this.#renewForEver();
   }
 
-  /** Ends the presence, for good; what this replica had is free at once where the database can be told in time. */
+  /** Ends the presence, for good; its sessions are free immediately where the database can be told in time. */
   async leave(): Promise<void> {
     this.#ending.abort();
     this.#cancelDeadline?.();
@@ -128,7 +128,7 @@ export class Presence {
   /** Under another name: whatever is still on its way under the old one is fenced off. */
   async #rejoin(): Promise<void> {
     if (this.#lost !== null) {
-      // What it had is free at once, and need not run out.
+      // Its sessions are free immediately, and need not wait for the presence to run out.
       await this.#options.leases.leave(await this.#lost);
       this.#lost = null;
     }

@@ -122,7 +122,7 @@ export class Replica implements Ownership {
 
   /**
    * Joins, takes its share of what nobody acts for, and goes on doing so.
-   * @param unsettled sessions that a start has to look at, whoever acted for them before
+   * @param unsettled sessions that a start has to settle, whichever replica acted for them before
    * @throws {StoreUnavailableError} when the database cannot be reached
    * @throws {KeysDisagreeError} when a replica that is alive can open what this one cannot
    */

@@ -1,6 +1,6 @@
 /**
  * Reads that travel together: those that come while one is under way go with the next. Nobody waits for company;
- * where there is none, each travels alone and at once. And nobody waits long behind a read that is stuck.
+ * where there is none, each travels alone and immediately. No read waits long behind one that is stuck.
  * @module
  */
 

@@ -5,7 +5,7 @@
  * cannot say what it would do, and does not lock SQLite against a second process.
  *
  * Everything is looked at before the first statement that alters anything. Safe to run twice, by two
- * processes at once, and after a crash at any point.
+ * processes at the same time, and after a crash at any point.
  * @module
  */
 import { createHash } from "node:crypto";

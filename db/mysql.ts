@@ -29,7 +29,7 @@ export interface Mysql {
   readonly patient: Dialect;
   /** The same, but for what is known not to be answered. */
   readonly writes: Dialect;
-  /** For what somebody waits for. */
+  /** For statements that a call waits for. */
   readonly calls: Dialect;
   /** For leases, and for what replicas ask of each other: over connections of their own. */
   readonly control: Dialect;
@@ -158,7 +158,7 @@ export async function askNodes(target: MysqlTarget): Promise<(NodeRole | Error)[
   );
 }
 
-/** Waits until every connection has said goodbye and the last socket is gone, but not for ever. */
+/** Waits until every connection has said goodbye and the last socket is gone, but not without end. */
 async function hangUp(sockets: ReadonlySet<Socket>, goodbye: Promise<unknown>): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const deadline = new Promise<void>((resolve) => timer = setTimeout(resolve, CLOSE_TIMEOUT_MS));

@@ -41,7 +41,7 @@ export class KyselyConnection implements MysqlPoolConnection {
   readonly generation: number;
   readonly #raw: PoolConnection;
   readonly #events: ConnectionEvents;
-  /** Those of whoever has it. */
+  /** Those of its present holder. */
   #terms: Terms;
   #turn: Turn | null = null;
 

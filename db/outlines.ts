@@ -1,5 +1,5 @@
 /**
- * What the Hub is told of a session, read as cheaply as each dialect can: SQLite answers at once, MySQL answers
+ * What the Hub is told of a session, read as cheaply as each dialect can: SQLite answers synchronously, MySQL answers
  * for many in one statement. With every column, through every layer, one at a time, the same took more than
  * three times the processor time.
  * @module
@@ -26,7 +26,7 @@ const COLUMNS = [
 ] as const satisfies readonly (keyof OutlineRow)[];
 
 /**
- * At once, over SQLite.
+ * Synchronously, over SQLite.
  * @param later takes over where the file cannot be read at this moment, for it can wait and try again
  */
 export function syncReading(syncRead: (text: string) => SyncRead, later: ReadLater): ReadOutline {
@@ -37,7 +37,7 @@ export function syncReading(syncRead: (text: string) => SyncRead, later: ReadLat
       const row = (look ??= syncRead(text))(instanceId);
       if (row !== undefined) return row === null ? null : outlineOf(rowOf(row));
     } catch {
-      // Whatever it is, whoever reads it later says it better.
+      // The asynchronous read tells what went wrong.
     }
     return later(instanceId);
   };

@@ -115,7 +115,7 @@ export interface CurrentLoginTable {
 /** A row for each replica that is present; MySQL alone. */
 export interface ReplicaTable {
   replica_id: string;
-  /** From when on its word is not taken any more for its sessions; by the server's clock, UTC. */
+  /** From when on its sessions are no longer shown as it left them; by the server's clock, UTC. */
   doubtful_at: string;
   /** From when on others may take them. */
   expires_at: string;

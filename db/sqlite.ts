@@ -28,7 +28,7 @@ export interface Sqlite {
 }
 
 /**
- * Reads a row at once, its columns in the question's order; null when there is none, undefined while a
+ * Reads a row synchronously, its columns in the question's order; null when there is none, undefined while a
  * transaction is under way, whose rows may never be.
  */
 export type SyncRead = (parameter: string) => readonly unknown[] | null | undefined;

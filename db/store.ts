@@ -109,7 +109,9 @@ export class SqlStore implements Store {
       await this.#rows.make(instanceId, now);
       // Read again: another caller may have been first, and the link may be older than the row.
       const created = await this.#rows.find(instanceId);
-      if (created === null) throw new StoreUnavailableError(new Error("The new row was deleted at once."));
+      if (created === null) {
+        throw new StoreUnavailableError(new Error("The new row was deleted immediately."));
+      }
       return created;
     });
   }

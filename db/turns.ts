@@ -1,5 +1,5 @@
 /**
- * Turns at so many places: whoever finds none free waits in line, and may leave it at any time.
+ * Turns at so many places: who finds none free waits in line, and may leave it at any time.
  * @module
  */
 

@@ -71,7 +71,7 @@ export class WriteCheck {
         await sql`update ${sql.table(REPLICAS)} set expires_at = expires_at where 1 = 0`.execute(control);
         break;
       case "sqlite":
-        // Whoever looks every second wears no disk out.
+        // A probe every second must not wear the disk out.
         if (this.#now() - this.#writtenAt >= GOOD_FOR_MS) {
           await this.#rewriteVersion();
           this.written();

@@ -52,7 +52,7 @@ export function createdEvent(session: Session): DomainEvent {
   return { type: "session.created", session: eventSession(session) };
 }
 
-/** What one durable write of a session is told as. */
+/** The events of one durable write of a session. */
 export function domainEvents(before: Session, after: Session): DomainEvent[] {
   if (before === after) return [];
   const session = eventSession(after);

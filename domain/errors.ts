@@ -1,5 +1,5 @@
 /**
- * The one catalogue of errors: code → HTTP status → sentence. Answers and rows take their words from
+ * The one catalogue of errors: code → HTTP status → sentence. Answers and rows take their sentences from
  * here, so that nothing internal can leak into either.
  *
  * Source: `contrato-tecnico` (the first four), decisions, "Endpoints" and "Transitions".

@@ -25,7 +25,7 @@ export type SessionEvent =
   /** It is this session's turn to log in. */
   | { readonly type: "admitted" }
   /**
-   * The login's socket is logged in, or a trusted part of the system says that the session is connected. Without
+   * The login's socket is logged in, or an internal event says that the session is connected. Without
    * a number, the last one known stays.
    */
   | {
@@ -33,7 +33,7 @@ export type SessionEvent =
     readonly phoneNumber: string | null;
     readonly source: "socket" | "internal";
   }
-  /** A trusted part of the system says that the session is disconnected. */
+  /** An internal event says that the session is disconnected. */
   | { readonly type: "disconnected"; readonly reason: DisconnectReason }
   /** The pairing socket ended. */
   | { readonly type: "pairing_closed"; readonly cause: DisconnectCause }

@@ -1,5 +1,5 @@
 /**
- * Who may act for a session where several replicas share one database: the words, and what is asked of the
+ * Who may act for a session where several replicas share one database: the types, and what is asked of the
  * database. `db/` implements it, `cluster/` lives by it.
  *
  * A replica is present until it leaves, or until others have seen it not renew its presence for the length of one, by

@@ -1,7 +1,7 @@
 /**
  * The moves of which transitions are made: a snapshot becomes another, and something has to be done.
  *
- * While there is a QR to tell of, the session is told as what its pairing is, whatever its login does meanwhile;
+ * While a QR is shown, the session shows its pairing, whatever its login does meanwhile;
  * `told` and `toldAsConnecting` are the places that know this.
  * @module
  */
@@ -75,7 +75,7 @@ export function closing(snapshot: SessionSnapshot): Effect[] {
   ];
 }
 
-/** Whether the QR is what the session is told as, not its login. */
+/** True when the session shows its QR and not its login. */
 function isToldAsQr(snapshot: SessionSnapshot): boolean {
   return isPairing(snapshot) && snapshot.session.status === "qr_required";
 }
@@ -138,7 +138,7 @@ export function drop(
 }
 
 /**
- * A trusted part of the system says that the login is to be given up: everything that belonged to it goes, and its
+ * An internal event ends the login: everything that belonged to it goes, and its
  * device is unlinked at WhatsApp.
  */
 export function logOut(snapshot: SessionSnapshot, at: TransitionContext): Move {
@@ -227,7 +227,7 @@ export function toldFailure(
 }
 
 /**
- * The pairing is over and nobody has scanned: the session is told as what its login is.
+ * The pairing is over and nobody has scanned: the session shows what its login is doing.
  * @param isRefused whether WhatsApp refused it, so that asking again is of no use and a QR need not be mentioned
  */
 export function endPairing(

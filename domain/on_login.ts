@@ -52,7 +52,7 @@ export function onLoginLost(
   switch (verdict.kind) {
     case "restart":
       // Asked of a connection that had held, it is obeyed immediately; asked again and again, or in the middle of
-      // the login, it has to wait like every other failure, or it could go on for ever.
+      // the login, it has to wait like every other failure, or it could go on without end.
       return snapshot.login.kind === "open" && failuresOf(snapshot) === null
         ? openLogin(snapshot, { attempts: 1, since: at.steady }, at)
         : drop(snapshot, "UNKNOWN", at);

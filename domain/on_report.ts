@@ -1,5 +1,5 @@
 /**
- * What trusted parts of the system say of a session.
+ * Internal events: other parts of the system report what became of a session.
  *
  * Source: decisions, "Internal events".
  * @module

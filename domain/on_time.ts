@@ -89,7 +89,7 @@ function onLoginTick(snapshot: SessionSnapshot, at: TransitionContext): Move {
   }
 }
 
-/** It is told as what it is by now, and asks again: its turn may have been lost. */
+/** The session shows what it is by now, and asks for admission again: its turn may have been lost. */
 function onQueueTimeout(
   snapshot: SessionSnapshot,
   { failures, reason }: Extract<SessionSnapshot["login"], { kind: "queued" }>,

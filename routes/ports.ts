@@ -11,9 +11,9 @@ import type { QrView, SessionView } from "@session-manager/contract";
  * catalogue when it cannot do what it says.
  */
 export interface Sessions {
-  /** The session as it is; at once where it is in memory. */
+  /** The session as it is; without a promise where it is in memory. */
   read(instanceId: string): MaybePromise<SessionView>;
-  /** Its valid QR, at once where one is shown already, or a new one. */
+  /** Its valid QR, without a promise where one is shown already, or a new one. */
   requestQr(instanceId: string): MaybePromise<QrView>;
   reportConnected(instanceId: string, phoneNumber: string): Promise<SessionView>;
   reportDisconnected(instanceId: string, reason: DisconnectReason): Promise<SessionView>;

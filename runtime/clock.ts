@@ -15,7 +15,7 @@ export interface Clock {
   after(ms: number, callback: () => void): () => void;
 }
 
-/** The longest delay that the runtime's timers can hold; a longer one would fire at once. */
+/** The longest delay that the runtime's timers can hold; a longer one would fire immediately. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** The machine's own time and chance. */

@@ -1,5 +1,5 @@
 /**
- * The figures that are read off the service when somebody asks, rather than counted as things happen.
+ * The figures that are read off the service at a scrape, rather than counted as things happen.
  * @module
  */
 import { SESSION_STATUSES, type SessionStatus } from "@session-manager/contract";

@@ -13,7 +13,7 @@ export interface Answered {
   readonly seconds: number;
 }
 
-/** Answers of one kind; the count goes to the library when somebody looks. */
+/** Answers of one kind; the count goes to the library at the next scrape. */
 interface Tally {
   count: number;
   told: number;

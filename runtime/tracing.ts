@@ -26,7 +26,7 @@ export function traced<T>(name: string, instanceId: string, work: () => Promise<
   );
 }
 
-/** A span for what a socket does until its first word; whoever starts it ends it. */
+/** A span for what a socket does until its first event; the caller ends it. */
 export function startSocketSpan(purpose: string, instanceId: string): Span {
   return trace.getTracer(NAME).startSpan(`socket ${purpose}`, {
     attributes: { "session.instance_id": instanceId },

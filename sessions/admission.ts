@@ -75,7 +75,7 @@ export class Admission {
     this.#advance();
   }
 
-  /** Calls off the timer; nobody is admitted any more until somebody asks. */
+  /** Cancels the timer; the next request for admission starts it again. */
   stop(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = null;

@@ -85,7 +85,7 @@ export class SessionManager {
     return this.#registry.rebalance(count);
   }
 
-  /** Lets go of every session at once, without a write; resolves once every connection is down. */
+  /** Abandons all sessions without a write; resolves once every connection is down. */
   abandonAll(): Promise<void> {
     return this.#registry.abandonAll();
   }
@@ -128,8 +128,8 @@ export class SessionManager {
   }
 
   /**
-   * When this session last heard a word from WhatsApp, known to within a few seconds.
-   * @returns milliseconds; null without a socket, and before the first word
+   * When this session last heard from WhatsApp, known to within a few seconds.
+   * @returns milliseconds; null without a socket, and before WhatsApp has sent anything
    */
   heardAt(instanceId: string): number | null {
     return this.#registry.find(instanceId)?.heardAt ?? null;
@@ -151,7 +151,7 @@ export class SessionManager {
   }
 
   /**
-   * The session as it is; at once where it is in memory, or in a store that answers at once.
+   * The session as it is; without a promise where it is in memory, or in a store that answers synchronously.
    * @throws {SessionManagerError} `SESSION_NOT_FOUND`, `SESSION_MANAGER_ERROR`
    */
   read(instanceId: string): MaybePromise<SessionView> {
@@ -168,7 +168,7 @@ export class SessionManager {
   }
 
   /**
-   * A trusted part of the system says that the session is connected.
+   * An internal event says that the session is connected.
    * @throws {SessionManagerError} `SESSION_NOT_FOUND`, `SESSION_MANAGER_ERROR`
    */
   reportConnected(instanceId: string, phoneNumber: string): Promise<SessionView> {
@@ -176,7 +176,7 @@ export class SessionManager {
   }
 
   /**
-   * A trusted part of the system says that the session is disconnected.
+   * An internal event says that the session is disconnected.
    * @throws {SessionManagerError} `SESSION_NOT_FOUND`, `SESSION_MANAGER_ERROR`
    */
   reportDisconnected(instanceId: string, reason: DisconnectReason): Promise<SessionView> {

@@ -14,7 +14,7 @@ import type { Log } from "../runtime/log.ts";
 
 /** Bounds of the pause between two attempts, in milliseconds. */
 const RETRY_MS = { first: 100, cap: 5_000 };
-/** How long whoever waits for a piece of work waits for the store before it counts as stalled, in milliseconds. */
+/** How long a caller waits for the store before the work counts as stalled, in milliseconds. */
 const PATIENCE_MS = 2_500;
 
 /** What the store may say of one session, without anything being wrong with it. */
@@ -87,7 +87,7 @@ export class Persistence {
    * @throws {CredentialsUnreadableError} which no repetition would mend
    * @throws {FencedError} likewise
    * @throws {SessionMissingError} likewise
-   * @throws whatever else the work throws, which it would throw again for ever; it is logged
+   * @throws whatever else the work throws, which it would throw every time; it is logged
    * @throws {StoreUnavailableError} once the signal has aborted
    */
   async retryUntilStored<T>(work: () => Promise<T>): Promise<T> {

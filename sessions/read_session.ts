@@ -1,5 +1,5 @@
 /**
- * What a session's state is, for whoever asks: from memory where somebody acts for it here, from the store
+ * A session's state: from memory where this process acts for it, from the store
  * otherwise. Both give the same answer.
  * @module
  */
@@ -57,7 +57,7 @@ export class SessionReader {
   }
 
   /**
-   * The same by the whole row: one without an owner is what whoever takes it up will make of it.
+   * The same by the whole row: a session without an owner is shown as its next owner will settle it.
    * @throws {SessionManagerError} `SESSION_NOT_FOUND`, `SESSION_MANAGER_ERROR`
    */
   async whole(instanceId: string): Promise<SessionView> {
@@ -71,7 +71,7 @@ export class SessionReader {
     return viewSession(this.#settled(atRest(session, link), now), now);
   }
 
-  /** What whoever takes the session up makes of it. */
+  /** The session as its next owner settles it. */
   #settled(snapshot: SessionSnapshot, now: Instant): Session {
     const { clock, policy } = this.#options;
     const at = { now, steady: clock.steady(), random: 0, tearingDown: false, retiredId: "", policy };

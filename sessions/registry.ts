@@ -1,6 +1,6 @@
 /**
  * The sessions that this process acts for: each has one supervisor for as long as something is going on or
- * somebody needs it, taken before anything is done and given back afterwards.
+ * a call needs it. A session is taken before anything is done for it, and given back afterwards.
  * @module
  */
 import { FencedError } from "./ports/store.ts";
@@ -136,7 +136,7 @@ export class SupervisorRegistry {
   }
 
   /**
-   * Lets go of every session at once, without a write: they may be another's in a moment.
+   * Abandons all sessions without a write: another replica may take them in a moment.
    * @returns resolves once every connection is down
    */
   async abandonAll(): Promise<void> {
@@ -253,7 +253,7 @@ export class SupervisorRegistry {
     );
   }
 
-  /** Leaves nothing of a session that has been deleted, and takes nobody's place for one that is made anew. */
+  /** Forgets a session that has been deleted, and releases its lease. */
   async #dropMissing(supervisor: Supervisor): Promise<void> {
     this.#forget(supervisor, "session_missing");
     await supervisor.alone;

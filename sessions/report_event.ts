@@ -1,5 +1,5 @@
 /**
- * The use case behind the internal events: a trusted part of the system says that a session is connected or
+ * The use case behind the internal events: another part of the system reports a session as connected or
  * disconnected.
  *
  * Source: decisions, "Internal events".

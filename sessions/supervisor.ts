@@ -155,7 +155,7 @@ export class Supervisor {
     return Promise.all([this.#pairingLine.down(), this.#loginLine.down()]).then(() => {});
   }
 
-  /** Whether it has been abandoned, so that what it knows is nobody's truth any more. */
+  /** True once it has been abandoned: what it knows may be outdated. */
   get isAbandoned(): boolean {
     return this.#isAbandoned;
   }

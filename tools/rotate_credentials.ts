@@ -38,7 +38,7 @@ function keysOf({ credentialsKey }: Config): CredentialKeys {
   return parseCredentialKeys(credentialsKey);
 }
 
-/** Aborts at the first signal; a second one ends the process at once, which costs no more than a batch. */
+/** Aborts at the first signal; a second one ends the process immediately, which costs no more than a batch. */
 function stopSignal(): AbortSignal {
   const controller = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {

@@ -86,7 +86,7 @@ function operation(resource: Resource, route: Route, words: RouteDescription): R
   };
 }
 
-/** What the pipeline refuses before the handler, and what a failure is told as. */
+/** What the pipeline refuses before the handler, and the code of a failure. */
 function guardFaults({ isApi }: Resource, { method, role, params, query, body, failure }: Route): Fault[] {
   const faults: Fault[] = ["FORBIDDEN"];
   if (role !== "anyone") faults.push("UNAUTHORIZED");

@@ -7,7 +7,7 @@
 import { checkLocal, type Incoming } from "./callers.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 
-/** What a caller has to be for a route: the Hub, a trusted part of the same system, or anybody at all. */
+/** What a caller has to be for a route: the Hub, another part of the same system, or anybody. */
 export type Role = "hub" | "internal" | "anyone";
 
 /** A caller that may go on. */

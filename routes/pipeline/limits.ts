@@ -40,7 +40,7 @@ interface Allowance {
   spokenFor: number;
 }
 
-/** The generic cell rate algorithm: so many at once, and as many in each period on average. */
+/** The generic cell rate algorithm: a burst of so many, and as many in each period on average. */
 export class RateLimiter {
   readonly #allowances = new Map<string, Allowance>();
   readonly #gapMs: number;
@@ -48,7 +48,7 @@ export class RateLimiter {
   #sweepAfter = -Infinity;
 
   /**
-   * @param points how many in a period, and at once
+   * @param points how many in a period, and in one burst
    * @param periodMs milliseconds
    */
   constructor(points: number, periodMs: number) {

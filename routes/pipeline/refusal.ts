@@ -19,7 +19,7 @@ export interface Refusal {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** What an endpoint is told as when it fails for reasons that are no business of the caller's. */
+/** The code of an endpoint that fails for reasons that are no business of the caller's. */
 export type FailureCode = "SESSION_MANAGER_ERROR" | "QR_GENERATION_FAILED";
 
 /**
@@ -43,7 +43,7 @@ export function isRefusal(outcome: object | null): outcome is Refusal {
 
 /**
  * What a use case has thrown, as it is answered. A failure of the service leaves a line in the log, with its cause.
- * @param failureCode the endpoint's own, which a failure without a code of its own is told as
+ * @param failureCode the endpoint's own, for a failure that has no code
  */
 export function refusalOf(thrown: unknown, failureCode: FailureCode, method: string, log: Log): Refusal {
   const error = thrown instanceof SessionManagerError ? thrown : null;

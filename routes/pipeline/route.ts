@@ -35,7 +35,7 @@ export interface Route<
   readonly role: Role;
   /** How often it may be asked for one instance, which the path names as `instance_id`. */
   readonly limit?: InstanceLimit;
-  /** What a failure without a code of its own is told as; `SESSION_MANAGER_ERROR` unless it says otherwise. */
+  /** The code of a failure that has none of its own; `SESSION_MANAGER_ERROR` unless it says otherwise. */
   readonly failure?: FailureCode;
   /**
    * True when callers ask it all day. An answer that was known already is no news then: it leaves no line in the log,

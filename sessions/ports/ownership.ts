@@ -56,7 +56,7 @@ export const ALONE: Ownership = {
   ask: () => Promise.reject(new Error("There is nobody to ask.")),
 };
 
-/** What one replica asks of the owner of a session: what the Hub or a trusted part of the system has said. */
+/** What one replica asks of the owner of a session: a call of the Hub's, or an internal event. */
 export type RemoteCommand = Extract<SessionEvent, { type: "qr_requested" | "disconnected" }> | {
   readonly type: "connected";
   readonly phoneNumber: string;

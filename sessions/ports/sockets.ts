@@ -67,7 +67,7 @@ export interface SocketListener {
   onRequest(request: SocketRequest): Promise<ReadonlyMap<string, string>>;
 }
 
-/** Opens sockets. Opening cannot fail here: whatever goes wrong is told as `closed`. */
+/** Opens sockets. Opening cannot fail here: every failure is a `closed` event. */
 export interface SocketLayer {
   open(purpose: Purpose, listener: SocketListener): Socket;
 }

@@ -14,7 +14,7 @@ export interface StoredSession {
   readonly link: Link;
   /** Whether an older login is held until the present one has logged in. */
   readonly predecessor: boolean;
-  /** Whether something is to be done for it and no replica is known to do it, where there can be several. */
+  /** True when the session needs an owner and no live replica has it. */
   readonly isOrphan?: boolean;
   /**
    * Set where the row holds what no session can be, as another system may write it: `session` is then what it is
@@ -29,7 +29,7 @@ export interface StoredOutline extends Outline {
   readonly isOrphan?: boolean;
 }
 
-/** What is there at once, or has to be waited for. A failure is thrown, or rejects. */
+/** A value, or a promise of one. A failure is thrown, or rejects. */
 export type MaybePromise<T> = T | Promise<T>;
 
 /**
@@ -139,7 +139,7 @@ export class StoreUnavailableError extends Error {
   }
 }
 
-/** A row that another system wrote is no session of the contract's. It is left as it is until somebody acts for it. */
+/** A row that another system wrote is no session of the contract's. It is left as it is until the session is used. */
 export class ForeignRowError extends Error {
   override readonly name = "ForeignRowError";
   readonly instanceId: string;
